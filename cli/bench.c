@@ -1,0 +1,2 @@
+/* bench.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conform_verb.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* debug.c: to be written. */
+#include <strix/plugin.h>

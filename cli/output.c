@@ -1,0 +1,2 @@
+/* output.c: to be written. */
+#include <strix/plugin.h>

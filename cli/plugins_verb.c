@@ -1,0 +1,2 @@
+/* plugins_verb.c: to be written. */
+#include <strix/plugin.h>

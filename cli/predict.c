@@ -1,0 +1,2 @@
+/* predict.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* progress.c: to be written. */
+#include <strix/plugin.h>

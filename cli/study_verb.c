@@ -1,0 +1,2 @@
+/* study_verb.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* train_verb.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* tune.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* worker_verb.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conform.c: to be written. */
+#include <strix/plugin.h>

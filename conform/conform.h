@@ -1,0 +1,1 @@
+/* conform/conform.h */

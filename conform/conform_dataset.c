@@ -1,0 +1,2 @@
+/* conform_dataset.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conform_device.c: to be written. */
+#include <strix/plugin.h>

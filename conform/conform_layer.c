@@ -1,0 +1,2 @@
+/* conform_layer.c: to be written. */
+#include <strix/plugin.h>

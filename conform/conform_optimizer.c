@@ -1,0 +1,2 @@
+/* conform_optimizer.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conform_search.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conform_store.c: to be written. */
+#include <strix/plugin.h>

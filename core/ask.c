@@ -1,0 +1,2 @@
+/* ask.c: to be written. */
+#include <strix/plugin.h>

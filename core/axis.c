@@ -1,0 +1,2 @@
+/* axis.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* data.c: to be written. */
+#include <strix/plugin.h>

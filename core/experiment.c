@@ -1,0 +1,2 @@
+/* experiment.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* expr.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* grad.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,69 @@
+/* graph.h: a model written down as ops over values, before any device sees it. Layers write through plugin.h;
+ * the core adds the step around the model (batch, loss, gradients, updates). Values are numbered from 1. */
+#ifndef SX_GRAPH_H
+#define SX_GRAPH_H
+#include <strix/device.h>
+#include "config.h"
+#include "rng.h"
+
+typedef enum { SX_ROLE_TEMP, SX_ROLE_INPUT, SX_ROLE_WEIGHT, SX_ROLE_STATE, SX_ROLE_SLOT, SX_ROLE_RESULT } sx_role;
+typedef struct {                                 /* one value */
+    sx_role role; sx_dtype dtype;
+    int rank; long shape[SX_RANK + 1];           /* 0-terminated; shape[0] = batch where batched */
+    bool batched, learned;                       /* learned: a weight that is not frozen */
+    int64_t maker;                               /* index of the op that writes it; -1 */
+    const char *name;                            /* of bound ones: "blocks.0.conv/kernel" */
+    const char *init; float fill; sx_key key;    /* how a weight or state starts */
+    float lr_scale, l1, l2;                      /* of a weight */
+} sx_val;
+typedef struct {                                 /* the layer that writes now; see sx_graph_enter */
+    const char *path;                            /* "blocks.2.convs.0.conv": prefix of its weights' names */
+    const sx_conf *conf;                         /* for file:line of refusals */
+    const char *type;                            /* "conv2d", for messages */
+    int inputs; const sx_t *in;
+    bool training, frozen;
+    double lr_scale, l1, l2;
+} sx_layer_context;
+typedef struct { int64_t first, last; const char *path; const sx_layer *layer; const void *params; sx_t x, y; bool custom; } sx_span; /* ops a layer wrote */
+struct sx_graph {
+    sx_arena *arena; sx_diags *diags;
+    bool training; sx_dtype compute;             /* SX_F32 or SX_BF16 */
+    long batch; uint64_t seed; int64_t trial;
+    struct { sx_node *v; long n, cap; } ops;
+    struct { sx_val *v; long n, cap; } vals;     /* vals.v[id - 1] */
+    struct { sx_span *v; long n, cap; } spans;
+    sx_layer_context at;
+    struct { sx_t *v; long n, cap; } outs;       /* sx_out of the layer that writes now */
+    sx_t step;                                   /* i32[1]: counter that RANDOM, ROWS, PUT, UPDATE read */
+    bool refused;
+    bool quiet;                                  /* refusals are counted, not reported (constraints, `check --space`) */
+};
+typedef struct { bool training; sx_dtype compute; long batch; uint64_t seed; int64_t trial; } sx_graph_want;
+
+sx_graph *sx_graph_open(sx_arena *a, const sx_graph_want *w, sx_diags *d);
+/* Brackets a layer's forward: all it writes belongs to c->path; at the end sx_graph_leave records the span. */
+void sx_graph_enter(sx_graph *g, const sx_layer_context *c);
+void sx_graph_leave(sx_graph *g, const sx_layer *l, const void *params, sx_t x, sx_t y);
+sx_val *sx_graph_val(const sx_graph *g, sx_t t); /* NULL of a refused one */
+/* Values bound from outside. shape is complete (batch included where batched). */
+sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape, bool batched);
+void sx_graph_result(sx_graph *g, sx_t t, const char *name);        /* t is read by the host after a run; bound, not in the slab */
+/* Appends an op after inferring its shape; {0} and a refusal where shapes do not fit. attr of attr_size is copied. */
+sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);
+sx_t sx_graph_map(sx_graph *g, const sx_map *m, int n, const sx_t *in, const float *k);
+const sx_op *sx_op_row(sx_opcode code);          /* the built-in ops as rows of the struct own ops use */
+bool sx_op_cheap(sx_opcode code); bool sx_op_inplace(sx_opcode code); bool sx_op_rowwise(sx_opcode code);
+char sx_op_type(sx_opcode code);                 /* the type column of ops.def */
+/* shape.c: the rules. out->rank, shape, dtype, batched are filled; false after sx_refuse. */
+bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, sx_val *out);
+bool sx_map_names(const char *text, const char *name);              /* does an expression's text name x, x0, y ..? */
+extern const sx_map sx_map_add, sx_map_mul;      /* "x0 + x1", "x0 * x1" */
+
+/* grad.c: appends the gradient ops of sum(rows of loss) * scale for every learned weight. grads[i] belongs to the i-th
+ * learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse mode, Griewank & Walther 2008, ch. 3. */
+int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t **grads);
+
+/* What a model costs; MACs of conv and matmul for one row, forward only. */
+typedef struct { long parameters, frozen; double macs; } sx_cost;
+sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to); /* ops [from, to); parameters of weights these ops read first */
+#endif

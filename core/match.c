@@ -1,0 +1,2 @@
+/* match.c: to be written. */
+#include <strix/plugin.h>

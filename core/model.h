@@ -1,0 +1,54 @@
+/* model.h: an experiment's tree and a point of its space -> resolved settings and a graph of layers. */
+#ifndef SX_MODEL_H
+#define SX_MODEL_H
+#include "exec.h"
+#include "param.h"
+#include "space.h"
+
+/* --- The sections of an experiment, resolved for one point --- */
+typedef struct { const sx_entry *entry; void *params; } sx_use;     /* a plugin item with its settings */
+typedef struct {
+    long epochs, batch, eval_batch; int precision;                   /* precision: 0 f32, 1 tf32, 2 bf16 */
+    sx_use loss, optimizer, schedule; long metrics; sx_use *metric;
+    double lr, clip, decay;
+    bool early_stop, restore_best; const char *monitor; long patience; double min_delta;
+    double divergence;                           /* a loss above this is divergence; 0: only non-finite ones */
+} sx_train_conf;
+typedef struct {
+    sx_use set; double val; uint64_t split_seed; const sx_conf *transform; long limit;   /* limit: rows used; 0: all */
+} sx_data_conf;
+typedef struct {
+    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
+    long constraints; const char **constraint; const sx_conf **constraint_at;
+} sx_tune_conf;
+typedef struct { const char *store, *name; double heartbeat; const char *runs; } sx_study_conf;
+typedef struct {
+    sx_arena *arena; sx_registry *registry;
+    sx_conf *root; const char *file;
+    const sx_scope *scope;                       /* vars, or those of a point */
+    sx_domain *domain;                           /* tune.space; the same for all points */
+    sx_train_conf train; sx_data_conf data; sx_tune_conf tune; sx_study_conf study;
+} sx_exp;
+
+/* Loads plugins named by the file, checks every section, opens the domain, resolves with `vars`. All errors at once. */
+int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
+/* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
+int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
+
+/* --- The model --- */
+typedef struct {                                 /* one expanded layer, for `check` and messages */
+    const char *path, *type; const sx_conf *conf; const sx_entry *entry;
+    int rank; long shape[SX_RANK + 1];           /* of its output, batch left out */
+    long parameters; double macs; size_t bytes;  /* of its output for one row */
+    bool frozen; int64_t first, last;            /* its ops */
+} sx_layer_row;
+typedef struct { sx_layer_row *v; long n, cap; } sx_layer_rows;
+/* Writes the layers of group (model.layers or dataset.transform) below x into g; rows may be NULL. {0} and errors in g->diags
+ * where a layer refuses. Huge repeats (> 10,000), layers (> 100,000) and tensors (> 2^40 elements) are refused before allocating. */
+sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, sx_layer_rows *rows);
+/* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill. */
+typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use;
+long sx_model_weights(sx_arena *a, const sx_exp *e, sx_weights_use **out, sx_diags *d);
+/* The config with loops, templates, variables expanded, as `check --expand` prints it. */
+char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d);
+#endif

@@ -1,0 +1,2 @@
+/* net.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* param.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* shape.c: to be written. */
+#include <strix/plugin.h>

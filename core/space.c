@@ -1,0 +1,2 @@
+/* space.c: to be written. */
+#include <strix/plugin.h>

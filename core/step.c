@@ -1,0 +1,2 @@
+/* step.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,47 @@
+/* step.h: the step around a model: batch -> transforms -> model -> loss -> gradients -> updates, as one graph per mode,
+ * with the weights, slots and states that training and evaluation share. */
+#ifndef SX_STEP_H
+#define SX_STEP_H
+#include "data.h"
+
+typedef struct {                                 /* shapes that a step needs to know of the data */
+    long rows, classes; int rank; long shape[SX_RANK]; sx_dtype dtype;
+} sx_data_shape;
+typedef struct { bool training; long batch, steps; bool keep_grads, fuse; } sx_step_want;
+typedef struct {                                 /* a graph with its handles; not yet on a device */
+    sx_graph *graph;
+    sx_t data, labels, perm, step, table;        /* bound inputs */
+    sx_t loss_rows, y_rows; sx_t *metric_rows;   /* bound logs: [steps * batch], y [steps * batch, classes]; y_rows in evaluation only */
+    sx_t y, loss;                                /* inside the model: logits or probabilities, loss per row */
+    long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
+    sx_layer_rows layers; long model_from;       /* rows before it are transforms */
+} sx_step;
+int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *w, uint64_t seed, int64_t trial,
+                  sx_step **out, sx_diags *d);
+
+/* What a trial will take on a device, in bytes, before anything runs. */
+typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen; double macs; } sx_budget;
+/* m: a device whose `lower` is asked (fused stages); peak over the training and the evaluation step. */
+int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out, sx_diags *d);
+
+/* A net on a machine: weights, slots and states by name in device memory, and the two programs. */
+typedef struct sx_net sx_net;
+int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed, int64_t trial, bool training,
+                sx_net **out, sx_diags *d);
+int sx_net_init(sx_net *n, sx_diags *d);         /* initial weights by seed, then files of the config */
+/* Tensors of the net by name, for checkpoints: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
+typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT } sx_tensor_kind;
+typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count; size_t offset; bool frozen; } sx_tensor;
+long sx_net_tensors(const sx_net *n, const sx_tensor **t);
+int sx_net_read(sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
+int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
+/* One epoch of training: order and learning-rate table are made here. loss: mean over rows, NaN or inf where diverged. */
+typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_tally;
+int sx_net_train(sx_net *n, long epoch, const double *monitor, volatile int *stop, sx_tally *out, sx_diags *d);
+/* Evaluation over rows of a part. y (rows * classes) and target may be NULL. */
+int sx_net_eval(sx_net *n, sx_part part, const int32_t *rows, long count, sx_tally *out, float *y, sx_diags *d);
+/* The optimizer's place: t steps done and its memo; saved in checkpoints. */
+typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
+sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);
+sx_budget sx_net_used(const sx_net *n);          /* what was really taken from the device */
+#endif

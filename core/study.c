@@ -1,0 +1,2 @@
+/* study.c: to be written. */
+#include <strix/plugin.h>

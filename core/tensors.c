@@ -1,0 +1,2 @@
+/* tensors.c: to be written. */
+#include <strix/plugin.h>

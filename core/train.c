@@ -1,0 +1,2 @@
+/* train.c: to be written. */
+#include <strix/plugin.h>

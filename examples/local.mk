@@ -1,0 +1,3 @@
+templatedir = $(datadir)/strix/templates
+dist_template_DATA = examples/vgg19.cfg
+EXTRA_DIST += examples/convstrix.cfg examples/convstrix28.cfg examples/fcnn.cfg examples/vggstrix.cfg examples/fmnist128.cfg

@@ -1,0 +1,2 @@
+/* idx.c: to be written. */
+#include <strix/plugin.h>

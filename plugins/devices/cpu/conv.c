@@ -1,0 +1,2 @@
+/* conv.c: to be written. */
+#include <strix/plugin.h>

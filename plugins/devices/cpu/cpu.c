@@ -1,0 +1,2 @@
+/* cpu.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,1 @@
+/* plugins/devices/cpu/cpu.h */

@@ -1,0 +1,2 @@
+/* gemm.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* lower.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* norm.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* onednn.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* random.c: to be written. */
+#include <strix/plugin.h>

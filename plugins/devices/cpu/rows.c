@@ -1,0 +1,2 @@
+/* rows.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* update.c: to be written. */
+#include <strix/plugin.h>

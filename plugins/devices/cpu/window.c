@@ -1,0 +1,2 @@
+/* window.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* null.c: to be written. */
+#include <strix/plugin.h>

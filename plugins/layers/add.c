@@ -1,0 +1,2 @@
+/* add.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* batchnorm.c: to be written. */
+#include <strix/plugin.h>

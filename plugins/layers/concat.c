@@ -1,0 +1,2 @@
+/* concat.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* conv2d.c: to be written. */
+#include <strix/plugin.h>

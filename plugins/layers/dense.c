@@ -1,0 +1,2 @@
+/* dense.c: to be written. */
+#include <strix/plugin.h>

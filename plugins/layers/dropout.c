@@ -1,0 +1,2 @@
+/* dropout.c: to be written. */
+#include <strix/plugin.h>

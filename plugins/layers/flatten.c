@@ -1,0 +1,2 @@
+/* flatten.c: to be written. */
+#include <strix/plugin.h>

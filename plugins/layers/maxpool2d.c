@@ -1,0 +1,2 @@
+/* maxpool2d.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* relu.c: to be written. */
+#include <strix/plugin.h>

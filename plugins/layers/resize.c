@@ -1,0 +1,2 @@
+/* resize.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* scale.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* selu.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* softmax.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* tanh.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* tile_channels.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,41 @@
+# A plugin costs one word: automake builds plugins/layers/dense.la from dense.c.
+plugindir = $(libdir)/strix/plugins-$(STRIX_ABI)
+PLUGIN_LDFLAGS = -module -avoid-version -shared -export-symbols-regex '^sx_plugin_entry$$'
+
+layersdir = $(plugindir)/layers
+layers_LTLIBRARIES = plugins/layers/conv2d.la plugins/layers/dense.la plugins/layers/batchnorm.la \
+	plugins/layers/maxpool2d.la plugins/layers/dropout.la plugins/layers/flatten.la plugins/layers/relu.la \
+	plugins/layers/selu.la plugins/layers/tanh.la plugins/layers/softmax.la plugins/layers/tile_channels.la \
+	plugins/layers/resize.la plugins/layers/scale.la plugins/layers/add.la plugins/layers/concat.la
+lossesdir = $(plugindir)/losses
+losses_LTLIBRARIES = plugins/losses/cross_entropy.la
+metricsdir = $(plugindir)/metrics
+metrics_LTLIBRARIES = plugins/metrics/accuracy.la
+optimizersdir = $(plugindir)/optimizers
+optimizers_LTLIBRARIES = plugins/optimizers/adam.la plugins/optimizers/adamax.la plugins/optimizers/nadam.la \
+	plugins/optimizers/rmsprop.la
+schedulesdir = $(plugindir)/schedules
+schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
+samplersdir = $(plugindir)/samplers
+samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la
+prunersdir = $(plugindir)/pruners
+pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la
+storesdir = $(plugindir)/stores
+stores_LTLIBRARIES = plugins/stores/sqlite.la
+datasetsdir = $(plugindir)/datasets
+datasets_LTLIBRARIES = plugins/datasets/idx.la
+devicesdir = $(plugindir)/devices
+devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
+
+plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
+	plugins/samplers/parzen_optuna.c
+plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/optuna.c plugins/stores/optuna.h
+plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+plugins_stores_sqlite_la_LIBADD = $(SQLITE_LIBS) $(JANSSON_LIBS) -lm
+plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
+plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/lower.c \
+	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
+	plugins/devices/cpu/map.c plugins/devices/cpu/norm.c plugins/devices/cpu/window.c plugins/devices/cpu/rows.c \
+	plugins/devices/cpu/random.c plugins/devices/cpu/update.c
+plugins_devices_cpu_la_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
+plugins_devices_cpu_la_LIBADD = $(OPENBLAS_LIBS) -lpthread -lm

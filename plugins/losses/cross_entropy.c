@@ -1,0 +1,2 @@
+/* cross_entropy.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* accuracy.c: to be written. */
+#include <strix/plugin.h>

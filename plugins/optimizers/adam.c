@@ -1,0 +1,2 @@
+/* adam.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* adamax.c: to be written. */
+#include <strix/plugin.h>

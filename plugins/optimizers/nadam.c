@@ -1,0 +1,2 @@
+/* nadam.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* rmsprop.c: to be written. */
+#include <strix/plugin.h>

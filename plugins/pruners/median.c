@@ -1,0 +1,2 @@
+/* median.c: to be written. */
+#include <strix/plugin.h>

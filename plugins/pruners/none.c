@@ -1,0 +1,2 @@
+/* none.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* patience.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* grid.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* parzen_hyperopt.c: to be written. */
+#include <strix/plugin.h>

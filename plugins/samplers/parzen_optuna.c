@@ -1,0 +1,2 @@
+/* parzen_optuna.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* tpe.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* constant.c: to be written. */
+#include <strix/plugin.h>

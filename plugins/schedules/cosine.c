@@ -1,0 +1,2 @@
+/* cosine.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,2 @@
+/* optuna.c: to be written. */
+#include <strix/plugin.h>

@@ -1,0 +1,1 @@
+/* plugins/stores/optuna.h */

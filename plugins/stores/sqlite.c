@@ -1,0 +1,2 @@
+/* sqlite.c: to be written. */
+#include <strix/plugin.h>
