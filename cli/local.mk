@@ -4,3 +4,4 @@ strix_SOURCES = cli/main.c cli/cli.h cli/options.c cli/output.c cli/progress.c \
 	cli/plugins_verb.c cli/conform_verb.c cli/bench.c cli/debug.c cli/version.c
 strix_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 strix_LDADD = libconform.la libstrix.la $(JANSSON_LIBS) -lm
+strix_LDFLAGS = $(STRIX_LDFLAGS)

@@ -10,5 +10,5 @@ libstrix_la_SOURCES = \
 libstrix_la_CPPFLAGS = $(AM_CPPFLAGS) -DSTRIX_PLUGINDIR='"$(libdir)/strix/plugins-$(STRIX_ABI)"' \
 	-DSTRIX_TEMPLATEDIR='"$(datadir)/strix/templates"'
 libstrix_la_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS)
-libstrix_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STRIX_LTVERSION) -export-symbols-regex '^sx_'
+libstrix_la_LDFLAGS = $(STRIX_LDFLAGS) -version-info $(STRIX_LTVERSION) -export-symbols-regex '^sx_'
 libstrix_la_LIBADD = $(LIBCONFIG_LIBS) $(JANSSON_LIBS) -lm -lpthread

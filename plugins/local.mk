@@ -1,6 +1,5 @@
 # A plugin costs one word: automake builds plugins/layers/dense.la from dense.c.
 plugindir = $(libdir)/strix/plugins-$(STRIX_ABI)
-PLUGIN_LDFLAGS = -module -avoid-version -shared -export-symbols-regex '^sx_plugin_entry$$'
 
 layersdir = $(plugindir)/layers
 layers_LTLIBRARIES = plugins/layers/conv2d.la plugins/layers/dense.la plugins/layers/batchnorm.la \
@@ -32,6 +31,19 @@ plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen
 plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/optuna.c plugins/stores/optuna.h
 plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 plugins_stores_sqlite_la_LIBADD = $(SQLITE_LIBS) $(JANSSON_LIBS) -lm
+# What a plugin calls itself it links itself (they are loaded RTLD_LOCAL).
+plugins_layers_selu_la_LIBADD = -lm
+plugins_layers_tanh_la_LIBADD = -lm
+plugins_optimizers_adam_la_LIBADD = -lm
+plugins_optimizers_adamax_la_LIBADD = -lm
+plugins_optimizers_nadam_la_LIBADD = -lm
+plugins_optimizers_rmsprop_la_LIBADD = -lm
+plugins_schedules_cosine_la_LIBADD = -lm
+plugins_samplers_random_la_LIBADD = -lm
+plugins_samplers_grid_la_LIBADD = -lm
+plugins_samplers_tpe_la_LIBADD = -lm
+plugins_pruners_median_la_LIBADD = -lm
+plugins_pruners_patience_la_LIBADD = -lm
 plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
 plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/lower.c \
 	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \

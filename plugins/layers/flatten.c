@@ -1,2 +1,3 @@
 /* flatten.c: to be written. */
 #include <strix/plugin.h>
+SX_PLUGIN("flatten", "0", "MIT", NULL);

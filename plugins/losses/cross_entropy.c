@@ -1,2 +1,3 @@
 /* cross_entropy.c: to be written. */
 #include <strix/plugin.h>
+SX_PLUGIN("cross_entropy", "0", "MIT", NULL);

@@ -1,2 +1,3 @@
 /* random.c: to be written. */
 #include <strix/plugin.h>
+SX_PLUGIN("random", "0", "MIT", NULL);
