@@ -1,0 +1,89 @@
+/* test_golden.c: a small ConvStrix against PyTorch in double (golden/convstrix.py): loss to 1e-6, gradients within 5 times
+ * the error of PyTorch's own float32, logits of both modes, running statistics; both convolution paths, 1 and 2 threads. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tensors.h"
+
+struct golden { sx_arena *arena; sx_diags diags; sx_blobs expect, got; char out[600]; };
+
+static const char *env(const char *name, const char *otherwise) { return getenv(name) ? getenv(name) : otherwise; }
+
+static double *doubles(sx_arena *a, const sx_blob *b, long *n)
+{
+    const bool f64 = !strcmp(b->dtype, "F64");
+    *n = (long)(b->bytes / (f64 ? 8 : 4));
+    double *v = sx_alloc_array(a, (size_t)*n, sizeof *v);
+    for (long i = 0; i < *n; i++) v[i] = f64 ? ((const double *)b->data)[i] : (double)((const float *)b->data)[i];
+    return v;
+}
+
+/* Relative L2 distance of what strix wrote under `name` from the reference under `as`. */
+static double distance(struct golden *t, const char *name, const char *as)
+{
+    const sx_blob *want = sx_blobs_find(&t->expect, as), *have = sx_blobs_find(&t->got, name);
+    cr_assert(have, "strix wrote no %s", name);
+    long n = 0, m = 0;
+    const double *w = doubles(t->arena, want, &n), *h = doubles(t->arena, have, &m);
+    cr_assert_eq(n, m, "%s has %ld elements, not %ld", name, m, n);
+    double d = 0, r = 0;
+    for (long i = 0; i < n; i++) { d += (h[i] - w[i]) * (h[i] - w[i]); r += w[i] * w[i]; }
+    return r > 0 ? sqrt(d / r) : sqrt(d);
+}
+
+static void run(struct golden *t, const char *name, const char *sets, const char *mode, const char *conv, int threads)
+{
+    const char *source = env("STRIX_SOURCE", "."), *build = env("STRIX_BUILD", ".");
+    char command[4096], file[1024];
+    t->arena = sx_arena_open(NULL);
+    sx_diags_init(&t->diags, t->arena);
+    snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d.safetensors", build, name, mode, conv, threads);
+    snprintf(command, sizeof command,
+             "STRIX_CPU_CONV=%s '%s/strix' debug grads '%s/tests/golden/convstrix.cfg' --threads %d --mode %s %s "
+             "--init '%s/tests/golden/%s.weights.safetensors' --batch '%s/tests/golden/%s.batch.safetensors' --out '%s' >&2",
+             conv, build, source, threads, mode, sets, source, name, source, name, t->out);
+    cr_assert_eq(system(command), 0, "%s", command);
+    cr_assert_eq(sx_tensors_read(t->arena, t->out, &t->got, &t->diags), 0);
+    snprintf(file, sizeof file, "%s/tests/golden/%s.expect.safetensors", source, name);
+    cr_assert_eq(sx_tensors_read(t->arena, file, &t->expect, &t->diags), 0);
+}
+
+static void compare(const char *name, const char *sets, const char *conv, int threads)
+{
+    struct golden t = { 0 };
+    run(&t, name, sets, "train", conv, threads);
+    cr_expect_lt(distance(&t, "loss", "loss"), 1e-6, "loss");
+    cr_expect_lt(distance(&t, "logits", "logits"), 5e-6, "logits");
+    long grads = 0, states = 0;
+    for (long i = 0; i < t.expect.n; i++) {
+        const char *k = t.expect.v[i].name;
+        if (!strncmp(k, "state/", 6)) { states++; cr_expect_lt(distance(&t, k, k), 1e-6, "%s", k); }
+        if (strncmp(k, "grad/", 5)) continue;
+        grads++;
+        char bound[256];
+        snprintf(bound, sizeof bound, "error/%s", k + 5);
+        const double e = *(const double *)sx_blobs_find(&t.expect, bound)->data, d = distance(&t, k, k);
+        cr_expect_lt(d, fmax(5 * e, 1e-6), "%s: relative error %g, PyTorch float32 %g", k, d, e);
+    }
+    cr_expect_gt(grads, 8);
+    cr_expect_gt(states, 1);
+    remove(t.out);
+    sx_arena_close(t.arena);
+    t = (struct golden){ 0 };
+    run(&t, name, sets, "infer", conv, threads);
+    cr_expect_lt(distance(&t, "logits", "infer"), 5e-6, "logits of inference");
+    remove(t.out);
+    sx_arena_close(t.arena);
+}
+
+#define RELU "--set vars.activation=relu"
+#define TANH2 "--set vars.activation=tanh --set vars.block_size=2"
+#define SELU "--set vars.activation=selu --set vars.num_blocks=2"
+Test(golden, relu_onednn) { compare("relu", RELU, "onednn", 2); }
+Test(golden, relu_im2col) { compare("relu", RELU, "im2col", 1); }
+Test(golden, relu_auto) { compare("relu", RELU, "auto", 2); }
+Test(golden, tanh_two_convs_onednn) { compare("tanh2", TANH2, "onednn", 1); }
+Test(golden, tanh_two_convs_im2col) { compare("tanh2", TANH2, "im2col", 2); }
+Test(golden, selu_auto) { compare("selu", SELU, "auto", 1); }
