@@ -1,3 +1,12 @@
-/* accuracy.c: to be written. */
+/* accuracy: share of rows whose largest output is the right class. */
 #include <strix/plugin.h>
-SX_PLUGIN("accuracy", "0", "MIT", NULL);
+
+static sx_t forward(sx_graph *g, const void *params, sx_t y, sx_t target)        /* [n, classes], i32 [n] -> [n] */
+{
+    (void)params;
+    return sx_hit(g, y, target);
+}
+
+SX_DEFINE(SX_KIND_METRIC, sx_loss, accuracy, SX_NO_PARAMS, sx_no_params, .doc = "share of right classes",
+          .forward = forward, .maximize = true);
+SX_PLUGIN("accuracy", "1.0", "MIT", SX_ITEM(accuracy));
