@@ -5,7 +5,8 @@
 struct batchnorm { double momentum, epsilon; };
 
 static const sx_param params[] = {
-    SX_REAL(struct batchnorm, momentum, .def = 0.99, .min = 0, .max = 1, .doc = "share of the old running average"),
+    SX_REAL(struct batchnorm, momentum, .def = 0.99, .min = 0, .max = 1,
+            .doc = "share of the old running average"),
     SX_REAL(struct batchnorm, epsilon, .def = 1e-3, .min = 1e-12, .max = 1, .doc = "added to the variance"),
     SX_END
 };
@@ -23,13 +24,15 @@ static sx_t forward(sx_graph *g, const void *params_, sx_t x)    /* [n, ..., c] 
 {
     const struct batchnorm *p = params_;
     const long c = sx_dim(g, x, -1);
-    const sx_t gamma = sx_weight(g, "gamma", SX_SHAPE(c), "ones"), beta = sx_weight(g, "beta", SX_SHAPE(c), "zeros");
+    const sx_t gamma = sx_weight(g, "gamma", SX_SHAPE(c), "ones");
+    const sx_t beta = sx_weight(g, "beta", SX_SHAPE(c), "zeros");
     const sx_t mean = sx_state(g, "mean", SX_SHAPE(c), 0), variance = sx_state(g, "variance", SX_SHAPE(c), 1);
+    const int rank = sx_rank(g, x);
     if (!sx_training(g)) {
         const sx_t rows[2] = { sx_reshape(g, mean, SX_SHAPE(1, c)), sx_reshape(g, variance, SX_SHAPE(1, c)) };
         return sx_normalize(g, x, sx_concat(g, 2, rows, 0), gamma, beta, p->epsilon);
     }
-    const sx_t moments = sx_moments(g, x, (1u << (sx_rank(g, x) > 0 ? sx_rank(g, x) - 1 : 0)) - 1);     /* [2, c] */
+    const sx_t moments = sx_moments(g, x, (1u << (rank ? rank - 1 : 0)) - 1);    /* [2, c] */
     update(g, p, mean, moments, 0);
     update(g, p, variance, moments, 1);
     return sx_normalize(g, x, moments, gamma, beta, p->epsilon);

@@ -16,7 +16,8 @@ static sx_t forward(sx_graph *g, const void *params_, sx_t x)
     const int n = sx_inputs(g), rank = sx_rank(g, x);
     if (n > MOST) return sx_refuse(g, NULL, "concat takes at most %d inputs", MOST);
     if (x.id && (p->axis == 0 || p->axis >= rank || rank + p->axis <= 0))
-        return sx_refuse(g, "axis", "concat along axis %ld of an input with %d axes and the batch", p->axis, rank - 1);
+        return sx_refuse(g, "axis", "concat along axis %ld of an input with %d axes and the batch", p->axis,
+                         rank - 1);
     sx_t in[MOST];
     for (int i = 0; i < n; i++) in[i] = sx_in(g, i);
     return n == 1 ? x : sx_concat(g, n, in, (int)p->axis);

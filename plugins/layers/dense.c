@@ -14,8 +14,8 @@ static sx_t forward(sx_graph *g, const void *params_, sx_t x)    /* [n, c] -> [n
 {
     const struct dense *p = params_;
     if (x.id && sx_rank(g, x) != 2)
-        return sx_refuse(g, NULL, "dense wants one axis besides the batch, its input has %d: put a flatten before it",
-                         sx_rank(g, x) - 1);
+        return sx_refuse(g, NULL, "dense wants one axis besides the batch, its input has %d: "
+                         "put a flatten before it", sx_rank(g, x) - 1);
     const sx_t kernel = sx_weight(g, "kernel", SX_SHAPE(p->units, sx_dim(g, x, -1)), p->init);
     const sx_t y = sx_matmul(g, x, kernel, SX_TRANS_B);
     return p->bias ? sx_add(g, y, sx_weight(g, "bias", SX_SHAPE(p->units), "zeros")) : y;

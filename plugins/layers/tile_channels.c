@@ -5,7 +5,8 @@ enum { MOST = 64 };
 struct tile_channels { long times; };
 
 static const sx_param params[] = {
-    SX_INT(struct tile_channels, times, .flags = SX_REQUIRED, .min = 1, .max = MOST, .doc = "copies of each channel"),
+    SX_INT(struct tile_channels, times, .flags = SX_REQUIRED, .min = 1, .max = MOST,
+           .doc = "copies of each channel"),
     SX_END
 };
 

@@ -28,8 +28,10 @@ static inline void window_same(sx_graph *g, sx_t x, sx_window *w)
 /* Does the window fit the padded input at least once? */
 static inline bool window_fits(sx_graph *g, sx_t x, const sx_window *w)
 {
-    for (int i = 0; i < 2; i++)
-        if ((w->size[i] - 1) * w->dilation[i] + 1 > sx_dim(g, x, 1 + i) + w->pad[i] + w->pad[2 + i]) return false;
+    for (int i = 0; i < 2; i++) {
+        const long span = (w->size[i] - 1) * w->dilation[i] + 1;
+        if (span > sx_dim(g, x, 1 + i) + w->pad[i] + w->pad[2 + i]) return false;
+    }
     return true;
 }
 #endif

@@ -9,11 +9,13 @@ static const sx_param params[] = {
     SX_END
 };
 
-static sx_t forward(sx_graph *g, const void *params_, sx_t y, sx_t target)       /* [n, classes], i32 [n] -> [n] */
+/* y [n, classes], target i32 [n] -> [n] */
+static sx_t forward(sx_graph *g, const void *params_, sx_t y, sx_t target)
 {
     const struct cross_entropy *p = params_;
     if (y.id && sx_rank(g, y) != 2)
-        return sx_refuse(g, NULL, "cross_entropy wants one number per class, the net's output has %d axes", sx_rank(g, y) - 1);
+        return sx_refuse(g, NULL, "cross_entropy wants one number per class, the net's output has %d axes",
+                         sx_rank(g, y) - 1);
     const sx_t logits = p->from_logits ? y : sx_logits(g, y);
     if (y.id && !logits.id)
         return sx_refuse(g, NULL, "cross_entropy wants a net that ends in a softmax; "

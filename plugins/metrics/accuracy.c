@@ -1,7 +1,8 @@
 /* accuracy: share of rows whose largest output is the right class. */
 #include <strix/plugin.h>
 
-static sx_t forward(sx_graph *g, const void *params, sx_t y, sx_t target)        /* [n, classes], i32 [n] -> [n] */
+/* y [n, classes], target i32 [n] -> [n] */
+static sx_t forward(sx_graph *g, const void *params, sx_t y, sx_t target)
 {
     (void)params;
     return sx_hit(g, y, target);

@@ -5,9 +5,12 @@
 struct adamax { double beta_1, beta_2, epsilon; };
 
 static const sx_param params[] = {
-    SX_REAL(struct adamax, beta_1, .def = 0.9, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "decay of the mean"),
-    SX_REAL(struct adamax, beta_2, .def = 0.999, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "decay of the largest gradient"),
-    SX_REAL(struct adamax, epsilon, .def = 1e-7, .min = 1e-30, .max = 1, .doc = "added to the largest gradient"),
+    SX_REAL(struct adamax, beta_1, .def = 0.9, .min = 0, .max = 1, .flags = SX_OPEN_MAX,
+            .doc = "decay of the mean"),
+    SX_REAL(struct adamax, beta_2, .def = 0.999, .min = 0, .max = 1, .flags = SX_OPEN_MAX,
+            .doc = "decay of the largest gradient"),
+    SX_REAL(struct adamax, epsilon, .def = 1e-7, .min = 1e-30, .max = 1,
+            .doc = "added to the largest gradient"),
     SX_END
 };
 
@@ -26,6 +29,7 @@ static void coef(const void *params_, double lr, long t, double memo[4], float k
     k[3] = (float)p->epsilon;
 }
 
-SX_DEFINE(SX_KIND_OPTIMIZER, sx_optimizer, adamax, params, struct adamax, .doc = "Adam by the largest gradient",
+SX_DEFINE(SX_KIND_OPTIMIZER, sx_optimizer, adamax, params, struct adamax,
+          .doc = "Adam by the largest gradient",
           .update = &adamax, .coef = coef);
 SX_PLUGIN("adamax", "1.0", "MIT", SX_ITEM(adamax));

@@ -1,12 +1,14 @@
-/* nadam: Adam with Nesterov's look ahead (Dozat 2016, "Incorporating Nesterov momentum into Adam"), with Keras'
- * defaults. memo[0] is the product of the momentum schedule so far. */
+/* nadam: Adam with Nesterov's look ahead (Dozat 2016, "Incorporating Nesterov momentum into Adam"), with
+ * Keras' defaults. memo[0] is the product of the momentum schedule so far. */
 #include <strix/plugin.h>
 
 struct nadam { double beta_1, beta_2, epsilon; };
 
 static const sx_param params[] = {
-    SX_REAL(struct nadam, beta_1, .def = 0.9, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "decay of the mean"),
-    SX_REAL(struct nadam, beta_2, .def = 0.999, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "decay of the mean square"),
+    SX_REAL(struct nadam, beta_1, .def = 0.9, .min = 0, .max = 1, .flags = SX_OPEN_MAX,
+            .doc = "decay of the mean"),
+    SX_REAL(struct nadam, beta_2, .def = 0.999, .min = 0, .max = 1, .flags = SX_OPEN_MAX,
+            .doc = "decay of the mean square"),
     SX_REAL(struct nadam, epsilon, .def = 1e-7, .min = 1e-30, .max = 1, .doc = "added to the root"),
     SX_END
 };

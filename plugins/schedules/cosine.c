@@ -5,8 +5,10 @@
 struct cosine { double floor, warmup; };
 
 static const sx_param params[] = {
-    SX_REAL(struct cosine, floor, .def = 0, .min = 0, .max = 1, .doc = "share of the rate that is left at the end"),
-    SX_REAL(struct cosine, warmup, .def = 0, .min = 0, .max = 1e6, .doc = "epochs in which the rate grows from 0"),
+    SX_REAL(struct cosine, floor, .def = 0, .min = 0, .max = 1,
+            .doc = "share of the rate that is left at the end"),
+    SX_REAL(struct cosine, warmup, .def = 0, .min = 0, .max = 1e6,
+            .doc = "epochs in which the rate grows from 0"),
     SX_END
 };
 
@@ -14,11 +16,13 @@ static double factor(const void *params_, const sx_progress *p)
 {
     const struct cosine *c = params_;
     const double pi = 3.14159265358979323846;
-    const double at = (double)p->epoch * (double)p->steps + (double)p->step, warm = c->warmup * (double)p->steps;
+    const double at = (double)p->epoch * (double)p->steps + (double)p->step;
+    const double warm = c->warmup * (double)p->steps;
     if (at < warm) return (at + 1) / (warm + 1);
     const double all = (double)p->epochs * (double)p->steps - warm, share = all > 0 ? (at - warm) / all : 1;
     return c->floor + (1 - c->floor) * 0.5 * (1 + cos(pi * (share < 1 ? share : 1)));
 }
 
-SX_DEFINE(SX_KIND_SCHEDULE, sx_schedule, cosine, params, struct cosine, .doc = "half a cosine down", .factor = factor);
+SX_DEFINE(SX_KIND_SCHEDULE, sx_schedule, cosine, params, struct cosine, .doc = "half a cosine down",
+          .factor = factor);
 SX_PLUGIN("cosine", "1.0", "MIT", SX_ITEM(cosine));
