@@ -3,6 +3,7 @@
  * best epoch), log.jsonl (one line per epoch), result.json. */
 #ifndef SX_CKPT_H
 #define SX_CKPT_H
+#include "file.h"
 #include "step.h"
 #include "tensors.h"
 
@@ -14,6 +15,4 @@ int sx_ckpt_load(sx_arena *a, const char *file, sx_net *n, sx_progress_state *s,
 /* Fills weights from any safetensors file by name; prefix is put before the file's names. Shapes must agree; missing names are an
  * error, listed. */
 int sx_ckpt_import(sx_arena *a, const char *file, const char *prefix, sx_net *n, bool all, sx_where where, sx_diags *d);
-int sx_file_write(const char *file, const char *text, size_t bytes, sx_diags *d);        /* tmp, fsync, rename */
-int sx_dir_make(const char *dir, sx_diags *d);                       /* with parents */
 #endif

@@ -4,10 +4,7 @@
 #define SX_STEP_H
 #include "data.h"
 
-typedef struct {                                 /* shapes that a step needs to know of the data */
-    long rows, classes; int rank; long shape[SX_RANK]; sx_dtype dtype;
-} sx_data_shape;
-typedef struct { bool training; long batch, steps; bool keep_grads, fuse; } sx_step_want;
+typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want; /* keep_grads: results instead of updates */
 typedef struct {                                 /* a graph with its handles; not yet on a device */
     sx_graph *graph;
     sx_t data, labels, perm, step, table;        /* bound inputs */
@@ -35,11 +32,17 @@ typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *sh
 long sx_net_tensors(const sx_net *n, const sx_tensor **t);
 int sx_net_read(sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
-/* One epoch of training: order and learning-rate table are made here. loss: mean over rows, NaN or inf where diverged. */
 typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_tally;
-int sx_net_train(sx_net *n, long epoch, const double *monitor, volatile int *stop, sx_tally *out, sx_diags *d);
-/* Evaluation over rows of a part. y (rows * classes) and target may be NULL. */
-int sx_net_eval(sx_net *n, sx_part part, const int32_t *rows, long count, sx_tally *out, float *y, sx_diags *d);
+/* Looked at between slices of about half a second; slices change no bit. */
+typedef struct {
+    volatile int *stop;                          /* 2: return SX_E_STOPPED at once; or NULL */
+    int (*pulse)(void *ctx, double share); void *ctx;                /* or NULL; nonzero (SX_E_*) ends the run with that code */
+} sx_watch;
+/* One epoch of training: order and learning-rate table are made here. loss: mean over rows; not finite where diverged (the rest
+ * of the epoch is then left out). monitor[0..epoch): for schedules. */
+int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w, sx_tally *out, sx_diags *d);
+/* Evaluation over rows of the table. y (count * classes) may be NULL. */
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y, sx_diags *d);
 /* The optimizer's place: t steps done and its memo; saved in checkpoints. */
 typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
 sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);

@@ -264,6 +264,7 @@ typedef struct {
     const char *const *names;                    /* of the classes; NULL: their numbers */
     void *own;                                   /* the plugin's, for close */
     char error[512], file[512];                  /* on failure: what, and the file it happened in ("" if none) */
+    char hint[256];                              /* what the user may try, a sentence; "" if none */
 } sx_set;
 typedef struct {
     SX_HEAD;
