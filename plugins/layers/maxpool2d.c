@@ -8,7 +8,6 @@ static const sx_param params[] = {
             .doc = "height and width of the window"),
     SX_INTS(struct maxpool2d, stride, .text = "", .min = 1, .max = 1 << 15,
             .doc = "steps of the window; its size where not given"),
-    SX_CHOICE(struct maxpool2d, padding, .def = PADDING_VALID, .choices = (const char *const[]){ "same", "valid", NULL },
     SX_CHOICE(struct maxpool2d, padding, .def = PADDING_VALID,
               .choices = (const char *const[]){ "same", "valid", NULL },
               .doc = "valid: only whole windows; same: as many outputs as inputs / stride"),
