@@ -15,6 +15,7 @@ typedef struct {                                 /* one value */
     const char *name;                            /* of bound ones: "blocks.0.conv/kernel" */
     const char *init; float fill; sx_key key;    /* how a weight or state starts */
     float lr_scale, l1, l2;                      /* of a weight */
+    int64_t reader;                              /* index of the first op that reads it; -1 */
 } sx_val;
 typedef struct {                                 /* the layer that writes now; see sx_graph_enter */
     const char *path;                            /* "blocks.2.convs.0.conv": prefix of its weights' names */
@@ -24,7 +25,10 @@ typedef struct {                                 /* the layer that writes now; s
     bool training, frozen;
     double lr_scale, l1, l2;
 } sx_layer_context;
-typedef struct { int64_t first, last; const char *path; const sx_layer *layer; const void *params; sx_t x, y; bool custom; } sx_span; /* ops a layer wrote */
+typedef struct {                                 /* what a layer wrote: ops [first, last) */
+    int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
+    bool custom;                                 /* the layer has a backward of its own */
+} sx_span;
 struct sx_graph {
     sx_arena *arena; sx_diags *diags;
     bool training; sx_dtype compute;             /* SX_F32 or SX_BF16 */
@@ -33,9 +37,12 @@ struct sx_graph {
     struct { sx_val *v; long n, cap; } vals;     /* vals.v[id - 1] */
     struct { sx_span *v; long n, cap; } spans;
     sx_layer_context at;
-    struct { sx_t *v; long n, cap; } outs;       /* sx_out of the layer that writes now */
-    sx_t step;                                   /* i32[1]: counter that RANDOM, ROWS, PUT, UPDATE read */
+    int64_t at_first;                            /* its first op */
+    struct { sx_t *v; long n, cap; } outs;       /* of the layer that writes now: v[i] is its output i; v[0] is set by leave */
+    struct { struct sx_name *v; long n, cap; } names;                /* hash of names in use -> value */
+    sx_t step;                                   /* i32[1], made by open: counter that RANDOM, ROWS, PUT, UPDATE read */
     bool refused;
+    bool mute;                                   /* this layer has refused, or was given a refused input */
     bool quiet;                                  /* refusals are counted, not reported (constraints, `check --space`) */
 };
 typedef struct { bool training; sx_dtype compute; long batch; uint64_t seed; int64_t trial; } sx_graph_want;
@@ -49,15 +56,28 @@ sx_val *sx_graph_val(const sx_graph *g, sx_t t); /* NULL of a refused one */
 sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape, bool batched);
 void sx_graph_result(sx_graph *g, sx_t t, const char *name);        /* t is read by the host after a run; bound, not in the slab */
 /* Appends an op after inferring its shape; {0} and a refusal where shapes do not fit. attr of attr_size is copied. */
-sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);
+sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);    /* ops without result: in[0] */
+/* The same for any node (op, map, k and attr are taken from it). like: where shape or batched do not follow from the
+ * inputs (fill, random, expand): a value that has them; else NULL. */
+sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size, const sx_val *like);
+const sx_span *sx_graph_span(const sx_graph *g, int64_t op);         /* the layer that wrote an op; NULL: the step around the model */
+sx_where sx_graph_where(const sx_graph *g, int64_t op);              /* its file:line */
+sx_t sx_graph_root(const sx_graph *g, sx_t t);   /* what a chain of reshape and stop lies on */
+const char *sx_graph_shape(sx_arena *a, const sx_val *v);            /* "[28, 28, 1]"; the batch is left out */
+size_t sx_dtype_size(sx_dtype t); const char *sx_dtype_name(sx_dtype t);
+long sx_val_count(const sx_val *v);              /* elements */
+size_t sx_val_bytes(const sx_val *v);
 sx_t sx_graph_map(sx_graph *g, const sx_map *m, int n, const sx_t *in, const float *k);
 const sx_op *sx_op_row(sx_opcode code);          /* the built-in ops as rows of the struct own ops use */
 bool sx_op_cheap(sx_opcode code); bool sx_op_inplace(sx_opcode code); bool sx_op_rowwise(sx_opcode code);
 char sx_op_type(sx_opcode code);                 /* the type column of ops.def */
 /* shape.c: the rules. out->rank, shape, dtype, batched are filled; false after sx_refuse. */
 bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, sx_val *out);
+bool sx_shape_check(sx_graph *g, const sx_val *v);                   /* rank <= 8, axes >= 1, at most 2^40 elements; or refuses */
+/* init.c: the numbers that a weight or state starts with: sx_val_count(v) floats. */
+void sx_init_fill(const sx_val *v, float *out);
+bool sx_init_known(const char *init);
 bool sx_map_names(const char *text, const char *name);              /* does an expression's text name x, x0, y ..? */
-extern const sx_map sx_map_add, sx_map_mul;      /* "x0 + x1", "x0 * x1" */
 
 /* grad.c: appends the gradient ops of sum(rows of loss) * scale for every learned weight. grads[i] belongs to the i-th
  * learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse mode, Griewank & Walther 2008, ch. 3. */
