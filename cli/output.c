@@ -1,2 +1,220 @@
-/* output.c: to be written. */
-#include <strix/plugin.h>
+/* output.c: results to stdout: tables, JSON documents, numbers as people read them; opening what verbs work on. */
+#include "cli.h"
+#include <stdarg.h>
+#include <string.h>
+
+/* --- Errors --- */
+
+int cli_fail(cli_context *c, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *text = sx_vformat(c->arena, fmt, ap);
+    va_end(ap);
+    return sx_error(&c->diags, code, SX_NOWHERE, "%s", text);
+}
+
+int cli_usage(cli_context *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *text = sx_vformat(c->arena, fmt, ap);
+    va_end(ap);
+    const int rc = sx_error(&c->diags, SX_E_USAGE, SX_NOWHERE, "%s", text);
+    sx_hint(&c->diags, "`strix %s%s--help` shows the usage.", c->verb ? c->verb->name : "", c->verb ? " " : "");
+    return rc;
+}
+
+void cli_flush(cli_context *c)
+{
+    fflush(stdout);
+    sx_diags_print(&c->diags, stderr);
+    sx_diags_init(&c->diags, c->arena);
+}
+
+/* --- What verbs work on --- */
+
+sx_registry *cli_registry(cli_context *c)
+{
+    if (!c->registry) c->registry = sx_registry_open(c->arena, c->plugin_path);
+    return c->registry;
+}
+
+int cli_load_experiment(cli_context *c, const char *file, sx_exp **out)
+{
+    sx_conf *root = NULL;
+    int rc = sx_config_load(c->arena, file, &c->edits, &root, &c->diags);
+    if (!rc) rc = sx_exp_open(c->arena, cli_registry(c), root, file, out, &c->diags);
+    if (!rc && c->has_seed) (*out)->tune.seed = c->seed;
+    return rc;
+}
+
+int cli_machine(cli_context *c, sx_machine **out)
+{
+    return sx_machine_open(c->arena, cli_registry(c), c->device, c->threads, out, &c->diags);
+}
+
+/* --- Tables --- */
+
+enum { MOST_COLUMNS = 24 };
+struct cli_table {
+    cli_context *c;
+    int columns; const char *head[MOST_COLUMNS]; bool right[MOST_COLUMNS]; int width[MOST_COLUMNS];
+    struct { const char **v; long n, cap; } cells;
+};
+
+static int shown_width(const char *s)            /* characters of UTF-8, not bytes */
+{
+    int n = 0;
+    for (; *s; s++) n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+static void widen(cli_table *t, int column, const char *s)
+{
+    const int n = shown_width(s);
+    if (n > t->width[column]) t->width[column] = n;
+}
+
+cli_table *cli_table_open(cli_context *c, const char *heads)
+{
+    cli_table *t = SX_NEW(c->arena, cli_table);
+    t->c = c;
+    for (const char *p = heads; t->columns < MOST_COLUMNS; p++) {
+        const size_t n = strcspn(p, "|");
+        const int i = t->columns++;
+        t->right[i] = *p == '>';
+        t->head[i] = sx_strndup(c->arena, p + t->right[i], n - t->right[i]);
+        widen(t, i, t->head[i]);
+        p += n;
+        if (!*p) break;
+    }
+    return t;
+}
+
+void cli_table_row(cli_table *t, const char *const *cells)
+{
+    for (int i = 0; i < t->columns; i++) {
+        const char *cell = cells[i] ? sx_strdup(t->c->arena, cells[i]) : "";
+        widen(t, i, cell);
+        SX_PUSH(t->c->arena, t->cells, cell);
+    }
+}
+
+static void print_line(const cli_table *t, const char *const *cell)
+{
+    for (int i = 0; i < t->columns; i++) {
+        const int pad = t->width[i] - shown_width(cell[i]);
+        const bool last = i == t->columns - 1;
+        if (t->right[i]) printf("%*s%s", pad, "", cell[i]);
+        else printf("%s%*s", cell[i], last ? 0 : pad, "");
+        fputs(last ? "\n" : "  ", stdout);
+    }
+}
+
+void cli_table_print(const cli_table *t)
+{
+    print_line(t, t->head);
+    for (long i = 0; i < t->cells.n; i += t->columns) print_line(t, t->cells.v + i);
+}
+
+/* --- JSON --- */
+
+void cli_json_print(cli_context *c, json_t *doc)
+{
+    json_t *whole = json_object();
+    json_t *schema = json_object_get(doc, "schema");
+    json_object_set_new(whole, "schema", schema ? json_incref(schema) : json_integer(1));
+    json_object_update(whole, doc);
+    json_dumpf(whole, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(whole);
+    json_decref(doc);
+    c->printed = true;
+}
+
+void cli_json_real(json_t *object, const char *key, double v)
+{
+    json_object_set_new(object, key, isfinite(v) ? json_real(v) : json_null());
+    if (isfinite(v)) return;
+    char state[128];
+    snprintf(state, sizeof state, "%s_state", key);
+    json_object_set_new(object, state, json_string(isnan(v) ? "nan" : v > 0 ? "inf" : "-inf"));
+}
+
+json_t *cli_json_datum(const sx_datum *v)
+{
+    switch (v->kind) {
+    case SX_DATUM_INT: return json_integer(v->i);
+    case SX_DATUM_REAL: return isfinite(v->r) ? json_real(v->r) : json_null();
+    case SX_DATUM_BOOL: return json_boolean(v->b);
+    case SX_DATUM_TEXT: return json_string(v->s);
+    case SX_DATUM_LIST: {
+        json_t *list = json_array();
+        for (long i = 0; i < v->n; i++) json_array_append_new(list, cli_json_datum(&v->v[i]));
+        return list;
+    }
+    case SX_DATUM_NONE: break;
+    }
+    return json_null();
+}
+
+static json_t *text_or_null(const char *s)
+{
+    json_t *t = s ? json_string(s) : NULL;
+    return t ? t : json_null();                  /* not UTF-8: null rather than a broken document */
+}
+
+json_t *cli_json_diag(const sx_diag *d)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "code", json_string(d->code ? sx_error_name(d->code) : "warning"));
+    json_object_set_new(o, "file", text_or_null(d->where.file));
+    json_object_set_new(o, "line", d->where.line > 0 ? json_integer(d->where.line) : json_null());
+    json_object_set_new(o, "path", text_or_null(d->where.path));
+    json_object_set_new(o, "message", text_or_null(d->text));
+    json_object_set_new(o, "detail", text_or_null(d->detail));
+    json_object_set_new(o, "hint", text_or_null(d->hint));
+    return o;
+}
+
+/* --- Numbers as people read them --- */
+
+const char *cli_count(sx_arena *a, double n)
+{
+    char digits[64], out[96];
+    snprintf(digits, sizeof digits, "%.0f", fabs(n));
+    const size_t len = strlen(digits);
+    size_t to = 0;
+    if (n < 0) out[to++] = '-';
+    for (size_t i = 0; i < len && to < sizeof out - 2; i++) {
+        if (i && (len - i) % 3 == 0) out[to++] = ',';
+        out[to++] = digits[i];
+    }
+    return sx_strndup(a, out, to);
+}
+
+const char *cli_bytes(sx_arena *a, double n)
+{
+    static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+    int i = 0;
+    for (; n >= 999.5 && i < 5; i++) n /= 1000;
+    return sx_format(a, i == 0 ? "%.0f %s" : n < 10 ? "%.2f %s" : n < 100 ? "%.1f %s" : "%.0f %s", n, unit[i]);
+}
+
+const char *cli_seconds(sx_arena *a, double s)
+{
+    if (!(s >= 0)) return "?";
+    if (s < 0.0995) return sx_format(a, "%.3g ms", 1000 * s);
+    if (s < 59.95) return sx_format(a, "%.1f s", s);
+    const long n = (long)(s + 0.5);
+    if (n < 3600) return sx_format(a, "%ld min %02ld s", n / 60, n % 60);
+    return sx_format(a, "%ld h %02ld min", n / 3600, n % 3600 / 60);
+}
+
+const char *cli_shape(sx_arena *a, int rank, const long *shape)
+{
+    const char *s = "[";
+    for (int i = 0; i < rank; i++) s = sx_format(a, "%s%s%ld", s, i ? ", " : "", shape[i]);
+    return sx_format(a, "%s]", s);
+}

@@ -1,2 +1,4 @@
 /* worker_verb.c: to be written. */
-#include <strix/plugin.h>
+#include "cli.h"
+
+const cli_verb verb_worker = { .name = "worker", .args = "", .doc = "join a search from another shell or machine", .least = 0, .most = 0 };
