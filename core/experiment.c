@@ -1,2 +1,353 @@
-/* experiment.c: to be written. */
-#include <strix/plugin.h>
+/* experiment.c: an experiment's tree -> resolved sections, for the values of `vars` or for one point of its space.
+ * The core's sections are declared by tables as plugins declare theirs, so that ranges and messages are one. */
+#include "model.h"
+#include <stdlib.h>
+#include <string.h>
+
+static sx_where at(const sx_exp *e, const sx_conf *c)
+{
+    return c ? sx_conf_where(e->arena, c) : (sx_where){ .file = e->file };
+}
+
+int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
+                void *out, sx_diags *d)
+{
+    const char **others = sx_alloc_array(a, (size_t)sx_conf_count(group) + 1, sizeof *others);
+    long n = 0;
+    for (const sx_conf *c = group ? group->first : NULL; c; c = c->next) if (c->name) others[n++] = c->name;
+    return sx_param_fill(a, params, what, group, scope, others, out, d);
+}
+
+/* Member `name` of group, which must be a group itself; NULL where it is missing or wrong. */
+static const sx_conf *section(const sx_exp *e, const sx_conf *group, const char *name, sx_diags *d)
+{
+    const sx_conf *c = sx_conf_member(group, name);
+    if (!c || c->kind == SX_CONF_GROUP) return c;
+    sx_error(d, SX_E_CONFIG, at(e, c), "'%s' is not a group", name);
+    sx_hint(d, "Write %s = { ... };", name);
+    return NULL;
+}
+
+static void item(const sx_exp *e, int kind, const sx_conf *c, const char *fallback, const char *const *also, sx_use *out,
+                 sx_diags *d)
+{
+    const sx_entry *entry = NULL;
+    void *params = NULL;
+    if (!sx_param_item(e->arena, e->registry, kind, c, fallback, e->scope, also, &entry, &params, d))
+        *out = (sx_use){ entry, params };
+}
+
+/* --- train --- */
+
+static const sx_param train_params[] = {
+    SX_INT(sx_train_conf, epochs, .def = 10, .min = 1, .max = 1000000, .doc = "passes over the training data, at most"),
+    SX_INT(sx_train_conf, batch, .def = 32, .min = 1, .max = 1 << 20, .doc = "rows of a step"),
+    SX_INT(sx_train_conf, eval_batch, .def = 0, .min = 0, .max = 1 << 20, .doc = "rows of a step of evaluation; 0: as batch"),
+    SX_CHOICE(sx_train_conf, precision, .choices = (const char *const[]){ "f32", "tf32", "bf16", NULL },
+              .doc = "type of activations and their gradients"),
+    SX_REAL(sx_train_conf, divergence, .def = 0, .min = 0, .max = 1e300,
+            .doc = "a loss above this ends the training as diverged; 0: only one that is no number"),
+    SX_END
+};
+static const sx_param optimizer_params[] = {
+    SX_REAL(sx_train_conf, lr, .def = 1e-3, .min = 0, .max = 1e6, .flags = SX_LOG_SCALE, .doc = "learning rate"),
+    SX_REAL(sx_train_conf, clip, .def = 0, .min = 0, .max = 1e30, .doc = "largest norm of all gradients together; 0: no limit"),
+    SX_REAL(sx_train_conf, decay, .def = 0, .min = 0, .max = 1e6, .doc = "decoupled weight decay, as a share of lr"),
+    SX_END
+};
+static const sx_param stop_params[] = {
+    SX_TEXT(sx_train_conf, monitor, .text = "val_loss", .doc = "the value that should get better"),
+    SX_INT(sx_train_conf, patience, .def = 5, .min = 1, .max = 1000000, .doc = "epochs without a better value before the end"),
+    SX_REAL(sx_train_conf, min_delta, .def = 0, .min = 0, .max = 1e300, .doc = "what counts as better"),
+    SX_BOOL(sx_train_conf, restore_best, .def = true, .doc = "end with the weights of the best epoch"),
+    SX_END
+};
+
+static void metrics(sx_exp *e, const sx_conf *c, sx_diags *d)
+{
+    enum { MOST = 8 };
+    sx_train_conf *t = &e->train;
+    const long n = c && c->kind == SX_CONF_LIST ? sx_conf_count(c) : 1;
+    if (n > MOST) { sx_error(d, SX_E_CONFIG, at(e, c), "%ld metrics, more than %d", n, MOST); return; }
+    t->metric = sx_alloc_array(e->arena, (size_t)n, sizeof *t->metric);
+    const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : c;
+    for (long i = 0; i < n; i++, one = one ? one->next : NULL)
+        item(e, SX_KIND_METRIC, one, "accuracy", NULL, &t->metric[i], d);
+    t->metrics = n;
+}
+
+static void train(sx_exp *e, sx_diags *d)
+{
+    static const char *const parts[] = { "loss", "optimizer", "metrics", "early_stop", NULL };
+    static const char *const common[] = { "lr", "clip", "decay", "schedule", NULL };
+    sx_train_conf *t = &e->train;
+    const sx_conf *c = section(e, e->root, "train", d), *o = sx_conf_member(c, "optimizer");
+    sx_param_fill(e->arena, train_params, "train", c, e->scope, parts, t, d);
+    if (!t->eval_batch) t->eval_batch = t->batch;
+    item(e, SX_KIND_LOSS, sx_conf_member(c, "loss"), "cross_entropy", NULL, &t->loss, d);
+    item(e, SX_KIND_OPTIMIZER, o, "adam", common, &t->optimizer, d);
+    const sx_conf *own = o && o->kind == SX_CONF_GROUP ? o : NULL;
+    sx_exp_fill(e->arena, optimizer_params, "optimizer", own, e->scope, t, d);
+    item(e, SX_KIND_SCHEDULE, sx_conf_member(own, "schedule"), "constant", NULL, &t->schedule, d);
+    metrics(e, sx_conf_member(c, "metrics"), d);
+    const sx_conf *stop = section(e, c, "early_stop", d);
+    sx_param_fill(e->arena, stop_params, "early_stop", stop, e->scope, NULL, t, d);
+    t->early_stop = stop != NULL;
+    t->restore_best = stop && t->restore_best;
+}
+
+/* --- dataset --- */
+
+static const sx_param data_params[] = {
+    SX_INT(sx_data_conf, limit, .def = 0, .min = 0, .max = 1e15, .doc = "rows of each part that are used; 0: all"),
+    SX_END
+};
+struct split { double val; long seed; };
+static const sx_param split_params[] = {
+    SX_REAL(struct split, val, .def = 0.2, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "share of the training rows for validation"),
+    SX_INT(struct split, seed, .def = 1, .min = 0, .max = 0x1p62, .doc = "which rows these are"),
+    SX_END
+};
+
+static void dataset(sx_exp *e, sx_diags *d)
+{
+    static const char *const common[] = { "split", "transform", "limit", NULL };
+    const sx_conf *c = section(e, e->root, "dataset", d);
+    if (!c) {
+        if (!sx_conf_member(e->root, "dataset")) sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'dataset'");
+        return;
+    }
+    struct split s = { 0 };
+    item(e, SX_KIND_DATASET, c, NULL, common, &e->data.set, d);
+    sx_exp_fill(e->arena, data_params, "dataset", c, e->scope, &e->data, d);
+    sx_param_fill(e->arena, split_params, "split", section(e, c, "split", d), e->scope, NULL, &s, d);
+    e->data.val = s.val;
+    e->data.split_seed = (uint64_t)s.seed;
+    e->data.transform = section(e, c, "transform", d);
+}
+
+/* --- tune --- */
+
+struct tune { long trials, seed, keep; double time; const char *objective; int direction, on_repeat; sx_texts constraints; };
+enum { BY_METRIC, MINIMIZE, MAXIMIZE };
+static const sx_param tune_params[] = {
+    SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9, .doc = "trials of the study, failed ones included"),
+    SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12, .doc = "seconds after which no trial starts; 0: no limit"),
+    SX_TEXT(struct tune, objective, .text = NULL, .doc = "the value that is searched for; val_ and the first metric where not given"),
+    SX_CHOICE(struct tune, direction, .choices = (const char *const[]){ "auto", "minimize", "maximize", NULL },
+              .doc = "auto: up for metrics of which more is better, down for others and for losses"),
+    SX_INT(struct tune, seed, .def = 1, .min = 0, .max = 0x1p62, .doc = "of the search and of each trial's random numbers"),
+    SX_CHOICE(struct tune, on_repeat, .choices = (const char *const[]){ "resample", "replay", "rerun", NULL },
+              .doc = "a point that was tried before: ask again, take its result, or train it again"),
+    SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9, .doc = "trials, the best ones, of which weights are kept"),
+    SX_TEXTS(struct tune, constraints, .text = "", .doc = "expressions that must hold before a trial starts"),
+    SX_END
+};
+
+/* Is name "loss", a metric or one of these after "val_"? *more: greater is better. */
+static bool is_value(const sx_exp *e, const char *name, bool *more)
+{
+    const char *base = strncmp(name, "val_", 4) ? name : name + 4;
+    *more = false;
+    if (!strcmp(base, "loss")) return true;
+    for (long i = 0; i < e->train.metrics; i++) {
+        const sx_entry *m = e->train.metric[i].entry;
+        if (!m || strcmp(base, m->item->name)) continue;
+        *more = ((const sx_loss *)(const void *)m->item)->maximize;
+        return true;
+    }
+    return false;
+}
+
+static void check_value(const sx_exp *e, const char *what, const char *name, const sx_conf *c, bool *more, sx_diags *d)
+{
+    if (is_value(e, name, more)) return;
+    const char *names[20];                       /* two of the loss and of at most eight metrics */
+    long n = 0;
+    for (long i = -1; i < e->train.metrics; i++) {
+        const sx_entry *m = i < 0 ? NULL : e->train.metric[i].entry;
+        if (i >= 0 && !m) continue;
+        names[n++] = m ? m->item->name : "loss";
+        names[n++] = sx_format(e->arena, "val_%s", m ? m->item->name : "loss");
+    }
+    sx_error(d, SX_E_CONFIG, at(e, c), "'%s' is '%s', which no training gives", what, name);
+    const char *near = sx_nearest(name, names, n), *all = names[0];
+    for (long i = 1; i < n; i++) all = sx_format(e->arena, "%s, %s", all, names[i]);
+    if (near) sx_hint(d, "Did you mean '%s'?", near);
+    else sx_hint(d, "It gives %s.", all);
+}
+
+static void constraints(sx_exp *e, const sx_conf *c, const sx_texts *texts)
+{
+    sx_tune_conf *t = &e->tune;
+    t->constraints = texts->n;
+    t->constraint = sx_alloc_array(e->arena, (size_t)texts->n, sizeof *t->constraint);
+    t->constraint_at = sx_alloc_array(e->arena, (size_t)texts->n, sizeof *t->constraint_at);
+    const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : NULL;
+    for (long i = 0; i < texts->n; i++, one = one ? one->next : NULL) {
+        t->constraint[i] = texts->v[i];
+        t->constraint_at[i] = one ? one : c;
+    }
+}
+
+static void tune(sx_exp *e, sx_diags *d)
+{
+    static const char *const parts[] = { "sampler", "pruner", "space", NULL }, *const common[] = { "seed", NULL };
+    static const sx_param sampler_params[] = {
+        SX_INT(struct tune, seed, .def = -1, .min = 0, .max = 0x1p62, .doc = "as tune.seed, and before it"), SX_END };
+    const sx_conf *c = section(e, e->root, "tune", d), *sampler = sx_conf_member(c, "sampler");
+    const sx_conf *own = sampler && sampler->kind == SX_CONF_GROUP ? sampler : NULL;
+    struct tune s = { 0 }, by_sampler = { 0 };
+    sx_param_fill(e->arena, tune_params, "tune", c, e->scope, parts, &s, d);
+    sx_exp_fill(e->arena, sampler_params, "sampler", own, e->scope, &by_sampler, d);
+    item(e, SX_KIND_SAMPLER, sampler, "tpe", common, &e->tune.sampler, d);
+    item(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", NULL, &e->tune.pruner, d);
+    e->tune.trials = s.trials;
+    e->tune.time = s.time;
+    e->tune.seed = (uint64_t)(by_sampler.seed >= 0 ? by_sampler.seed : s.seed);
+    e->tune.on_repeat = s.on_repeat;
+    e->tune.keep = s.keep;
+    const sx_entry *first = e->train.metric && e->train.metrics ? e->train.metric[0].entry : NULL;
+    e->tune.objective = s.objective ? s.objective : sx_format(e->arena, "val_%s", first ? first->item->name : "loss");
+    bool more = false;
+    check_value(e, "objective", e->tune.objective, sx_conf_member(c, "objective"), &more, d);
+    e->tune.maximize = s.direction == BY_METRIC ? more : s.direction == MAXIMIZE;
+    const sx_conf *stop = sx_conf_find(e->root, "train.early_stop.monitor");
+    if (e->train.monitor) check_value(e, "monitor", e->train.monitor, stop, &more, d);
+    constraints(e, sx_conf_member(c, "constraints"), &s.constraints);
+}
+
+/* --- study --- */
+
+static const sx_param study_params[] = {
+    SX_TEXT(sx_study_conf, store, .text = NULL, .doc = "where trials are kept; sqlite:studies/NAME.db where not given"),
+    SX_TEXT(sx_study_conf, name, .text = NULL, .doc = "of the study; the file's where not given"),
+    SX_REAL(sx_study_conf, heartbeat, .def = 30, .min = 1, .max = 1e6, .doc = "seconds between signs of life of a worker"),
+    SX_TEXT(sx_study_conf, runs, .text = NULL, .doc = "directory of the trials' weights and logs; studies/NAME.runs where not given"),
+    SX_END
+};
+
+static const char *base_name(sx_arena *a, const char *file)
+{
+    const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file, *dot = strrchr(base, '.');
+    return dot > base ? sx_strndup(a, base, (size_t)(dot - base)) : sx_strdup(a, base);
+}
+
+static void study(sx_exp *e, sx_diags *d)
+{
+    sx_study_conf *s = &e->study;
+    sx_param_fill(e->arena, study_params, "study", section(e, e->root, "study", d), e->scope, NULL, s, d);
+    if (!s->name) s->name = base_name(e->arena, e->file ? e->file : "study");
+    if (!s->store) s->store = sx_format(e->arena, "sqlite:studies/%s.db", s->name);
+    if (!s->runs) s->runs = sx_format(e->arena, "studies/%s.runs", s->name);
+}
+
+/* --- model --- */
+
+static void model(sx_exp *e, sx_diags *d)
+{
+    struct model { sx_ints input; };
+    static const sx_param params[] = {
+        SX_INTS(struct model, input, .text = "", .min = 1, .max = 1 << 30, .doc = "height, width, channels of what comes in"),
+        SX_END };
+    static const char *const parts[] = { "layers", "freeze", NULL };
+    struct model m = { 0 };
+    const sx_conf *c = section(e, e->root, "model", d), *layers = section(e, c, "layers", d);
+    if (!sx_conf_member(e->root, "model")) sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+    else if (c && !sx_conf_member(c, "layers")) sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
+    if (sx_param_fill(e->arena, params, "model", c, e->scope, parts, &m, d)) return;
+    if (m.input.n >= SX_RANK) {
+        sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(c, "input")), "an input of %ld axes, more than %d", m.input.n, SX_RANK - 1);
+        return;
+    }
+    e->input_rank = (int)m.input.n;
+    for (int i = 0; i < e->input_rank; i++) e->input[i] = m.input.v[i];
+    if (sx_expand(e->arena, e, layers, "", &e->layers, d)) return;
+    (void)!sx_expand(e->arena, e, e->data.transform, "transform.", &e->transform, d);
+}
+
+/* --- The whole --- */
+
+/* The code of the first error after the first n records; all of them where there were too many to keep. */
+static int code_since(const sx_diags *d, long n, long errors)
+{
+    for (long i = n; i < d->n; i++) if (d->v[i].code) return d->v[i].code;
+    return d->errors > errors ? SX_E_CONFIG : 0;
+}
+
+static int resolve(sx_exp *e, sx_diags *d)
+{
+    const long n = d->n, errors = d->errors;
+    dataset(e, d);
+    train(e, d);
+    tune(e, d);
+    study(e, d);
+    model(e, d);
+    return code_since(d, n, errors);
+}
+
+static void check_sections(const sx_exp *e, sx_diags *d)
+{
+    static const char *const known[] = { "dataset", "train", "tune", "study", "model", "vars", "templates", "plugins" };
+    const long n = sizeof known / sizeof *known;
+    for (const sx_conf *c = e->root->first; c; c = c->next) {
+        bool ok = false;
+        for (long i = 0; i < n; i++) ok = ok || !strcmp(c->name, known[i]);
+        if (ok) continue;
+        sx_error(d, SX_E_CONFIG, at(e, c), "an experiment has no section '%s'", c->name);
+        const char *near = sx_nearest(c->name, known, n);
+        if (near) sx_hint(d, "Did you mean '%s'?", near);
+        else sx_hint(d, "The sections are dataset, train, model, tune, study, vars, templates, plugins.");
+    }
+}
+
+static void check_vars(const sx_exp *e, const sx_conf *vars, sx_diags *d)
+{
+    for (const sx_conf *c = vars ? vars->first : NULL; c; c = c->next) {
+        if (sx_reserved_name(c->name))
+            sx_error(d, SX_E_CONFIG, at(e, c), "a variable cannot be named '%s', which is a word of expressions", c->name);
+        if (c->kind == SX_CONF_GROUP) sx_error(d, SX_E_CONFIG, at(e, c), "variable '%s' is a group", c->name);
+    }
+}
+
+/* Plugins of several items: plugins = [ "mine" ] */
+static void load_plugins(const sx_exp *e, sx_diags *d)
+{
+    const sx_conf *c = sx_conf_member(e->root, "plugins");
+    for (const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : c; one; one = one == c ? NULL : one->next) {
+        if (one->kind != SX_CONF_TEXT) sx_error(d, SX_E_CONFIG, at(e, one), "a plugin is named by a text");
+        else (void)!sx_load(e->registry, one->s, at(e, one), d);
+    }
+}
+
+int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d)
+{
+    sx_exp *e = SX_NEW(a, sx_exp);
+    *out = NULL;
+    *e = (sx_exp){ .arena = a, .registry = r, .root = root, .file = sx_strdup(a, file) };
+    e->facts = sx_facts_open(a);
+    const long n = d->n, errors = d->errors;
+    check_sections(e, d);
+    load_plugins(e, d);
+    const sx_conf *vars = section(e, root, "vars", d), *space = sx_conf_find(root, "tune.space");
+    check_vars(e, vars, d);
+    if (d->errors > errors) return code_since(d, n, errors);
+    e->scope = sx_scope_open(a, NULL, vars);
+    (void)!resolve(e, d);
+    (void)!sx_domain_open(a, space, vars, e->scope, 1, (int)e->tune.constraints, &e->domain, d);
+    if (d->errors > errors) return code_since(d, n, errors);
+    *out = e;
+    return 0;
+}
+
+int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d)
+{
+    sx_exp *p = sx_dup(a, e, sizeof *e);
+    *out = NULL;
+    p->arena = a;
+    if (x) p->scope = sx_domain_bind(a, e->domain, x, e->scope);
+    const int rc = resolve(p, d);
+    if (rc) return rc == SX_E_CONFIG ? SX_E_REFUSED : rc;     /* the file is right, this point is not */
+    *out = p;
+    return 0;
+}

@@ -22,20 +22,48 @@ typedef struct {
     long constraints; const char **constraint; const sx_conf **constraint_at;
 } sx_tune_conf;
 typedef struct { const char *store, *name; double heartbeat; const char *runs; } sx_study_conf;
+typedef struct sx_layer_list sx_layer_list;
+typedef struct sx_facts sx_facts;
 typedef struct {
     sx_arena *arena; sx_registry *registry;
     sx_conf *root; const char *file;
     const sx_scope *scope;                       /* vars, or those of a point */
     sx_domain *domain;                           /* tune.space; the same for all points */
     sx_train_conf train; sx_data_conf data; sx_tune_conf tune; sx_study_conf study;
+    int input_rank; long input[SX_RANK];         /* model.input; rank 0: not given */
+    const sx_layer_list *layers, *transform;     /* model.layers and dataset.transform, expanded for scope */
+    sx_facts *facts;                             /* what is found out once for all points: see limits.c */
 } sx_exp;
 
 /* Loads plugins named by the file, checks every section, opens the domain, resolves with `vars`. All errors at once. */
 int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
+sx_facts *sx_facts_open(sx_arena *a);
+/* sx_param_fill for those members of group that params name; the others are somebody else's. */
+int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
+                void *out, sx_diags *d);
+/* Does e (sx_exp_at) keep tune.constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
+ * is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine) in a; other SX_E_*: cannot be told. */
+int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
 
 /* --- The model --- */
+typedef struct { long node; int port; } sx_link; /* an output of an expanded layer; node -1: what comes in */
+typedef struct {                                 /* one expanded layer with its settings */
+    const char *path;                            /* "blocks.2.convs.0.conv" */
+    const char *weights;                         /* path that its weights are named by: its own, or that of `share` */
+    const sx_conf *conf; const sx_entry *entry; void *params;
+    long inputs; const sx_link *in;
+    bool frozen; double lr_scale, l1, l2;
+} sx_layer_node;
+typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use; /* weights = "FILE" of the layers below prefix */
+struct sx_layer_list {
+    sx_layer_node *v; long n, cap;
+    sx_link out;                                 /* of the whole */
+    struct { sx_weights_use *v; long n, cap; } files;
+};
+/* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all paths. */
+int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out, sx_diags *d);
 typedef struct {                                 /* one expanded layer, for `check` and messages */
     const char *path, *type; const sx_conf *conf; const sx_entry *entry;
     int rank; long shape[SX_RANK + 1];           /* of its output, batch left out */
@@ -46,8 +74,9 @@ typedef struct { sx_layer_row *v; long n, cap; } sx_layer_rows;
 /* Writes the layers of group (model.layers or dataset.transform) below x into g; rows may be NULL. {0} and errors in g->diags
  * where a layer refuses. Huge repeats (> 10,000), layers (> 100,000) and tensors (> 2^40 elements) are refused before allocating. */
 sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, sx_layer_rows *rows);
-/* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill. */
-typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use;
+/* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill: prefix "stem.vgg." goes
+ * before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment file,
+ * here, $XDG_DATA_HOME/strix/weights). */
 long sx_model_weights(sx_arena *a, const sx_exp *e, sx_weights_use **out, sx_diags *d);
 /* The config with loops, templates, variables expanded, as `check --expand` prints it. */
 char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d);

@@ -1,0 +1,425 @@
+/* expand.c: a group of layers -> a flat list: loops run, templates used, conditions and expressions worked out.
+ * No graph is needed, so that a wrong setting is found when a file is read, before any shape is. */
+#include "model.h"
+#include <fnmatch.h>
+#include <string.h>
+
+enum { MOST_ROUNDS = 10000, MOST_LAYERS = 100000, MOST_DEPTH = 40 };
+
+typedef struct { const char *path; sx_link out; long rounds, node; } place;      /* rounds: of a repeat; node: -1 of a block */
+typedef struct {                                 /* the places by path, open addressing; cap is a power of two */
+    place *v; long n, cap;
+} places;
+typedef struct {
+    sx_arena *a; const sx_exp *e; sx_diags *d;
+    sx_layer_list *out;
+    places places;
+    const char *root;                            /* prefix of all paths: "" or "transform." */
+    sx_texts freeze;                             /* globs of model.freeze */
+    long visits;
+} expander;
+typedef struct {                                 /* what a member has from the group around it */
+    const char *path;                            /* prefix of its members' paths: "blocks.2." */
+    const char *root;                            /* that of the nearest `use`: names are put right below it */
+    const sx_scope *scope;
+    bool frozen; double lr_scale, l1, l2; int depth;
+} frame;
+
+static int refuse(expander *x, const sx_conf *c, const char *text)
+{
+    return sx_error(x->d, SX_E_CONFIG, sx_conf_where(x->a, c), "%s", text);
+}
+
+/* --- Places by path --- */
+
+static place *slot(const places *p, const char *path)
+{
+    uint64_t h = 1469598103934665603u;           /* FNV-1a */
+    for (const char *s = path; *s; s++) h = (h ^ (unsigned char)*s) * 1099511628211u;
+    long i = (long)(h & (uint64_t)(p->cap - 1));
+    while (p->v[i].path && strcmp(p->v[i].path, path)) i = (i + 1) & (p->cap - 1);
+    return &p->v[i];
+}
+
+static void enlarge(expander *x)
+{
+    const places old = x->places;
+    x->places.cap = old.cap ? 2 * old.cap : 64;
+    x->places.v = sx_alloc_array(x->a, (size_t)x->places.cap, sizeof *old.v);
+    for (long i = 0; i < old.cap; i++) if (old.v[i].path) *slot(&x->places, old.v[i].path) = old.v[i];
+}
+
+/* false: that path is taken */
+static bool record(expander *x, const char *path, sx_link out, long rounds, long node)
+{
+    if (2 * (x->places.n + 1) > x->places.cap) enlarge(x);
+    place *p = slot(&x->places, path);
+    if (p->path) return false;
+    *p = (place){ path, out, rounds, node };
+    x->places.n++;
+    return true;
+}
+
+static const place *known(const expander *x, const char *path)
+{
+    const place *p = x->places.cap ? slot(&x->places, path) : NULL;
+    return p && p->path ? p : NULL;
+}
+
+/* `name` below the prefix; where a part of it was repeated and no round is named, its last round is meant. */
+static const place *below(const expander *x, const char *prefix, const char *name)
+{
+    const char *path = prefix;
+    const place *p = NULL;
+    for (const char *s = name; *s;) {
+        const size_t n = strcspn(s, ".");
+        const char *dot = p ? "." : "", *part = sx_strndup(x->a, s, n);
+        const place *next = known(x, sx_format(x->a, "%s%s%s", path, dot, part));
+        if (!next && p && p->rounds > 0) next = known(x, sx_format(x->a, "%s.%ld.%s", path, p->rounds - 1, part));
+        if (!next) return NULL;
+        p = next;
+        path = p->path;
+        s += n + (s[n] == '.');
+    }
+    return p;
+}
+
+/* The nearest enclosing group that has it wins: prefixes are tried from the inside out. */
+static const place *look_up(const expander *x, const char *prefix, const char *name)
+{
+    for (char *p = sx_strdup(x->a, prefix);;) {
+        const place *found = below(x, p, name);
+        if (found || !*p || !strcmp(p, x->root)) return found;
+        p[strlen(p) - 1] = 0;                    /* the last dot */
+        char *dot = strrchr(p, '.');
+        if (dot) dot[1] = 0;
+        else *p = 0;
+    }
+}
+
+/* --- inputs --- */
+
+/* Does a group around c have a member of that first name that has not run yet? */
+static bool runs_later(const sx_conf *c, const char *name)
+{
+    const size_t n = strcspn(name, ".");
+    for (const sx_conf *g = c->parent; g; g = g->parent)
+        for (const sx_conf *m = g->first; m; m = m->next)
+            if (m->kind == SX_CONF_GROUP && m->name && strlen(m->name) == n && !strncmp(m->name, name, n)) return true;
+    return false;
+}
+
+static int resolve(expander *x, const frame *f, const sx_conf *c, const char *text, sx_link *out)
+{
+    const sx_conf *m = sx_conf_member(c, "inputs");
+    const char *colon = strrchr(text, ':'), *name = colon ? sx_strndup(x->a, text, (size_t)(colon - text)) : text;
+    int port = 0;
+    for (const char *s = colon ? colon + 1 : ""; *s && port < 1000; s++) port = *s >= '0' && *s <= '9' ? 10 * port + *s - '0' : 1000;
+    if (!*name || (colon && !colon[1]) || port >= 1000)
+        return refuse(x, m, sx_format(x->a, "'%s' names no layer's output", text));
+    const place *p = look_up(x, f->path, name);
+    if (p) { *out = (sx_link){ p->out.node, port ? port : p->out.port }; return 0; }
+    if (!strcmp(name, "input") && !port) { *out = (sx_link){ -1, 0 }; return 0; }
+    if (runs_later(c, name)) {
+        (void)!refuse(x, m, sx_format(x->a, "cyclic inputs: '%s' reads '%s', which does not run before it", c->name, name));
+        sx_hint(x->d, "Layers run in the order of the file; a layer reads those before it.");
+    } else {
+        (void)!refuse(x, m, sx_format(x->a, "'%s' reads '%s', and there is no such layer", c->name, name));
+        sx_hint(x->d, "Names are those of the groups around it, then of the groups around these; `input` is what comes in.");
+    }
+    return SX_E_CONFIG;
+}
+
+/* --- Settings that all layers and blocks have --- */
+
+struct loop { long repeat; const char *index; };
+static const sx_param loop_params[] = {
+    SX_INT(struct loop, repeat, .def = -1, .min = 0, .max = MOST_ROUNDS, .doc = "how often, each round after the other"),
+    SX_TEXT(struct loop, index, .text = NULL, .doc = "name of the variable that counts the rounds from 0"),
+    SX_END
+};
+struct gate { bool when; };
+static const sx_param gate_params[] = {
+    SX_BOOL(struct gate, when, .def = true, .doc = "false: passes its input on"),
+    SX_END
+};
+struct common { sx_texts inputs; const char *name, *share, *weights, *use, *cache; bool freeze; double lr_scale, l1, l2; };
+static const sx_param common_params[] = {
+    SX_TEXTS(struct common, inputs, .text = "", .doc = "what it reads; the layer before it where not given"),
+    SX_TEXT(struct common, name, .text = NULL, .doc = "path below the nearest `use`"),
+    SX_TEXT(struct common, share, .text = NULL, .doc = "layer whose weights it uses"),
+    SX_TEXT(struct common, weights, .text = NULL, .doc = "file of initial weights, or \"random\""),
+    SX_TEXT(struct common, use, .text = NULL, .doc = "template"),
+    SX_TEXT(struct common, cache, .text = NULL, .doc = "type that features of frozen layers may be kept in"),
+    SX_BOOL(struct common, freeze, .def = false, .doc = "built as for evaluation, and not learned"),
+    SX_REAL(struct common, lr_scale, .def = 1, .min = 0, .max = 1e6, .doc = "factor of the learning rate"),
+    SX_REAL(struct common, l1, .def = 0, .min = 0, .max = 1e6, .doc = "penalty on the weights' sizes"),
+    SX_REAL(struct common, l2, .def = 0, .min = 0, .max = 1e6, .doc = "penalty on the weights' squares"),
+    SX_END
+};
+static const char *const of_block[] = { "repeat", "index", "when", "inputs", "weights", "cache", "freeze", "lr_scale", "l1", "l2",
+                                        "use", NULL };
+static const char *const of_layer[] = { "repeat", "index", "when", "inputs", "weights", "freeze", "lr_scale", "l1", "l2", "name",
+                                        "share", "activation", NULL };
+
+static bool among(const char *name, const char *const *v)
+{
+    for (; *v; v++) if (!strcmp(name, *v)) return true;
+    return false;
+}
+
+static void unknown(expander *x, const sx_conf *c, const char *const *also, long n_also)
+{
+    const char *names[64];
+    long n = 0;
+    for (long i = 0; of_block[i]; i++) names[n++] = of_block[i];
+    for (long i = 0; i < n_also && n < 63; i++) names[n++] = also[i];
+    names[n++] = "type";
+    const char *near = sx_nearest(c->name, names, n);
+    (void)!refuse(x, c, sx_format(x->a, n_also ? "this template has no parameter '%s'" : "a block has no setting '%s'", c->name));
+    if (near) sx_hint(x->d, "Did you mean '%s'?", near);
+    else sx_hint(x->d, "A group without 'type' or 'use' is a block of layers, each a group of its own.");
+}
+
+/* --- Layers --- */
+
+static long push(expander *x, sx_layer_node node)
+{
+    SX_PUSH(x->a, *x->out, node);
+    return x->out->n - 1;
+}
+
+static bool frozen_by_name(const expander *x, const char *path)
+{
+    for (long i = 0; i < x->freeze.n; i++) if (!fnmatch(x->freeze.v[i], path, 0)) return true;
+    return false;
+}
+
+/* activation = "relu" (or a group with a type) appends that layer; "linear" none. */
+static int activate(expander *x, const frame *f, const sx_conf *c, sx_link *out)
+{
+    const sx_conf *m = sx_conf_member(c, "activation");
+    sx_layer_node node = { .conf = m, .inputs = 1, .in = sx_dup(x->a, out, sizeof *out), .frozen = f->frozen, .lr_scale = f->lr_scale };
+    sx_datum v = { 0 };
+    if (!m) return 0;
+    if (m->kind == SX_CONF_TEXT) {
+        const int rc = sx_conf_datum(x->a, m, f->scope, SX_DATUM_TEXT, &v, x->d);
+        if (rc) return rc;
+        if (v.kind == SX_DATUM_TEXT && !strcmp(v.s, "linear")) return 0;
+    }
+    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, m, NULL, f->scope, NULL, &node.entry, &node.params, x->d);
+    if (rc) return rc;
+    node.path = node.weights = sx_format(x->a, "%s.%s", x->out->v[out->node].path, node.entry->item->name);
+    *out = (sx_link){ push(x, node), 0 };
+    return 0;
+}
+
+static int share(expander *x, const frame *f, const sx_conf *c, const char *name, sx_layer_node *node)
+{
+    const sx_conf *m = sx_conf_member(c, "share");
+    const place *p = look_up(x, f->path, name);
+    if (!p || p->node < 0) {
+        (void)!refuse(x, m, sx_format(x->a, "'share' names '%s', and no layer before this one has that path", name));
+        return SX_E_CONFIG;
+    }
+    const sx_layer_node *with = &x->out->v[p->node];
+    if (with->entry != node->entry)
+        return refuse(x, m, sx_format(x->a, "'share' names '%s', a %s, and this is a %s", name, with->entry->item->name,
+                                      node->entry->item->name));
+    node->weights = with->weights;
+    return 0;
+}
+
+static int check_inputs(expander *x, const sx_conf *c, const sx_layer_node *node)
+{
+    const sx_layer *l = (const sx_layer *)(const void *)node->entry->item;
+    const long wants = l->inputs ? l->inputs : 1;
+    if (wants < 0 || node->inputs == wants) return 0;
+    const sx_conf *m = sx_conf_member(c, "inputs");
+    return refuse(x, m ? m : c, sx_format(x->a, "%s takes %ld input%s, not %ld", node->entry->item->name, wants, wants > 1 ? "s" : "",
+                                          node->inputs));
+}
+
+static int layer(expander *x, const frame *f, const sx_conf *c, const char *path, const struct common *s, long inputs,
+                 const sx_link *in, sx_link *out)
+{
+    sx_layer_node node = { .conf = c, .inputs = inputs, .in = in, .lr_scale = f->lr_scale, .l1 = f->l1, .l2 = f->l2 };
+    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, c, NULL, f->scope, of_layer, &node.entry, &node.params, x->d);
+    if (rc) return rc;
+    node.path = node.weights = s->name ? sx_format(x->a, "%s%s", f->root, s->name) : path;
+    node.frozen = f->frozen || frozen_by_name(x, node.path);
+    if (check_inputs(x, c, &node) || (s->share && share(x, f, c, s->share, &node))) return SX_E_CONFIG;
+    *out = (sx_link){ push(x, node), 0 };
+    const long self = out->node;
+    frame mine = *f;
+    mine.frozen = node.frozen;
+    if (activate(x, &mine, c, out)) return SX_E_CONFIG;
+    if (s->name && !record(x, node.path, *out, 0, self)) {
+        const sx_conf *m = sx_conf_member(c, "name");
+        return refuse(x, m, sx_format(x->a, "a layer of the name '%s' is there already", node.path));
+    }
+    if (!s->name || strcmp(path, node.path)) (void)record(x, path, *out, 0, self);
+    return 0;
+}
+
+/* --- Blocks, templates, loops --- */
+
+static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_link *out);
+
+static int members(expander *x, const frame *f, const sx_conf *body, sx_link in, sx_link *out)
+{
+    int first = 0;
+    *out = in;
+    for (const sx_conf *m = body->first; m; m = m->next) {
+        if (m->kind != SX_CONF_GROUP || !strcmp(m->name, "params")) continue;
+        const int rc = member(x, f, m, *out, out);
+        if (rc && !first) first = rc;
+    }
+    return first;
+}
+
+static sx_datum_kind kind_of(const sx_conf *c)
+{
+    switch (c->kind) {
+    case SX_CONF_INT: return SX_DATUM_INT;
+    case SX_CONF_REAL: return SX_DATUM_REAL;
+    case SX_CONF_BOOL: return SX_DATUM_BOOL;
+    case SX_CONF_LIST: return SX_DATUM_LIST;
+    default: return SX_DATUM_TEXT;
+    }
+}
+
+/* The template's parameters as a scope: what the user gives is read where the user stands, the others in the template. */
+static int template_scope(expander *x, const frame *f, const sx_conf *c, const sx_conf *body, const sx_scope **out)
+{
+    const sx_conf *params = sx_conf_member(body, "params");
+    const sx_scope *scope = f->scope;
+    sx_conf *rest = params ? sx_conf_copy(x->a, params) : NULL;
+    const char *names[32];
+    long n = 0;
+    for (const sx_conf *p = params ? params->first : NULL; p && n < 32; p = p->next) names[n++] = p->name;
+    int first = 0;
+    for (const sx_conf *m = c->first; m; m = m->next) {
+        const sx_conf *p = sx_conf_member(params, m->name);
+        if (!p && !among(m->name, of_block)) { unknown(x, m, names, n); first = SX_E_CONFIG; }
+        if (!p) continue;
+        sx_datum v = { 0 };
+        const int rc = sx_conf_datum(x->a, m, f->scope, kind_of(p), &v, x->d);
+        if (rc && !first) first = rc;
+        scope = sx_scope_bind(x->a, scope, m->name, v);
+        sx_conf **at = &rest->first, *before = NULL;
+        while (*at && strcmp((*at)->name, m->name)) { before = *at; at = &(*at)->next; }
+        if (*at) { if (rest->last == *at) rest->last = before; *at = (*at)->next; }
+    }
+    *out = rest ? sx_scope_open(x->a, scope, rest) : scope;
+    return first;
+}
+
+static int use(expander *x, const frame *f, const sx_conf *c, const char *name, sx_link in, sx_link *out)
+{
+    const sx_conf *all = sx_conf_member(x->e->root, "templates"), *body = sx_conf_member(all, name);
+    const sx_conf *m = sx_conf_member(c, "use");
+    if (!body || body->kind != SX_CONF_GROUP) {
+        (void)!refuse(x, m, sx_format(x->a, "there is no template '%s'", name));
+        const char *names[32], *near;
+        long n = 0;
+        for (const sx_conf *t = all ? all->first : NULL; t && n < 32; t = t->next) names[n++] = t->name;
+        if ((near = sx_nearest(name, names, n))) sx_hint(x->d, "Did you mean '%s'?", near);
+        else sx_hint(x->d, "Templates stand in the group 'templates', or in a file that 'extends' names.");
+        return SX_E_CONFIG;
+    }
+    frame inner = *f;
+    inner.root = f->path;
+    const int rc = template_scope(x, f, c, body, &inner.scope);
+    return rc ? rc : members(x, &inner, body, in, out);
+}
+
+static int block(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_link *out)
+{
+    int first = 0;
+    for (const sx_conf *m = c->first; m; m = m->next)
+        if (m->kind != SX_CONF_GROUP && !among(m->name, of_block)) { unknown(x, m, NULL, 0); first = SX_E_CONFIG; }
+    return first ? first : members(x, f, c, in, out);
+}
+
+/* freeze, lr_scale, l1 and l2 hold for all that is inside; an inner number wins. */
+static frame inherit(const frame *f, const sx_conf *c, const struct common *s, const sx_scope *scope)
+{
+    frame in = *f;
+    in.scope = scope;
+    in.frozen = f->frozen || s->freeze;
+    if (sx_conf_member(c, "lr_scale")) in.lr_scale = s->lr_scale;
+    if (sx_conf_member(c, "l1")) in.l1 = s->l1;
+    if (sx_conf_member(c, "l2")) in.l2 = s->l2;
+    return in;
+}
+
+/* One round of a layer, template or block. */
+static int round_of(expander *x, const frame *f, const sx_conf *c, const char *path, const sx_scope *scope, sx_link in, sx_link *out)
+{
+    struct gate gate = { 0 };
+    struct common s = { 0 };
+    *out = in;
+    if (++x->visits > MOST_LAYERS)
+        return x->visits == MOST_LAYERS + 1 ? refuse(x, c, sx_format(x->a, "more than %d layers", MOST_LAYERS)) : SX_E_CONFIG;
+    int rc = sx_exp_fill(x->a, gate_params, c->name, c, scope, &gate, x->d);
+    if (rc) return rc;
+    if (!gate.when) { (void)record(x, path, in, 0, -1); return 0; }
+    if ((rc = sx_exp_fill(x->a, common_params, c->name, c, scope, &s, x->d))) return rc;
+    frame inner = inherit(f, c, &s, scope);
+    const long n = s.inputs.n ? s.inputs.n : 1;
+    sx_link *from = sx_alloc_array(x->a, (size_t)n, sizeof *from);
+    *from = in;
+    for (long i = 0; i < s.inputs.n; i++) if ((rc = resolve(x, f, c, s.inputs.v[i], &from[i]))) return rc;
+    if (s.weights && strcmp(s.weights, "random")) {
+        const sx_weights_use w = { s.weights, sx_format(x->a, "%s.", path), c };
+        SX_PUSH(x->a, x->out->files, w);
+    }
+    if (sx_conf_member(c, "type")) return layer(x, &inner, c, path, &s, n, from, out);
+    if (n > 1) return refuse(x, sx_conf_member(c, "inputs"), sx_format(x->a, "a block takes one input, not %ld", n));
+    inner.path = sx_format(x->a, "%s.", path);
+    inner.depth++;
+    rc = s.use ? use(x, &inner, c, s.use, *from, out) : block(x, &inner, c, *from, out);
+    if (!rc) (void)record(x, path, *out, 0, -1);
+    return rc;
+}
+
+static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_link *out)
+{
+    struct loop loop = { 0 };
+    const char *path = sx_format(x->a, "%s%s", f->path, c->name);
+    *out = in;
+    if (f->depth > MOST_DEPTH)
+        return refuse(x, c, sx_format(x->a, "groups and templates are nested more than %d deep", MOST_DEPTH));
+    if (strchr(c->name, '*')) return refuse(x, c, sx_format(x->a, "a layer cannot be named '%s': * is for patterns", c->name));
+    int rc = sx_exp_fill(x->a, loop_params, c->name, c, f->scope, &loop, x->d);
+    if (rc) return rc;
+    if (loop.repeat < 0) return round_of(x, f, c, path, f->scope, in, out);
+    if (loop.index && sx_reserved_name(loop.index))
+        return refuse(x, sx_conf_member(c, "index"), sx_format(x->a, "an index cannot be named '%s'", loop.index));
+    for (long i = 0; i < loop.repeat && !rc; i++) {
+        const sx_datum index = { .kind = SX_DATUM_INT, .i = i };
+        const sx_scope *scope = loop.index ? sx_scope_bind(x->a, f->scope, loop.index, index) : f->scope;
+        rc = round_of(x, f, c, sx_format(x->a, "%s.%ld", path, i), scope, *out, out);
+    }
+    if (!rc) (void)record(x, path, *out, loop.repeat, -1);
+    return rc;
+}
+
+int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out, sx_diags *d)
+{
+    struct globs { sx_texts freeze; } globs = { 0 };
+    static const sx_param params[] = {
+        SX_TEXTS(struct globs, freeze, .text = "", .doc = "patterns of paths of layers that are not learned: \"stem.*\""), SX_END };
+    expander x = { .a = a, .e = e, .d = d, .out = SX_NEW(a, sx_layer_list), .root = root };
+    frame top = { .path = root, .root = root, .scope = e->scope, .lr_scale = 1 };
+    *out = x.out;
+    x.out->out = (sx_link){ -1, 0 };
+    if (!group) return 0;
+    int rc = *root ? 0 : sx_exp_fill(a, params, "model", group->parent, e->scope, &globs, d);
+    x.freeze = globs.freeze;
+    if (rc) return rc;
+    for (const sx_conf *m = group->first; m; m = m->next)
+        if (m->kind != SX_CONF_GROUP) { unknown(&x, m, NULL, 0); rc = SX_E_CONFIG; }
+    return rc ? rc : members(&x, &top, group, (sx_link){ -1, 0 }, &x.out->out);
+}

@@ -1,0 +1,2 @@
+/* limits.c: to be written. */
+#include "step.h"
