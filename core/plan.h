@@ -10,4 +10,6 @@ int sx_plan_open(sx_arena *a, const sx_graph *g, const sx_device *device, sx_dev
 size_t sx_plan_slab(const sx_plan *p);           /* bytes */
 size_t sx_plan_bound(const sx_plan *p, sx_role role);                /* bytes of the bound values of a role, each rounded up to 64 */
 const sx_graph *sx_plan_graph(const sx_plan *p);
+bool sx_plan_wants(const sx_plan *p, sx_value v);                    /* must v be bound before a run? */
+int64_t sx_plan_reader(const sx_plan *p, sx_value v);                /* the last op that reads v or its aliases; -1 */
 #endif
