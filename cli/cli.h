@@ -8,7 +8,7 @@
 #include "worker.h"
 
 /* --- Verbs and options. Parsing, checks and --help come from these tables --- */
-typedef enum { CLI_FLAG, CLI_TEXT, CLI_LONG, CLI_REAL, CLI_LIST, CLI_TIME } cli_kind;    /* LIST: may be given again; TIME: 90, 15m, 2h */
+typedef enum { CLI_FLAG, CLI_TEXT, CLI_LONG, CLI_REAL, CLI_LIST, CLI_TIME } cli_kind;    /* LIST: may be repeated; TIME: 90, 15m */
 typedef struct {
     const char *name; char letter;               /* "trials", 0 */
     cli_kind kind;
@@ -96,7 +96,7 @@ typedef struct {
     bool has_best; double best; long best_trial; /* so far */
 } cli_progress_want;
 cli_progress *cli_progress_open(cli_context *c, const cli_progress_want *w);
-void cli_progress_start(cli_progress *p, long trial, const char *values, long epochs);  /* values: as text, "lr=0.001 batch=64", or NULL */
+void cli_progress_start(cli_progress *p, long trial, const char *values, long epochs);  /* values: JSON object of a sx_trial_row, or NULL */
 void cli_progress_pulse(cli_progress *p, long trial, long epoch, double share);         /* share of this epoch, 0 .. 1 */
 void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e);
 void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, const char *reason);

@@ -1,4 +1,24 @@
-/* conform_verb.c: to be written. */
+/* conform_verb.c: strix conform FILE.so: the test suite of an item's kind, for plugins from anywhere. */
 #include "cli.h"
+#include "conform.h"
 
-const cli_verb verb_conform = { .name = "conform", .args = "FILE.so", .doc = "test a plugin", .least = 1, .most = -1 };
+static int run(cli_context *c)
+{
+    conform suite = { .arena = c->arena, .registry = cli_registry(c), .device = c->device, .threads = c->threads,
+                      .out = c->json ? stderr : stdout };
+    int rc = 0;
+    for (int i = 0; i < c->args; i++) {
+        const int one = conform_file(&suite, c->arg[i], &c->diags);
+        if (!rc) rc = one;
+    }
+    const int failed = conform_end(&suite);
+    if (c->json && !rc)
+        cli_json_print(c, json_pack("{s:I,s:I,s:I}", "passed", (json_int_t)suite.passed, "failed", (json_int_t)suite.failed,
+                                    "skipped", (json_int_t)suite.skipped));
+    return rc ? rc : failed ? 1 : 0;
+}
+
+const cli_verb verb_conform = {
+    .name = "conform", .args = "FILE.so..", .doc = "test a plugin: what must hold for every item of its kind",
+    .least = 1, .most = -1, .run = run,
+    .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device." };
