@@ -15,9 +15,9 @@ typedef struct {                                 /* one table, resident on the d
 } sx_data;
 /* Opens the data set of e and copies it to the machine (m NULL: labels and shape only, for `check`). The data set is closed again. */
 int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out, sx_diags *d);
-/* Rows of random bytes and labels in the shape of model.input, without any file: for `bench`. */
-int sx_data_random(sx_arena *a, const sx_exp *e, const sx_machine *m, long rows, sx_data **out, sx_diags *d);
-/* A table of given rows (f32 or u8, row-major) with labels (NULL: zeros), all of them in `part`: for `predict`, `debug`. */
+/* A table of s->rows rows (f32 or u8, row-major) with labels (NULL: zeros), for `predict`, `debug`: first the s->fit rows for
+ * training, then s->val, then s->test. And one of random bytes and labels, for `bench`. */
+int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_data **out, sx_diags *d);
 int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *x, const int32_t *y, sx_data **out, sx_diags *d);
 /* How many of n training rows become validation. */
 long sx_data_val_rows(const sx_exp *e, long n);

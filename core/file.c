@@ -1,5 +1,4 @@
 /* file.c: whole files: put atomically (tmp, fsync, rename, fsync of the directory), read with a bound, directories with parents. */
-#define _POSIX_C_SOURCE 200809L
 #include "file.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,2 +1,370 @@
-/* net.c: to be written. */
-#include <strix/plugin.h>
+/* net.c: a net on a machine: flat device buffers for weights, states and slots, a program for training and one for
+ * evaluation that share a slab, and the loops that run them in slices. */
+#include "step.h"
+#include "ckpt.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { METRICS_MOST = 8 };
+typedef struct {                                 /* one of the two programs and its small buffers */
+    const sx_step *s; sx_program *p;
+    sx_memory *io;                               /* step counter, order, table, logs */
+    size_t order_at, table_at, loss_at, y_at, metric_at[METRICS_MOST];
+    int32_t *order; float *read;                 /* on the host: the order of rows; a slice of a log */
+} mode;
+struct sx_net {
+    sx_arena *arena; const sx_exp *e; const sx_machine *m; const sx_data *data; uint64_t seed; int64_t trial;
+    sx_steps steps; mode train, eval;
+    sx_memory *kept[SX_TENSOR_KINDS], *slab;
+    sx_net_clock clock;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int put(const sx_net *n, const sx_memory *m, size_t at, const void *from, size_t bytes, sx_diags *d)
+{
+    const int bad = n->m->device->write(n->m->queue, m->buf, at, from, bytes);
+    return bad ? sx_machine_error(n->m, bad, d) : 0;
+}
+
+static int get(const sx_net *n, const sx_memory *m, size_t at, void *to, size_t bytes, sx_diags *d)
+{
+    const int bad = n->m->device->read(n->m->queue, m->buf, at, to, bytes);
+    return bad ? sx_machine_error(n->m, bad, d) : 0;
+}
+
+/* --- Opening: memory, programs, binding --- */
+static size_t place(const mode *o, sx_t t, size_t *at)
+{
+    const sx_val *v = sx_graph_val(o->s->graph, t);
+    const size_t here = *at;
+    if (v) *at += (sx_val_bytes(v) + 63) / 64 * 64;
+    return here;
+}
+
+/* The small buffer of a mode: the step counter first. */
+static int open_io(sx_net *n, mode *o, sx_diags *d)
+{
+    size_t at = 64;
+    o->order_at = place(o, o->s->perm, &at);
+    o->table_at = place(o, o->s->table, &at);
+    o->loss_at = place(o, o->s->loss_rows, &at);
+    o->y_at = place(o, o->s->y_rows, &at);
+    for (long i = 0; i < o->s->metrics; i++) o->metric_at[i] = place(o, o->s->metric_rows[i], &at);
+    const size_t rows = (size_t)(o->s->batch * o->s->steps), most = rows > (size_t)n->data->shape.rows ? rows : (size_t)n->data->shape.rows;
+    o->order = sx_alloc_array(n->arena, most + (size_t)o->s->batch, sizeof *o->order);
+    o->read = sx_alloc_array(n->arena, rows, sizeof *o->read);
+    return sx_memory_open(n->arena, n->m, at, &o->io, d);
+}
+
+static void bind_tensors(sx_net *n, mode *o)
+{
+    const sx_graph *g = o->s->graph;
+    for (uint32_t id = 1; id <= g->vals.n; id++) {
+        const sx_role role = g->vals.v[id - 1].role;
+        if (role != SX_ROLE_WEIGHT && role != SX_ROLE_STATE && role != SX_ROLE_SLOT) continue;
+        const sx_tensor *t = sx_net_tensor(n, g->vals.v[id - 1].name);
+        sx_program_bind(o->p, (sx_t){ id }, n->kept[t->kind], t->offset);
+    }
+}
+
+static void bind(sx_net *n, mode *o)
+{
+    sx_program_bind(o->p, o->s->data, n->data->x, 0);
+    sx_program_bind(o->p, o->s->labels, n->data->y, 0);
+    sx_program_bind(o->p, o->s->step, o->io, 0);
+    sx_program_bind(o->p, o->s->perm, o->io, o->order_at);
+    if (o->s->table.id) sx_program_bind(o->p, o->s->table, o->io, o->table_at);
+    sx_program_bind(o->p, o->s->loss_rows, o->io, o->loss_at);
+    if (o->s->y_rows.id) sx_program_bind(o->p, o->s->y_rows, o->io, o->y_at);
+    for (long i = 0; i < o->s->metrics; i++)
+        if (o->s->metric_rows[i].id) sx_program_bind(o->p, o->s->metric_rows[i], o->io, o->metric_at[i]);
+    bind_tensors(n, o);
+}
+
+static int slab_of(sx_net *n, const sx_step *s, bool fuse, size_t *most, sx_diags *d)
+{
+    if (!s) return 0;
+    sx_arena *own = sx_arena_open(NULL);
+    sx_plan *p;
+    const int bad = sx_plan_open(own, s->graph, n->m->device, n->m->dev, fuse, &p, d);
+    if (!bad && sx_plan_slab(p) > *most) *most = sx_plan_slab(p);
+    sx_arena_close(own);
+    return bad;
+}
+
+static int open_mode(sx_net *n, mode *o, const sx_step *s, bool fuse, sx_diags *d)
+{
+    if (!s) return 0;
+    o->s = s;
+    int bad = open_io(n, o, d);
+    if (!bad) bad = sx_program_open(n->arena, n->m, s->graph, fuse, n->slab, &o->p, d);
+    if (!bad) bind(n, o);
+    return bad;
+}
+
+static int open_memory(sx_net *n, bool fuse, sx_diags *d)
+{
+    size_t most = 64;
+    int bad = slab_of(n, n->steps.train, fuse, &most, d);
+    if (!bad) bad = slab_of(n, n->steps.eval, fuse, &most, d);
+    if (!bad) bad = sx_memory_open(n->arena, n->m, most, &n->slab, d);
+    for (int kind = 0; kind < SX_TENSOR_KINDS && !bad; kind++)
+        bad = sx_memory_open(n->arena, n->m, n->steps.bytes[kind] ? n->steps.bytes[kind] : 64, &n->kept[kind], d);
+    return bad;
+}
+
+int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed, int64_t trial, bool training,
+                sx_net **out, sx_diags *d)
+{
+    sx_net *n = *out = SX_NEW(a, sx_net);
+    *n = (sx_net){ .arena = a, .e = e, .m = m, .data = data, .seed = seed, .trial = trial };
+    const bool fuse = !getenv("STRIX_NO_FUSE");  /* one stage per op: the oracle of the fused ones */
+    if (e->train.metrics > METRICS_MOST)
+        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.metrics")), "more than %d metrics", METRICS_MOST);
+    int bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
+    if (!bad) bad = open_memory(n, fuse, d);
+    if (!bad) bad = open_mode(n, &n->train, n->steps.train, fuse, d);
+    if (!bad) bad = open_mode(n, &n->eval, n->steps.eval, fuse, d);
+    return bad;
+}
+
+/* --- Tensors --- */
+long sx_net_tensors(const sx_net *n, const sx_tensor **t)
+{
+    *t = n->steps.tensors.v;
+    return n->steps.tensors.n;
+}
+
+const sx_tensor *sx_net_tensor(const sx_net *n, const char *name)
+{
+    for (long i = 0; i < n->steps.tensors.n; i++) if (!strcmp(n->steps.tensors.v[i].name, name)) return &n->steps.tensors.v[i];
+    return NULL;
+}
+
+int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d)
+{
+    return get(n, n->kept[t->kind], t->offset, out, (size_t)t->count * sizeof *out, d);
+}
+
+int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d)
+{
+    return put(n, n->kept[t->kind], t->offset, in, (size_t)t->count * sizeof *in, d);
+}
+
+long sx_net_outputs(const sx_net *n) { return n->eval.s->outputs; }
+const sx_exp *sx_net_exp(const sx_net *n) { return n->e; }
+sx_net_clock sx_net_time(const sx_net *n) { return n->clock; }
+void sx_net_set_time(sx_net *n, sx_net_clock c) { n->clock = c; }
+
+static int import_files(sx_net *n, sx_diags *d)
+{
+    sx_weights_use *use;
+    sx_arena *own = sx_arena_open(NULL);
+    const long files = sx_model_weights(own, n->e, &use, d);
+    int bad = files < 0 ? (int)files : 0;
+    for (long i = 0; i < files && !bad; i++)
+        bad = sx_ckpt_import(own, use[i].file, use[i].prefix, n, true, sx_conf_where(own, use[i].conf), d);
+    sx_arena_close(own);
+    return bad;
+}
+
+int sx_net_init(sx_net *n, sx_diags *d)
+{
+    int bad = 0;
+    for (long i = 0; i < n->steps.tensors.n && !bad; i++) {
+        const sx_tensor *t = &n->steps.tensors.v[i];
+        float *v = calloc((size_t)t->count, sizeof *v);
+        if (!v) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
+        if (t->kind != SX_TENSOR_SLOT) sx_init_fill(n->steps.vals[i], v);
+        bad = sx_net_write(n, t, v, d);
+        free(v);
+    }
+    n->clock = (sx_net_clock){ 0 };
+    return bad ? bad : import_files(n, d);
+}
+
+sx_budget sx_net_used(const sx_net *n)
+{
+    sx_budget b = sx_steps_budget(&n->steps, n->slab->bytes);
+    b.weights = n->kept[SX_TENSOR_WEIGHT]->bytes, b.states = n->kept[SX_TENSOR_STATE]->bytes, b.slots = n->kept[SX_TENSOR_SLOT]->bytes;
+    b.data = n->data->x->bytes + n->data->y->bytes;
+    b.logs = n->eval.io->bytes + (n->train.io ? n->train.io->bytes : 0);
+    b.total = b.weights + b.states + b.slots + b.slab + b.data + b.logs;
+    return b;
+}
+
+/* --- Running in slices --- */
+typedef struct { double loss, metric[METRICS_MOST]; long rows; } sums;
+typedef struct {
+    sx_net *n; mode *o; const sx_watch *w; sx_diags *d;
+    long first, rows;                            /* this run: rows of the order, of all that are asked for */
+    long before, all;                            /* rows of earlier runs, of all runs: for the share */
+    bool watch_loss;                             /* stop at a loss that is not finite */
+    sums *sums; float *y;                        /* y: where the outputs of this run go, or NULL */
+} run;
+
+/* Adds rows [from, to) of a log, in order, so that slices change no bit. */
+static int add_log(const run *r, size_t log_at, long from, long to, double *sum)
+{
+    const int bad = get(r->n, r->o->io, log_at + (size_t)from * sizeof(float), r->o->read, (size_t)(to - from) * sizeof(float), r->d);
+    for (long i = 0; !bad && i < to - from; i++) *sum += (double)r->o->read[i];
+    return bad;
+}
+
+static int collect(const run *r, long from, long to)
+{
+    const mode *o = r->o;
+    const size_t each = (size_t)o->s->outputs * sizeof(float);
+    if (to > r->rows) to = r->rows;              /* what is behind is padding */
+    int bad = add_log(r, o->loss_at, from, to, &r->sums->loss);
+    for (long i = 0; i < o->s->metrics && !bad; i++)
+        if (o->s->metric_rows[i].id) bad = add_log(r, o->metric_at[i], from, to, &r->sums->metric[i]);
+    if (!bad && r->y) bad = get(r->n, o->io, o->y_at + (size_t)from * each, r->y + from * o->s->outputs, (size_t)(to - from) * each, r->d);
+    r->sums->rows += to - from;
+    return bad;
+}
+
+static int look(const run *r, long rows)
+{
+    if (!r->w) return 0;
+    if (r->w->stop && *r->w->stop >= 2) return sx_error(r->d, SX_E_STOPPED, SX_NOWHERE, "stopped at once");
+    return r->w->pulse ? r->w->pulse(r->w->ctx, (double)(r->before + rows) / (double)r->all) : 0;
+}
+
+/* Runs `steps` steps; half a second at a time where somebody watches. */
+static int run_slices(const run *r, long steps)
+{
+    const long batch = r->o->s->batch;
+    for (long done = 0, times = 1; done < steps;) {
+        if (times > steps - done) times = steps - done;
+        const double start = now();
+        int bad = sx_program_run(r->o->p, (unsigned)times, r->d);
+        if (!bad) bad = collect(r, done * batch, (done + times) * batch);
+        done += times;
+        if (!bad && done < steps) bad = look(r, done * batch);
+        if (bad) return bad;
+        if (r->watch_loss && !isfinite(r->sums->loss)) return 0;
+        const double speed = (double)times / (now() - start + 1e-9);
+        times = 0.5 * speed < 1 ? 1 : 0.5 * speed > 1e6 ? 1000000 : (long)(0.5 * speed);
+    }
+    return 0;
+}
+
+static void tally(const mode *o, const sums *s, double start, sx_tally *out)
+{
+    *out = (sx_tally){ .loss = s->loss / (double)s->rows, .rows = s->rows, .seconds = now() - start };
+    for (long i = 0; i < o->s->metrics; i++) out->metric[i] = s->metric[i] / (double)s->rows;
+}
+
+/* --- Training --- */
+static const sx_optimizer *optimizer_of(const sx_net *n) { return (const sx_optimizer *)(const void *)n->e->train.optimizer.entry->item; }
+static const sx_schedule *schedule_of(const sx_net *n) { return (const sx_schedule *)(const void *)n->e->train.schedule.entry->item; }
+
+/* Coefficients of the epoch's steps; c moves on to the end of the epoch. */
+static void fill_table(const sx_net *n, long epoch, const double *monitor, sx_net_clock *c, float *table)
+{
+    const sx_train_conf *t = &n->e->train;
+    sx_progress p = { .steps = n->train.s->steps, .epoch = epoch, .epochs = t->epochs, .monitor = monitor };
+    for (p.step = 0; p.step < p.steps; p.step++, table += SX_TABLE_WIDTH) {
+        const double lr = t->lr * schedule_of(n)->factor(t->schedule.params, &p);
+        optimizer_of(n)->coef(t->optimizer.params, lr, ++c->t, c->memo, table);
+        table[SX_TABLE_LR] = (float)lr;
+    }
+    c->epoch = epoch + 1;
+}
+
+static int write_order(const sx_net *n, const mode *o, long rows, sx_diags *d)
+{
+    return put(n, o->io, o->order_at, o->order, (size_t)rows * sizeof *o->order, d);
+}
+
+static int prepare_epoch(sx_net *n, long epoch, const double *monitor, sx_net_clock *c, sx_diags *d)
+{
+    const mode *o = &n->train;
+    const int32_t step = (int32_t)(n->clock.t % INT32_MAX);
+    const size_t bytes = (size_t)o->s->steps * SX_TABLE_WIDTH * sizeof(float);
+    float *table = calloc(1, bytes);
+    if (!table) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %zu bytes of coefficients", bytes);
+    fill_table(n, epoch, monitor, c, table);
+    int bad = put(n, o->io, o->table_at, table, bytes, d);
+    free(table);
+    sx_data_order(n->data->fit, n->data->shape.fit, o->s->batch, true, sx_key_of(n->seed, n->trial, "shuffle"), (uint32_t)epoch, false, o->order);
+    if (!bad) bad = write_order(n, o, o->s->steps * o->s->batch, d);
+    return bad ? bad : put(n, o->io, 0, &step, sizeof step, d);
+}
+
+int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w, sx_tally *out, sx_diags *d)
+{
+    const double start = now();
+    const long rows = n->train.s->steps * n->train.s->batch;
+    sx_net_clock c = n->clock;
+    sums s = { 0 };
+    const run r = { .n = n, .o = &n->train, .w = w, .d = d, .rows = rows, .all = rows, .watch_loss = true, .sums = &s };
+    int bad = prepare_epoch(n, epoch, monitor, &c, d);
+    if (!bad) bad = run_slices(&r, n->train.s->steps);
+    if (bad) return bad;
+    n->clock = c;
+    tally(&n->train, &s, start, out);
+    return 0;
+}
+
+/* --- Evaluation --- */
+static int eval_run(run *r, const int32_t *rows)
+{
+    const mode *o = r->o;
+    const int32_t zero = 0;
+    const long steps = sx_data_order(rows, r->rows, o->s->batch, false, (sx_key){ { 0, 0 } }, 0, true, o->order);
+    int bad = write_order(r->n, o, steps * o->s->batch, r->d);
+    if (!bad) bad = put(r->n, o->io, 0, &zero, sizeof zero, r->d);
+    return bad ? bad : run_slices(r, steps);
+}
+
+static bool has_over(const sx_train_conf *t)
+{
+    for (long i = 0; i < t->metrics; i++) if (((const sx_loss *)(const void *)t->metric[i].entry->item)->over) return true;
+    return false;
+}
+
+/* Metrics of the whole set, from all outputs. */
+static int measure(const sx_net *n, const int32_t *rows, long count, const float *y, sx_tally *out, sx_diags *d)
+{
+    const sx_train_conf *t = &n->e->train;
+    float *target = calloc((size_t)count, sizeof *target);
+    if (!target) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld labels", count);
+    for (long i = 0; i < count; i++) target[i] = (float)n->data->label[rows[i]];
+    for (long i = 0; i < t->metrics; i++) {
+        const sx_loss *item = (const sx_loss *)(const void *)t->metric[i].entry->item;
+        if (item->over) out->metric[i] = item->over(t->metric[i].params, count, n->eval.s->outputs, y, target);
+    }
+    free(target);
+    return 0;
+}
+
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y, sx_diags *d)
+{
+    const double start = now();
+    const mode *o = &n->eval;
+    const long most = o->s->steps * o->s->batch;
+    const bool over = has_over(&n->e->train);
+    float *own = over && !y ? calloc((size_t)(count * o->s->outputs), sizeof *own) : NULL;
+    if (over && !y && !own) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
+    float *all = y ? y : own;
+    sums s = { 0 };
+    int bad = count < 1 ? sx_error(d, SX_E_DATA, SX_NOWHERE, "there are no rows to evaluate") : 0;
+    for (long at = 0; at < count && !bad; at += most) {
+        run r = { .n = n, .o = &n->eval, .w = w, .d = d, .rows = count - at < most ? count - at : most, .before = at, .all = count,
+                  .sums = &s, .y = all ? all + at * o->s->outputs : NULL };
+        bad = eval_run(&r, rows + at);
+    }
+    if (!bad) tally(o, &s, start, out);
+    if (!bad && over) bad = measure(n, rows, count, all, out, d);
+    free(own);
+    return bad;
+}

@@ -1,6 +1,5 @@
 /* report.c: classification report and confusion matrix, letter for letter as scikit-learn prints them
  * (sklearn.metrics.classification_report; its numbers come from precision_recall_fscore_support with zero_division=0). */
-#define _POSIX_C_SOURCE 200809L
 #include "report.h"
 #include "diag.h"
 #include <stdlib.h>

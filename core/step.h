@@ -6,31 +6,48 @@
 
 typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want; /* keep_grads: results instead of updates */
 typedef struct {                                 /* a graph with its handles; not yet on a device */
-    sx_graph *graph;
+    sx_graph *graph; long batch, steps;
     sx_t data, labels, perm, step, table;        /* bound inputs */
-    sx_t loss_rows, y_rows; sx_t *metric_rows;   /* bound logs: [steps * batch], y [steps * batch, classes]; y_rows in evaluation only */
+    sx_t loss_rows, y_rows; long metrics; sx_t *metric_rows;  /* bound logs: [steps * batch], y [steps * batch, outputs]; y_rows in evaluation only;
+                                                    metric_rows {0} for a metric of a whole set */
     sx_t y, loss;                                /* inside the model: logits or probabilities, loss per row */
+    long outputs;                                /* numbers in a row of y */
     long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
     sx_layer_rows layers; long model_from;       /* rows before it are transforms */
 } sx_step;
 int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *w, uint64_t seed, int64_t trial,
                   sx_step **out, sx_diags *d);
+/* The shape of data that fit model.input without any data set: u8, `fit` rows to learn from and `val` for validation, classes 0
+ * (not checked). For budgets of points and for `bench`. */
+int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shape *out, sx_diags *d);
+
+/* What is kept of a net by name: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
+typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT, SX_TENSOR_KINDS } sx_tensor_kind;
+typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count; size_t offset; bool frozen; } sx_tensor;
+typedef struct {                                 /* both modes of one experiment, and the tensors that they share */
+    sx_step *train, *eval;                       /* train NULL: evaluation only */
+    struct { sx_tensor *v; long n, cap; } tensors;
+    const sx_val **vals;                         /* of each tensor: how it starts */
+    size_t bytes[SX_TENSOR_KINDS];               /* one flat buffer a kind; each tensor starts at a multiple of 64 */
+} sx_steps;
+int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed, int64_t trial, sx_steps *out, sx_diags *d);
 
 /* What a trial will take on a device, in bytes, before anything runs. */
 typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen; double macs; } sx_budget;
-/* m: a device whose `lower` is asked (fused stages); peak over the training and the evaluation step. */
+/* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation step. */
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out, sx_diags *d);
+sx_budget sx_steps_budget(const sx_steps *s, size_t slab);           /* the same for steps already planned */
 
 /* A net on a machine: weights, slots and states by name in device memory, and the two programs. */
 typedef struct sx_net sx_net;
 int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed, int64_t trial, bool training,
                 sx_net **out, sx_diags *d);
 int sx_net_init(sx_net *n, sx_diags *d);         /* initial weights by seed, then files of the config */
-/* Tensors of the net by name, for checkpoints: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
-typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT } sx_tensor_kind;
-typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count; size_t offset; bool frozen; } sx_tensor;
 long sx_net_tensors(const sx_net *n, const sx_tensor **t);
-int sx_net_read(sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
+const sx_tensor *sx_net_tensor(const sx_net *n, const char *name);   /* NULL: none */
+long sx_net_outputs(const sx_net *n);            /* numbers in a row of y */
+const sx_exp *sx_net_exp(const sx_net *n);
+int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
 typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_tally;
 /* Looked at between slices of about half a second; slices change no bit. */

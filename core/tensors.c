@@ -1,6 +1,5 @@
 /* tensors.c: the safetensors format. A file is a stranger's: no size in it is believed before it is checked against the
  * file's own length. Format: interop facts at https://huggingface.co/docs/safetensors (8 bytes N, N bytes of JSON, data). */
-#define _POSIX_C_SOURCE 200809L
 #include "tensors.h"
 #include "file.h"
 #include <errno.h>
