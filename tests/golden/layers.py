@@ -3,8 +3,9 @@
 A case is a config text (metadata CASE) and tensors CASE/x, CASE/w/NAME (weights and states), CASE/dy, and what must come out:
 CASE/y, CASE/dx, CASE/dw/NAME, CASE/s/NAME (states after a training step). "!infer" at the start of the text: evaluation mode.
 Semantics are Keras': padding "same" puts the odd pixel at the end, batchnorm has eps 1e-3, momentum 0.99, biased variance.
-Run: python layers.py   (torch, numpy, safetensors)
+Run: python layers.py   (torch, numpy, safetensors, opencv-python-headless)
 """
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -131,6 +132,15 @@ for name, shape, size in (("up", (2, 7, 7, 2), (16, 12)), ("down", (1, 9, 10, 1)
     case("resize_" + name, f'l = {{ type = "resize"; height = {size[0]}; width = {size[1]}; whole = false; }};', shape,
          lambda x, w, s, size=size: nhwc(F.interpolate(nchw(x), size=size, mode="bilinear", align_corners=False)),
          check_grad=name != "four")
+
+for size in ((128, 128), (37, 61), (14, 20)):  # bytes, as OpenCV's INTER_LINEAR computes them, to the last bit
+
+    def opencv(x, w, s, size=size):
+        images = x.detach().numpy()[..., 0].astype(np.uint8)
+        return torch.tensor(np.stack([cv2.resize(i, size[::-1], interpolation=cv2.INTER_LINEAR) for i in images])[..., None]).double()
+
+    case(f"resize_bytes_{size[0]}", f'l = {{ type = "resize"; height = {size[0]}; width = {size[1]}; }};', (1, 28, 28, 1), opencv,
+         check_grad=False, image=True)
 
 save_file(tensors, "layers.safetensors", metadata=texts)
 print(len(texts), "cases")
