@@ -21,20 +21,18 @@ static sx_t at_link(const writer *w, sx_link l)
     return l.port < o->n ? o->v[l.port] : (sx_t){ 0 };
 }
 
-static size_t size_of(sx_dtype t) { return t == SX_U8 ? 1 : t == SX_BF16 || t == SX_F16 ? 2 : 4; }
-
 static void add_row(writer *w, const sx_layer_node *n, int64_t first, sx_t y, sx_layer_rows *rows)
 {
     sx_graph *g = w->g;
     const sx_val *v = sx_graph_val(g, y);
     const sx_cost cost = sx_graph_cost(g, first, g->ops.n);
-    w->weights += cost.parameters;
+    w->weights += cost.parameters + cost.frozen;
     if (w->weights > MOST_WEIGHTS)
         sx_refuse(g, NULL, "the weights are more than %lld numbers up to here", (long long)MOST_WEIGHTS);
     if (!rows || !v) return;
     sx_layer_row r = { .path = n->path, .type = n->entry->item->name, .conf = n->conf, .entry = n->entry, .rank = v->rank - 1,
-        .parameters = cost.parameters, .macs = cost.macs, .frozen = n->frozen, .first = first, .last = g->ops.n };
-    r.bytes = size_of(v->dtype);
+        .parameters = cost.parameters + cost.frozen, .macs = cost.macs, .frozen = n->frozen, .first = first, .last = g->ops.n };
+    r.bytes = sx_dtype_size(v->dtype);
     for (int i = 0; i < r.rank; i++) { r.shape[i] = v->shape[i + 1]; r.bytes *= (size_t)r.shape[i]; }
     SX_PUSH(g->arena, *rows, r);
 }
@@ -43,14 +41,17 @@ static bool write_layer(writer *w, const sx_layer_node *n, outputs *out, sx_laye
 {
     sx_graph *g = w->g;
     sx_t *in = sx_alloc_array(g->arena, (size_t)n->inputs, sizeof *in);
-    bool whole = true;
-    for (long i = 0; i < n->inputs; i++) { in[i] = at_link(w, n->in[i]); whole = whole && in[i].id; }
+    for (long i = 0; i < n->inputs; i++) {
+        in[i] = at_link(w, n->in[i]);
+        if (in[i].id) continue;
+        if (!g->quiet) sx_error(g->diags, SX_E_REFUSED, sx_conf_where(g->arena, n->conf), "%s reads an output that is not there", n->path);
+        return false;
+    }
     const sx_layer_context c = { .path = n->weights, .conf = n->conf, .type = n->entry->item->name, .inputs = (int)n->inputs,
         .in = in, .training = g->training && !n->frozen, .frozen = n->frozen, .lr_scale = n->lr_scale, .l1 = n->l1, .l2 = n->l2 };
     const int64_t first = g->ops.n;
     sx_graph_enter(g, &c);
-    const sx_t y = whole ? layer_of(n)->forward(g, n->params, *in)
-        : sx_refuse(g, "inputs", "%s reads an output that its layer does not have", c.type);
+    const sx_t y = layer_of(n)->forward(g, n->params, *in);
     out->n = g->outs.n > 1 ? (int)g->outs.n : 1;
     out->v = sx_alloc_array(g->arena, (size_t)out->n, sizeof *out->v);
     for (int i = 0; i < out->n && i < g->outs.n; i++) out->v[i] = g->outs.v[i];

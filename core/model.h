@@ -43,7 +43,7 @@ sx_facts *sx_facts_open(sx_arena *a);
 /* sx_param_fill for those members of group that params name; the others are somebody else's. */
 int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
                 void *out, sx_diags *d);
-/* Does e (sx_exp_at) keep tune.constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
+/* Can e's model (sx_exp_at) be built, and does it keep tune.constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
  * is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine) in a; other SX_E_*: cannot be told. */
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
 

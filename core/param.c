@@ -379,7 +379,9 @@ static void take(sx_arena *a, sx_conf *g, const sx_conf *m)
 static const sx_conf *settings_for(sx_arena *a, sx_registry *r, int kind, const sx_conf *c, const char *type)
 {
     const char *const *names = NULL;
-    const long n = sx_known(r, a, kind, &names);
+    bool groups = false;                         /* looking into directories costs time */
+    for (const sx_conf *m = c->first; m; m = m->next) groups |= m->kind == SX_CONF_GROUP;
+    const long n = groups ? sx_known(r, a, kind, &names) : 0;
     sx_conf *g = sx_dup(a, c, sizeof *c);
     g->first = g->last = NULL;
     const sx_conf *own = NULL;
