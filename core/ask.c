@@ -1,2 +1,101 @@
-/* ask.c: to be written. */
-#include <strix/plugin.h>
+/* ask.c: one suggestion: the sampler's answer made legal, refused where it breaks a constraint or repeats a trial.
+ * A refused point goes back into this ask's history as SX_REFUSED, so a sampler needs no code for either. */
+#include <string.h>
+#include "rng.h"
+#include "study.h"
+
+enum { ASKED_AGAIN = 100, COUNTED = 10000 };     /* how often; the largest finite space that is tried point by point */
+
+typedef struct {
+    sx_arena *arena;
+    const sx_ask_want *want;
+    const sx_domain *domain;
+    sx_history history; long room;               /* a copy that grows by refused points */
+    const sx_trial **trial;
+    const char *why;                             /* the latest refusal by a constraint; NULL: a repeat */
+    sx_diags *diags;
+} asking;
+
+static void refuse(asking *q, const double *x)
+{
+    sx_trial *t = SX_NEW(q->arena, sx_trial);
+    *t = (sx_trial){ .number = q->want->number, .fate = SX_REFUSED,
+                     .x = sx_dup(q->arena, x, (size_t)q->domain->space.n * sizeof *x) };
+    if (q->history.n == q->room) {
+        const long more = 2 * q->room + 16;
+        q->trial = sx_grow(q->arena, q->trial, (size_t)q->room, (size_t)more, sizeof *q->trial);
+        q->history.trial = q->trial;
+        q->room = more;
+    }
+    q->trial[q->history.n++] = t;
+}
+
+/* 0: a good point; 1: refused, and noted as such; SX_E_*. */
+static int judge(asking *q, const double *x)
+{
+    const sx_ask_want *w = q->want;
+    q->why = NULL;
+    const bool repeats = w->exp->tune.on_repeat == 0 && sx_point_find(&q->domain->space, &q->history, x, q->history.n) >= 0;
+    if (!repeats) {
+        const int rc = w->check ? w->check(w->ctx, x, &q->why) : 0;
+        if (rc == 0 || (rc < 0 && rc != SX_E_REFUSED)) return rc;
+        if (!q->why) q->why = "a constraint";
+    }
+    refuse(q, x);
+    return 1;
+}
+
+/* Chance no longer finds the last points of a finite space: take the first one that is left. 1: none is. */
+static int count_through(asking *q, double *x)
+{
+    const sx_space *s = &q->domain->space;
+    long refused = 0, near = 0;
+    sx_point_first(s, 1, x);
+    do {
+        const long at = sx_point_find(s, &q->history, x, near);
+        near = at + 1;
+        if (at >= 0) continue;
+        const int rc = judge(q, x);
+        if (rc <= 0) return rc;
+    } while (++refused < COUNTED && sx_point_next(s, 1, x));
+    return 1;
+}
+
+static int give_up(asking *q, bool finite, double *x)
+{
+    if (finite) return count_through(q, x);
+    if (!q->why) {
+        sx_warn(q->diags, SX_NOWHERE, "trial %ld repeats a point: %d suggestions were no new ones", q->want->number, ASKED_AGAIN);
+        return 0;
+    }
+    const int rc = sx_error(q->diags, SX_E_REFUSED, SX_NOWHERE, "%d suggestions in a row broke the constraints", ASKED_AGAIN);
+    sx_detail(q->diags, "The last one: %s.", q->why);
+    sx_hint(q->diags, "Narrow tune.space to where tune.constraints can hold.");
+    return rc;
+}
+
+int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d)
+{
+    const sx_use *use = &w->exp->tune.sampler;
+    const sx_sampler *sampler = (const sx_sampler *)use->entry->item;
+    const uint64_t size = sx_domain_size(w->exp->domain);
+    const long room = w->history->n + 16;
+    asking q = { .arena = a, .want = w, .domain = w->exp->domain, .history = *w->history, .room = room, .diags = d,
+                 .trial = sx_alloc_array(a, (size_t)room, sizeof *q.trial) };
+    if (w->history->n) memcpy(q.trial, w->history->trial, (size_t)w->history->n * sizeof *q.trial);
+    q.history.trial = q.trial;
+    sx_rng r;
+    sx_rng_init(&r, w->seed, w->number, "ask");
+    /* A grid with a constraint may be refused many times in a row and still have points to give. */
+    const long most = size && size < COUNTED ? (long)size + ASKED_AGAIN : ASKED_AGAIN;
+    for (long tries = 0; tries < most; tries++) {
+        *tag = 0;
+        const int rc = sampler->ask(use->params, w->cache, &q.domain->space, &q.history, &r, x, tag);
+        if (rc == 1) return 1;
+        if (rc) return sx_error(d, rc < 0 ? rc : SX_E_PLUGIN, SX_NOWHERE, "sampler '%s' failed (%d)", use->entry->item->name, rc);
+        sx_domain_repair(q.domain, x);
+        const int verdict = judge(&q, x);
+        if (verdict <= 0) return verdict;
+    }
+    return give_up(&q, size > 0, x);
+}

@@ -12,3 +12,13 @@ endif
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
+
+# TPE against the peers' own numbers: the sampler's very code, linked into a program of its own.
+check_PROGRAMS += tests/tpe_vectors
+tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen.h plugins/samplers/parzen.c \
+	plugins/samplers/normal.c plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c \
+	plugins/samplers/split.c plugins/samplers/pareto.c
+tests_tpe_vectors_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_tpe_vectors_LDADD = libstrix.la $(JANSSON_LIBS) -lm
+TESTS += tests/test_tpe_vectors.sh
+EXTRA_DIST += tests/test_tpe_vectors.sh tests/tpe

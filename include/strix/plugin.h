@@ -300,6 +300,12 @@ double sx_axis_at(const sx_axis *a, double u);                       /* u in [0,
 double sx_axis_snap(const sx_axis *a, double v);                     /* the nearest legal value */
 long sx_axis_count(const sx_axis *a);                                /* how many values; 0: infinitely many */
 bool sx_active(const sx_space *s, const double *x, int i);           /* looks at x's parents of axis i only */
+void sx_point_random(const sx_space *s, sx_rng *r, double *x);       /* by the axes' priors, parents first */
+/* Counting through a space, the last axis fastest; a continuous axis counts as `parts` values. next: false behind the last. */
+void sx_point_first(const sx_space *s, long parts, double *x);
+bool sx_point_next(const sx_space *s, long parts, double *x);
+/* The place in h of a trial at exactly x (inactive axes blank), looked for around `near` first; -1: none. */
+long sx_point_find(const sx_space *s, const sx_history *h, const double *x, long near);
 typedef struct {
     SX_HEAD;
     void *(*open)(const void *params, const sx_space *s);            /* optional cache: dropping it changes no bit */

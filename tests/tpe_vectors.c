@@ -1,0 +1,489 @@
+/* tpe_vectors.c: runs the code of the tpe sampler against numbers that hyperopt's and Optuna's own functions gave.
+ * tpe_vectors [--tap] FILE...: prints each mismatch and 'N passed, N failed'; tests/tpe/README.md has the formulas. */
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../plugins/samplers/parzen.h"
+
+static struct { const char *file; long wrong; bool tap; parzen_pool pool; } run;
+
+__attribute__((format(printf, 1, 2))) static void wrong(const char *fmt, ...)
+{
+    va_list ap;
+    if (run.wrong++ >= 20) return;               /* the first ones tell */
+    va_start(ap, fmt);
+    printf("%s%s: ", run.tap ? "# " : "", run.file);
+    vprintf(fmt, ap);
+    printf("\n");
+    va_end(ap);
+}
+
+/* --- Reading --- */
+static json_t *get(const json_t *o, const char *key) { return json_object_get(o, key); }
+static long size(const json_t *list) { return (long)json_array_size(list); }
+static json_t *item(const json_t *list, long i) { return json_array_get(list, (size_t)i); }
+static const char *text(const json_t *o, const char *key) { const char *s = json_string_value(get(o, key)); return s ? s : ""; }
+
+static double number(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    if (s) return !strcmp(s, "inf") ? INFINITY : !strcmp(s, "-inf") ? -INFINITY : NAN;
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+static double real(const json_t *o, const char *key) { return number(get(o, key)); }
+static long whole(const json_t *o, const char *key) { return (long)json_integer_value(get(o, key)); }
+
+static double *numbers(const json_t *list)
+{
+    double *v = PARZEN_NEW(&run.pool, double, size(list) + 1);
+    for (long i = 0; i < size(list); i++) v[i] = number(item(list, i));
+    return v;
+}
+
+/* --- Comparing --- */
+static bool near(double a, double b, double tolerance)
+{
+    return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= tolerance * fmax(1, fabs(b));
+}
+static bool near_log(double a, double b) { return near(a, b, 1e-9) || fabs(exp(a) - exp(b)) <= 2e-15; }
+
+static void same_long(const char *what, long a, long b) { if (a != b) wrong("%s is %ld, not %ld", what, a, b); }
+
+/* Absolute or relative 1e-12. */
+static void same_numbers(const char *what, const double *a, long n, const json_t *want)
+{
+    if (n != size(want)) { wrong("%s: %ld numbers, not %ld", what, n, size(want)); return; }
+    for (long i = 0; i < n; i++)
+        if (!near(a[i], number(item(want, i)), 1e-12))
+            wrong("%s[%ld] is %.17g, not %.17g", what, i, a[i], number(item(want, i)));
+}
+
+static void same_numbering(const char *what, const parzen_trials *t, const json_t *want)
+{
+    bool same = t->n == size(want);
+    for (long i = 0; i < t->n && same; i++) same = t->v[i]->number == json_integer_value(item(want, i));
+    if (!same) wrong("%s: other trials", what);
+}
+
+static void same_logs(const char *what, const double *a, long n, const json_t *want)
+{
+    if (n != size(want)) { wrong("%s: %ld numbers, not %ld", what, n, size(want)); return; }
+    for (long i = 0; i < n; i++)
+        if (!near_log(a[i], number(item(want, i))))
+            wrong("%s[%ld] is %.17g, not %.17g", what, i, a[i], number(item(want, i)));
+}
+
+/* Both log densities of the candidates, and which of them wins. */
+static void same_scores(const char *what, const parzen_flavour *f, const parzen_mix *l, const parzen_mix *g, const double *x,
+                        long n, const json_t *want)
+{
+    double *log_l = PARZEN_NEW(&run.pool, double, n), *log_g = PARZEN_NEW(&run.pool, double, n);
+    long best = 0;
+    f->score(&run.pool, l, x, n, log_l);
+    f->score(&run.pool, g, x, n, log_g);
+    same_logs("log_l", log_l, n, get(want, "log_l"));
+    same_logs("log_g", log_g, n, get(want, "log_g"));
+    for (long c = 1; c < n; c++) if (log_l[c] - log_g[c] > log_l[best] - log_g[best]) best = c;
+    const double gap = real(want, "gap");
+    if (!(gap <= 1e-9) && best != whole(want, "best_index")) wrong("%s: candidate %ld wins, not %ld", what, best, whole(want, "best_index"));
+}
+
+/* --- The axes of a file --- */
+static sx_axis axis_of(const json_t *p)
+{
+    const char *dist = text(p, "dist");
+    const bool log = strstr(dist, "log") || json_is_true(get(p, "log"));
+    sx_axis a = { .name = text(p, "name"), .kind = SX_AXIS_REAL, .log = log, .low = real(p, "low"), .high = real(p, "high"),
+                  .mu = real(p, "mu"), .sigma = real(p, "sigma") };
+    if (!strcmp(dist, "float") || !strcmp(dist, "int")) {
+        a.step = json_is_number(get(p, "step")) ? real(p, "step") : 0;
+        a.whole = dist[0] == 'i';
+    } else if (!strcmp(dist, "categorical") || !strcmp(dist, "randint")) {
+        const json_t *weights = get(p, "p");
+        const long options = weights ? size(weights) : dist[0] == 'r' ? (long)(a.high - a.low) : whole(p, "n_choices");
+        a.kind = SX_AXIS_CHOICE;
+        a.low = 0, a.high = (double)(options - 1);
+        a.weight = weights ? numbers(weights) : NULL;
+    } else {
+        if (strstr(dist, "normal")) a.kind = SX_AXIS_NORMAL;
+        if (log) a.low = exp(a.low), a.high = exp(a.high);
+        a.round = dist[0] == 'q';
+        a.step = a.round ? real(p, "q") : 0;
+    }
+    return a;
+}
+/* A randint's options are counted from its low end. */
+static double offset_of(const json_t *p) { return !strcmp(text(p, "dist"), "randint") ? real(p, "low") : 0; }
+
+typedef struct { sx_space space; sx_axis *axis; const sx_axis **list; parzen_axis *parzen; const json_t *params; } axes;
+
+static axes axes_of(const json_t *root)
+{
+    axes s = { .params = get(root, "params") };
+    const long n = size(s.params);
+    s.axis = PARZEN_NEW(&run.pool, sx_axis, n);
+    s.list = PARZEN_NEW(&run.pool, const sx_axis *, n);
+    s.parzen = PARZEN_NEW(&run.pool, parzen_axis, n);
+    for (long i = 0; i < n; i++) {
+        s.axis[i] = axis_of(item(s.params, i));
+        s.list[i] = &s.axis[i];
+        s.parzen[i] = parzen_axis_of(&s.axis[i], (int)i);
+    }
+    s.space = (sx_space){ (int)n, 1, 0, s.list };
+    return s;
+}
+
+static double *point_of(const axes *s, const json_t *values)
+{
+    double *x = PARZEN_NEW(&run.pool, double, s->space.n);
+    for (int i = 0; i < s->space.n; i++) {
+        const json_t *v = get(values, s->axis[i].name);
+        x[i] = v ? number(v) - offset_of(item(s->params, i)) : NAN;
+    }
+    return x;
+}
+
+/* --- The history of a file, minimised --- */
+static sx_fate fate_of(const json_t *t)
+{
+    const char *state = text(t, "state");
+    return !strcmp(state, "complete") ? SX_DONE : !strcmp(state, "pruned") ? SX_PRUNED : !strcmp(state, "running") ? SX_RUNNING
+                                                                                                                     : SX_FAILED;
+}
+
+static double sign_of(const json_t *root, long objective)
+{
+    const char *s = json_string_value(item(get(root, "directions"), objective));
+    return s && !strcmp(s, "maximize") ? -1 : 1;
+}
+
+static sx_trial *trial_of(const axes *s, const json_t *root, long i)
+{
+    const json_t *t = item(get(root, "trials"), i), *values = get(t, "values"), *reports = get(t, "intermediate");
+    sx_trial *out = PARZEN_NEW(&run.pool, sx_trial, 1);
+    long *step = PARZEN_NEW(&run.pool, long, size(reports) + 1);
+    double *value = PARZEN_NEW(&run.pool, double, 8), *curve = PARZEN_NEW(&run.pool, double, size(reports) + 1);
+    *out = (sx_trial){ .number = get(t, "number") ? whole(t, "number") : i, .fate = fate_of(t), .step = step, .curve = curve,
+                       .steps = size(reports) };
+    out->x = point_of(s, get(t, "params") ? get(t, "params") : values);
+    if (get(t, "loss")) value[0] = real(t, "loss");
+    for (long j = 0; json_is_array(values) && j < size(values) && j < 8; j++) value[j] = sign_of(root, j) * number(item(values, j));
+    out->value = out->fate == SX_DONE ? value : NULL;
+    if (json_is_array(get(t, "constraints"))) out->constraint = numbers(get(t, "constraints"));
+    for (long k = 0; k < out->steps; k++) {
+        step[k] = (long)json_integer_value(item(item(reports, k), 0));
+        curve[k] = sign_of(root, 0) * number(item(item(reports, k), 1));
+    }
+    return out;
+}
+
+static sx_history *history_of(axes *s, const json_t *root)
+{
+    const json_t *trials = get(root, "trials");
+    const long n = size(trials);
+    const sx_trial **list = PARZEN_NEW(&run.pool, const sx_trial *, n);
+    sx_history *h = PARZEN_NEW(&run.pool, sx_history, 1);
+    *h = (sx_history){ 0, 0, list };
+    for (int running = 0; running < 2; running++)        /* ended ones first, as the core hands them out */
+        for (long i = 0; i < n; i++)
+            if ((fate_of(item(trials, i)) == SX_RUNNING) == running) {
+                list[h->n++] = trial_of(s, root, i);
+                if (!running) h->done++;
+                const json_t *c = get(item(trials, i), "constraints");
+                if (json_is_array(c)) s->space.constraints = (int)size(c);
+            }
+    if (get(root, "directions")) s->space.objectives = (int)size(get(root, "directions"));
+    return h;
+}
+
+static const double **points(const parzen_trials *t, const parzen_axis *const *block, int d, parzen_trials *used)
+{
+    const double **x = PARZEN_NEW(&run.pool, const double *, t->n + 1);
+    *used = (parzen_trials){ PARZEN_NEW(&run.pool, const sx_trial *, t->n + 1), 0 };
+    for (long i = 0; i < t->n; i++) {
+        bool active = true;
+        for (int j = 0; j < d; j++) active = active && !isnan(t->v[i]->x[block[j]->at]);
+        if (active) x[used->n] = t->v[i]->x, used->v[used->n++] = t->v[i];
+    }
+    return x;
+}
+
+static parzen_split divide(const parzen_flavour *f, const json_t *root, const axes *s, const sx_history *h)
+{
+    const json_t *want = get(root, "expected");
+    const bool liar = f == &parzen_hyperopt || json_is_true(get(get(root, "config"), "constant_liar"));
+    const parzen_split split = parzen_divide(&run.pool, f, &s->space, h, f->gamma, liar);
+    same_long("n_below", parzen_good(f, f->gamma, split.n, s->space.objectives > 1), whole(want, "n_below"));
+    if (get(want, "n_for_gamma")) same_long("n_for_gamma", split.n, whole(want, "n_for_gamma"));
+    same_numbering("below", &split.below, get(want, "below_numbers"));
+    same_numbering("above", &split.above, get(want, "above_numbers"));
+    return split;
+}
+
+/* --- Kind hyperopt-tpe --- */
+static void same_mix_hyperopt(const char *what, const parzen_mix *mix, const json_t *want)
+{
+    const parzen_dim *d = mix->dim;
+    if (d->axis->options) { same_numbers(what, d->prob, d->axis->options, get(want, "probs")); return; }
+    same_numbers(what, mix->weight, mix->m, get(want, "weights"));
+    same_numbers(what, d->mu, mix->m, get(want, "mus"));
+    same_numbers(what, d->sigma, mix->m, get(want, "sigmas"));
+    if (json_is_number(get(want, "p_accept")) && !near(mix->accept, real(want, "p_accept"), 1e-12))
+        wrong("%s: p_accept is %.17g, not %.17g", what, mix->accept, real(want, "p_accept"));
+}
+
+static void hyperopt(const json_t *root)
+{
+    axes s = axes_of(root);
+    const sx_history *h = history_of(&s, root);
+    const parzen_flavour *f = &parzen_hyperopt;
+    const parzen_split split = divide(f, root, &s, h);
+    for (int j = 0; j < s.space.n; j++) {
+        const json_t *want = get(get(get(root, "expected"), "params"), s.axis[j].name);
+        const parzen_axis *block[1] = { &s.parzen[j] };
+        const double prior_weight = real(get(root, "config"), "prior_weight"), offset = offset_of(item(s.params, j));
+        parzen_trials used;
+        if (!want) continue;
+        const double **x = points(&split.below, block, 1, &used);
+        const parzen_mix *l = f->fit(&run.pool, block, 1, x, used.n, prior_weight, false);
+        x = points(&split.above, block, 1, &used);
+        const parzen_mix *g = f->fit(&run.pool, block, 1, x, used.n, prior_weight, false);
+        same_mix_hyperopt("l", l, get(want, "l"));
+        same_mix_hyperopt("g", g, get(want, "g"));
+        double *c = numbers(get(want, "candidates"));
+        for (long i = 0; i < size(get(want, "candidates")); i++) c[i] -= offset;
+        same_scores(s.axis[j].name, f, l, g, c, size(get(want, "candidates")), want);
+    }
+}
+
+/* --- Kind optuna-tpe --- */
+static void same_dim(const parzen_mix *mix, const parzen_dim *d, const json_t *want)
+{
+    const json_t *mus = get(want, "mus"), *sigmas = get(want, "sigmas"), *kernels = get(want, "kernels");
+    same_long("kernels", mix->m, size(kernels ? kernels : mus));
+    if (d->axis->options) {
+        for (long i = 0; i < mix->m; i++)
+            same_numbers("kernel", d->prob + d->of[i] * d->axis->options, d->axis->options, item(kernels, i));
+        return;
+    }
+    for (long i = 0; i < mix->m; i++) {
+        const double mu = d->mu[d->of[i]], sigma = d->sigma[d->of[i]];
+        if (!near(mu, number(item(mus, i)), 1e-12)) wrong("mu[%ld] is %.17g, not %.17g", i, mu, number(item(mus, i)));
+        if (!near(sigma, number(item(sigmas, i)), 1e-12)) wrong("sigma[%ld] is %.17g, not %.17g", i, sigma, number(item(sigmas, i)));
+    }
+    if (!near(d->axis->low, real(want, "trunc_low"), 1e-12)) wrong("trunc_low is %.17g", d->axis->low);
+    if (!near(d->axis->high, real(want, "trunc_high"), 1e-12)) wrong("trunc_high is %.17g", d->axis->high);
+}
+
+static const parzen_mix *side(const parzen_trials *t, const parzen_axis *const *block, int d, const json_t *root,
+                              const json_t *used_want, bool flat)
+{
+    parzen_trials used;
+    const double **x = points(t, block, d, &used);
+    same_numbering("used", &used, used_want);
+    return parzen_optuna.fit(&run.pool, block, d, x, used.n, real(get(root, "config"), "prior_weight"), flat);
+}
+
+static void estimator(const axes *s, const parzen_split *split, const json_t *root, const json_t *want)
+{
+    const json_t *names = get(want, "params"), *list = get(want, "candidates");
+    const int d = (int)size(names);
+    const parzen_axis **block = PARZEN_NEW(&run.pool, const parzen_axis *, d);
+    for (int j = 0; j < d; j++)
+        for (int k = 0; k < s->space.n; k++)
+            if (!strcmp(s->axis[k].name, json_string_value(item(names, j)))) block[j] = &s->parzen[k];
+    const parzen_mix *l = side(&split->below, block, d, root, get(want, "below_used"), s->space.objectives > 1);
+    const parzen_mix *g = side(&split->above, block, d, root, get(want, "above_used"), false);
+    same_numbers("l weights", l->weight, l->m, get(get(want, "l"), "weights"));
+    same_numbers("g weights", g->weight, g->m, get(get(want, "g"), "weights"));
+    for (int j = 0; j < d; j++) {
+        same_dim(l, &l->dim[j], get(get(get(want, "l"), "dims"), block[j]->axis->name));
+        same_dim(g, &g->dim[j], get(get(get(want, "g"), "dims"), block[j]->axis->name));
+    }
+    double *x = PARZEN_NEW(&run.pool, double, size(list) * d);
+    for (long c = 0; c < size(list); c++)
+        for (int j = 0; j < d; j++) x[c * d + j] = real(item(list, c), block[j]->axis->name);
+    same_scores("estimator", &parzen_optuna, l, g, x, size(list), want);
+}
+
+/* The blocks that the sampler would draw together are the file's. */
+static void same_blocks(const axes *s, const parzen_split *split, const json_t *root)
+{
+    const json_t *config = get(root, "config"), *list = get(get(root, "expected"), "estimators");
+    int *label = PARZEN_NEW(&run.pool, int, s->space.n);
+    parzen_label(&run.pool, &parzen_optuna, &s->space, split, json_is_true(get(config, "multivariate")),
+                 json_is_true(get(config, "group")), label);
+    for (long e = 0; e < size(list); e++) {
+        const json_t *names = get(item(list, e), "params");
+        int first = -1;
+        for (int k = 0; k < s->space.n; k++) {
+            bool in = false;
+            for (long j = 0; j < size(names); j++) in = in || !strcmp(s->axis[k].name, json_string_value(item(names, j)));
+            if (in && first < 0) first = k;
+            else if (first >= 0 && in != (label[first] >= 0 && label[k] == label[first])) wrong("block %ld: '%s'", e, s->axis[k].name);
+        }
+    }
+}
+
+static void optuna(const json_t *root)
+{
+    axes s = axes_of(root);
+    const sx_history *h = history_of(&s, root);
+    const parzen_split split = divide(&parzen_optuna, root, &s, h);
+    const json_t *list = get(get(root, "expected"), "estimators");
+    same_blocks(&s, &split, root);
+    for (long e = 0; e < size(list); e++) estimator(&s, &split, root, item(list, e));
+}
+
+/* --- The small kinds --- */
+static void weights(const json_t *root)
+{
+    static const char *const lists[] = { "hyperopt_linear_forgetting", "optuna_default_weights" };
+    const json_t *good = get(root, "n_below");
+    double w[1000];
+    for (int which = 0; which < 2; which++)
+        for (long i = 0; i < size(get(root, lists[which])); i++) {
+            const json_t *row = item(get(root, lists[which]), i);
+            if (whole(row, "n") > 1000) { wrong("too many weights"); continue; }
+            parzen_weights(whole(row, "n"), w);
+            same_numbers(lists[which], w, whole(row, "n"), get(row, "weights"));
+        }
+    for (long i = 0; i < size(good); i++) {
+        const json_t *row = item(good, i);
+        const long n = whole(row, "n");
+        same_long("hyperopt", parzen_good(&parzen_hyperopt, 0.25, n, false), whole(row, "hyperopt"));
+        same_long("optuna", parzen_good(&parzen_optuna, 0.1, n, false), whole(row, "optuna"));
+        same_long("optuna_multi", parzen_good(&parzen_optuna, 0.1, n, true), whole(row, "optuna_multi"));
+    }
+}
+
+static void truncnorm(const json_t *root)
+{
+    const json_t *rows = get(root, "rows"), *logs = get(root, "log_ndtr");
+    for (long i = 0; i < size(rows); i++) {
+        const json_t *r = item(rows, i);
+        const double a = real(r, "a"), b = real(r, "b"), mu = real(r, "mu"), sigma = real(r, "sigma");
+        const double mass = parzen_log_mass(a, b), z = parzen_quantile(real(r, "q"), a, b), x = mu + sigma * z;
+        const double far = (real(r, "ppf") - mu) / sigma, log_density = -0.5 * far * far - log(sigma) - PARZEN_LN_SQRT_2PI - mass;
+        if (!near_log(mass, real(r, "log_mass"))) wrong("row %ld: log_mass is %.17g, not %.17g", i, mass, real(r, "log_mass"));
+        if (fabs(z - real(r, "ppf_standard")) > 1e-7 * fabs(real(r, "ppf_standard"))) wrong("row %ld: quantile is %.17g", i, z);
+        if (fabs(x - real(r, "ppf")) > 1e-7 * fabs(real(r, "ppf"))) wrong("row %ld: ppf is %.17g, not %.17g", i, x, real(r, "ppf"));
+        if (!near(log_density, real(r, "logpdf"), 1e-9)) wrong("row %ld: logpdf is %.17g", i, log_density);
+    }
+    for (long i = 0; i < size(logs); i++) {
+        const double x = number(item(item(logs, i), 0)), want = number(item(item(logs, i), 1));
+        if (!near_log(parzen_log_phi(x), want)) wrong("ln Phi(%g) is %.17g, not %.17g", x, parzen_log_phi(x), want);
+    }
+}
+
+static void prior(const json_t *root)
+{
+    for (long i = 0; i < size(get(root, "rows")); i++) {
+        const json_t *r = item(get(root, "rows"), i);
+        const sx_axis a = axis_of(r);
+        const parzen_axis p = parzen_axis_of(&a, 0);
+        double *x = numbers(get(r, "xs"));
+        for (long k = 0; k < size(get(r, "xs")); k++) x[k] = parzen_prior_mass(&p, x[k]);
+        same_numbers(text(r, "dist"), x, size(get(r, "xs")), get(r, "ps"));
+    }
+}
+
+static void groups(const json_t *root)
+{
+    for (long i = 0; i < size(get(root, "rows")); i++) {
+        const json_t *r = item(get(root, "rows"), i), *trials = get(r, "trials"), *want = get(r, "groups");
+        const long n = size(trials);
+        const double **x = PARZEN_NEW(&run.pool, const double *, n);
+        int label[26];
+        bool common[26];
+        for (long t = 0; t < n; t++) {           /* names are single letters: axis 0 is 'a' */
+            double *row = PARZEN_NEW(&run.pool, double, 26);
+            for (int j = 0; j < 26; j++) row[j] = NAN;
+            for (long k = 0; k < size(item(trials, t)); k++) row[*json_string_value(item(item(trials, t), k)) - 'a'] = 0;
+            x[t] = row;
+        }
+        same_long("groups", parzen_groups(26, x, n, label), size(want));
+        for (long g = 0; g < size(want); g++) {
+            long members = 0;
+            const int first = label[*json_string_value(item(item(want, g), 0)) - 'a'];
+            for (int j = 0; j < 26; j++) members += first >= 0 && label[j] == first;
+            same_long("members", members, size(item(want, g)));
+            for (long k = 0; k < size(item(want, g)); k++)
+                same_long("label", label[*json_string_value(item(item(want, g), k)) - 'a'], first);
+        }
+        parzen_common(26, x, n, common);
+        long shared = 0;
+        for (int j = 0; j < 26; j++) shared += common[j];
+        same_long("intersection", shared, size(get(r, "intersection")));
+        for (long k = 0; k < size(get(r, "intersection")); k++)
+            if (!common[*json_string_value(item(get(r, "intersection"), k)) - 'a']) wrong("row %ld: intersection", i);
+    }
+}
+
+static void same_set(const char *what, const long *a, long n, const json_t *want)
+{
+    same_long(what, n, size(want));
+    for (long i = 0; i < size(want); i++) {
+        bool in = false;
+        for (long k = 0; k < n; k++) in = in || a[k] == (long)json_integer_value(item(want, i));
+        if (!in) wrong("%s lacks %ld", what, (long)json_integer_value(item(want, i)));
+    }
+}
+
+static void hypervolume(const json_t *root)
+{
+    for (long i = 0; i < size(get(root, "rows")); i++) {
+        const json_t *r = item(get(root, "rows"), i), *list = get(r, "points"), *of = get(r, "hssp_indices");
+        const long n = size(list), k = whole(r, "hssp_k");
+        const int m = (int)size(get(r, "reference_point"));
+        double *y = PARZEN_NEW(&run.pool, double, n * m), *front = PARZEN_NEW(&run.pool, double, n * m);
+        long *rank = PARZEN_NEW(&run.pool, long, n), *picked = PARZEN_NEW(&run.pool, long, n);
+        for (long c = 0; c < n; c++) memcpy(y + c * m, numbers(item(list, c)), (size_t)m * sizeof *y);
+        parzen_ranks(&run.pool, y, n, m, rank);
+        for (long c = 0; c < n; c++) same_long("rank", rank[c], (long)json_integer_value(item(get(r, "rank"), c)));
+        const double volume = parzen_hypervolume(&run.pool, y, n, m, numbers(get(r, "reference_point")));
+        if (!near(volume, real(r, "hypervolume"), 1e-12)) wrong("hypervolume is %.17g, not %.17g", volume, real(r, "hypervolume"));
+        for (long c = 0; c < size(of); c++) memcpy(front + c * m, y + json_integer_value(item(of, c)) * m, (size_t)m * sizeof *y);
+        parzen_subset(&run.pool, front, size(of), m, numbers(get(r, "hssp_reference_point")), k, picked);
+        for (long c = 0; c < k; c++) picked[c] = (long)json_integer_value(item(of, picked[c]));
+        same_set("subset", picked, k, get(r, "hssp_selected_set"));
+    }
+}
+
+static void check(const char *file)
+{
+    static const struct { const char *kind; void (*run)(const json_t *root); } kinds[] = {
+        { "hyperopt-tpe", hyperopt }, { "optuna-tpe", optuna }, { "weights", weights }, { "truncnorm", truncnorm },
+        { "prior-pmf", prior }, { "groups", groups }, { "hypervolume", hypervolume } };
+    json_error_t e;
+    json_t *root = json_load_file(file, 0, &e);
+    run.file = file;
+    run.wrong = 0;
+    if (!root) { wrong("line %d: %s", e.line, e.text); return; }
+    bool known = false;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        if (!strcmp(text(root, "kind"), kinds[k].kind)) known = true, kinds[k].run(root);
+    if (!known) wrong("kind '%s' is not known", text(root, "kind"));
+    json_decref(root);
+    parzen_reset(&run.pool);
+}
+
+int main(int argc, char **argv)
+{
+    long passed = 0, failed = 0;
+    const int from = argc > 1 && !strcmp(argv[1], "--tap") ? 2 : 1;
+    run.tap = from == 2;
+    if (run.tap) printf("1..%d\n", argc - from);
+    for (int i = from; i < argc; i++) {
+        check(argv[i]);
+        if (run.wrong > 20) printf("%s%s: %ld mismatches in all\n", run.tap ? "# " : "", argv[i], run.wrong);
+        *(run.wrong ? &failed : &passed) += 1;
+        if (run.tap) printf("%sok %d %s\n", run.wrong ? "not " : "", i - from + 1, strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
+    }
+    parzen_free(&run.pool);
+    printf("%s%ld passed, %ld failed\n", run.tap ? "# " : "", passed, failed);
+    return failed || from >= argc;
+}
