@@ -61,9 +61,9 @@ static int count_through(asking *q, double *x)
     return 1;
 }
 
-static int give_up(asking *q, bool finite, double *x)
+static int give_up(asking *q, bool countable, double *x)
 {
-    if (finite) return count_through(q, x);
+    if (countable) return count_through(q, x);
     if (!q->why) {
         sx_warn(q->diags, SX_NOWHERE, "trial %ld repeats a point: %d suggestions were no new ones", q->want->number, ASKED_AGAIN);
         return 0;
@@ -97,5 +97,5 @@ int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_
         const int verdict = judge(&q, x);
         if (verdict <= 0) return verdict;
     }
-    return give_up(&q, size > 0, x);
+    return give_up(&q, size && size < COUNTED, x);
 }

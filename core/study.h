@@ -28,7 +28,8 @@ const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);       
 /* Asks again for a stored trial from the history it saw: does the sampler give the same point? 0 yes; 1 no. */
 int sx_study_replay(sx_study *s, long number, double *x, sx_diags *d);
 
-/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most 100 times). fixed: a queued point. */
+/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most
+ * 100 times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask. NULL: no check. */
 typedef struct { const sx_exp *exp; const sx_history *history; uint64_t seed; long number; void *cache;
                  int (*check)(void *ctx, const double *x, const char **why); void *ctx; } sx_ask_want;
 int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d);       /* 0; 1 exhausted; SX_E_* */
