@@ -272,7 +272,7 @@ sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size
     }
     sx_node own = *node;
     own.size = sizeof own; own.index = (uint32_t)g->ops.n;
-    own.attr = attr_size ? sx_dup(g->arena, node->attr, attr_size) : NULL;
+    if (attr_size) own.attr = sx_dup(g->arena, node->attr, attr_size);
     own.k = node->map ? sx_alloc(g->arena, 8 * sizeof(float)) : NULL;
     if (own.k && node->k) own.k = sx_dup(g->arena, node->k, 8 * sizeof(float));
     own.inputs = n; own.in = to;

@@ -25,7 +25,7 @@ typedef struct {                                 /* the layer that writes now; s
     bool training, frozen;
     double lr_scale, l1, l2;
 } sx_layer_context;
-typedef struct {                                 /* what a layer wrote: ops [first, last) */
+typedef struct {                                 /* what a layer wrote: ops [first, last); or what sx_grad wrote for it (x, y 0) */
     int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
     bool custom;                                 /* the layer has a backward of its own */
 } sx_span;
@@ -57,7 +57,7 @@ sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype,
 void sx_graph_result(sx_graph *g, sx_t t, const char *name);        /* t is read by the host after a run; bound, not in the slab */
 /* Appends an op after inferring its shape; {0} and a refusal where shapes do not fit. attr of attr_size is copied. */
 sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);    /* ops without result: in[0] */
-/* The same for any node (op, map, k and attr are taken from it). like: where shape or batched do not follow from the
+/* The same for any node (op, map, k and attr are taken from it; attr_size 0: attr is not copied). like: where shape or batched do not follow from the
  * inputs (fill, random, expand): a value that has them; else NULL. */
 sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size, const sx_val *like);
 const sx_span *sx_graph_span(const sx_graph *g, int64_t op);         /* the layer that wrote an op; NULL: the step around the model */
