@@ -101,7 +101,7 @@ static int constraint(price *p, long i, const char **why)
     return SX_E_REFUSED;
 }
 
-int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d)
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why, sx_diags *d)
 {
     const char *reason = NULL;
     sx_data_shape shape;
@@ -114,8 +114,15 @@ int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const 
     if (rc == SX_E_REFUSED) reason = own.n ? own.v[own.n - 1].text : "the model refuses";
     price p = { .a = a, .e = e, .m = m, .shape = &shape, .d = &own };
     if (!rc) p.cost = sx_steps_budget(&steps, 0);
+    double total;
+    if (!rc && cost) { rc = memory_of(&p, &total); *cost = p.cost; }
     for (long i = 0; i < e->tune.constraints && !rc; i++) rc = constraint(&p, i, &reason);
     if (why) *why = reason;
     if (rc && rc != SX_E_REFUSED && own.n) (void)sx_error(d, rc, own.v[own.n - 1].where, "%s", own.v[own.n - 1].text);
     return rc;
+}
+
+int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d)
+{
+    return sx_exp_price(a, e, m, NULL, why, d);
 }
