@@ -5,7 +5,11 @@ AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUI
 	STRIX_SOURCE='$(abs_top_srcdir)'; export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE;
 EXTRA_DIST += tests/tap.sh
 if HAVE_CRITERION
-UNIT_TESTS = tests/test_arena
+UNIT_TESTS = tests/test_arena \
+	tests/test_axis \
+	tests/test_diag \
+	tests/test_loader \
+	tests/test_rng
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -22,3 +26,14 @@ tests_tpe_vectors_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tpe_vectors_LDADD = libstrix.la $(JANSSON_LIBS) -lm
 TESTS += tests/test_tpe_vectors.sh
 EXTRA_DIST += tests/test_tpe_vectors.sh tests/tpe
+
+# The store against Optuna's own files.
+if HAVE_CRITERION
+check_PROGRAMS += tests/test_store
+TESTS += tests/test_store
+tests_test_store_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
+endif
+EXTRA_DIST += tests/data/optuna
+
+include tests/plugins/local.mk
