@@ -135,7 +135,7 @@ static int distance(const char *a, const char *b)
 {
     enum { MOST = 64 };
     const int n = (int)strlen(a), m = (int)strlen(b);
-    if (n > MOST || m > MOST) return MOST;
+    if (n > MOST || m > MOST) return 1 << 20;   /* near nothing */
     int d[MOST + 1][MOST + 1];
     for (int i = 0; i <= n; i++) d[i][0] = i;
     for (int j = 0; j <= m; j++) d[0][j] = j;
