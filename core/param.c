@@ -182,7 +182,7 @@ static sx_datum_kind wanted_of(sx_type t)
     case SX_TYPE_INT: return SX_DATUM_INT;
     case SX_TYPE_REAL: return SX_DATUM_REAL;
     case SX_TYPE_BOOL: return SX_DATUM_BOOL;
-    default: return SX_DATUM_TEXT;
+    default: return t == SX_TYPE_TEXTS ? SX_DATUM_NONE : SX_DATUM_TEXT;          /* "${names}" may be a list */
     }
 }
 
@@ -212,18 +212,13 @@ static void put_list(const sx_param *p, long n, void *v, void *field)
 
 /* --- Settings --- */
 
-/* The kind asked for in a list is its members': an expression may still give a whole list ("depth"). */
+/* In a list the kind asked for is its members'; an expression may give a whole list ("depth"). */
 static int datum_of(fill *f, const sx_param *p, const sx_conf *c, sx_datum *v)
 {
     const sx_where where = sx_conf_where(f->a, c);
     if (c->kind == SX_CONF_GROUP) return wrong_type(f, p, where, "a group");
     if (c->kind == SX_CONF_LIST && !is_list(p->type)) return wrong_type(f, p, where, "a list");
-    if (!is_list(p->type) || c->kind != SX_CONF_TEXT || p->type == SX_TYPE_TEXTS) {
-        const int rc = sx_conf_datum(f->a, c, f->scope, wanted_of(p->type), v, f->d);
-        return rc ? (f->rc = rc) : 0;
-    }
-    int rc = sx_interpolate(f->a, c->s, f->scope, where, v, f->d);
-    if (!rc && v->kind == SX_DATUM_TEXT) rc = sx_eval(f->a, v->s, f->scope, where, v, f->d);
+    const int rc = sx_conf_value(f->a, c, f->scope, wanted_of(p->type), v, f->d);
     return rc ? (f->rc = rc) : 0;
 }
 

@@ -9,6 +9,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
 	tests/test_diag \
 	tests/test_loader \
+	tests/test_param \
 	tests/test_rng
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
