@@ -3,14 +3,16 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
 	STRIX_SOURCE='$(abs_top_srcdir)'; export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE;
-EXTRA_DIST += tests/tap.sh
+EXTRA_DIST += tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
 	tests/test_diag \
 	tests/test_loader \
 	tests/test_param \
-	tests/test_rng
+	tests/test_plan \
+	tests/test_rng \
+	tests/test_shape
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
