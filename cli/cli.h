@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include "model.h"
+#include "report.h"
 #include "worker.h"
 
 /* --- Verbs and options. Parsing, checks and --help come from these tables --- */
@@ -86,6 +87,15 @@ const char *cli_count(sx_arena *a, double n);    /* 20,024,384 */
 const char *cli_bytes(sx_arena *a, double n);    /* 1.56 GB (powers of 1000) */
 const char *cli_seconds(sx_arena *a, double s);  /* 4.1 s, 3 min 12 s, 2 h 05 min */
 const char *cli_shape(sx_arena *a, int rank, const long *shape);     /* [28, 28, 32] */
+
+/* --- Trained nets (eval.c) --- */
+/* The net of a run directory with the weights of its best epoch; open_data gives the rows that it will look at. */
+int cli_open_run(cli_context *c, const char *dir, int (*open_data)(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data),
+                 void *ctx, sx_net **net);
+const char *cli_run_weights(cli_context *c, const char *dir);        /* its safetensors file: best, else last */
+/* What the net says of rows of its data, against the labels: for sx_report_text. */
+int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts *out);
+long cli_argmax(const float *y, long n);
 
 /* --- Progress (progress.c): stderr, and --events FILE. Any thread may call; several trials may run at once --- */
 typedef struct cli_progress cli_progress;

@@ -49,6 +49,17 @@ static void place(sx_arena *a, pairs *p, const sx_progress_state *s)
     pair(a, p, "best", numbers(a, s->best, s->values));
 }
 
+/* What `predict` must know of the data set without opening it. */
+static void describe_rows(sx_arena *a, pairs *p, const sx_data *data)
+{
+    const sx_data_shape *s = &data->shape;
+    const char *shape = sx_dtype_name(s->dtype), *names = "";
+    for (int i = 0; i < s->rank; i++) shape = sx_format(a, "%s %ld", shape, s->shape[i]);
+    for (long i = 0; data->names && i < s->classes; i++) names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[i]);
+    pair(a, p, "row", shape);
+    if (*names) pair(a, p, "classes", names);
+}
+
 static void free_data(void *data) { free(data); }
 
 static int read_blob(sx_arena *a, const sx_net *n, const sx_tensor *t, sx_blob *b, sx_diags *d)
@@ -74,6 +85,7 @@ int sx_ckpt_save(const char *file, const sx_net *n, const sx_progress_state *s, 
     pairs p = { 0 };
     pair(a, &p, "format", "strix");
     pair(a, &p, "version", PACKAGE_VERSION);
+    describe_rows(a, &p, sx_net_data(n));
     pair(a, &p, "config", sx_format(a, "%016" PRIx64, sx_conf_hash(sx_net_exp(n)->root)));
     if (!bad) pair(a, &p, "sum", sum_text(a, &b));
     if (s) {

@@ -159,7 +159,9 @@ int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d)
 }
 
 long sx_net_outputs(const sx_net *n) { return n->eval.s->outputs; }
+bool sx_net_softmax(const sx_net *n) { return n->eval.s->logits.id != n->eval.s->y.id; }
 const sx_exp *sx_net_exp(const sx_net *n) { return n->e; }
+const sx_data *sx_net_data(const sx_net *n) { return n->data; }
 sx_net_clock sx_net_time(const sx_net *n) { return n->clock; }
 void sx_net_set_time(sx_net *n, sx_net_clock c) { n->clock = c; }
 
@@ -367,4 +369,84 @@ int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, s
     if (!bad && over) bad = measure(n, rows, count, all, out, d);
     free(own);
     return bad;
+}
+
+/* --- Timing --- */
+int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d)
+{
+    enum { WARM = 3 };
+    mode *o = training ? &n->train : &n->eval;
+    sx_net_clock c = n->clock;
+    const long rows = training ? n->data->shape.fit : n->data->shape.val;
+    float loss;
+    int bad = training ? prepare_epoch(n, 0, NULL, &c, d) : 0;
+    if (!training) {
+        sx_data_order(n->data->val, rows, o->s->batch, false, (sx_key){ { 0, 0 } }, 0, true, o->order);
+        bad = write_order(n, o, o->s->steps * o->s->batch, d);
+    }
+    for (long i = -WARM; i < steps && !bad; i++) {
+        const double start = now();
+        bad = sx_program_run(o->p, 1, d);
+        if (!bad) bad = get(n, o->io, o->loss_at, &loss, sizeof loss, d);        /* waits until the step is done */
+        if (i >= 0) seconds[i] = now() - start;
+        if (i == -1) sx_program_profile(o->p, 0, NULL, NULL);
+    }
+    return bad;
+}
+
+int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name)
+{
+    return sx_program_profile(training ? n->train.p : n->eval.p, max, seconds, name);
+}
+
+/* --- Gradients for comparison --- */
+static void *take(sx_net *n, mode *o, sx_arena *a, sx_t t, size_t at, int *bad, sx_diags *d)
+{
+    const sx_val *v = sx_graph_val(o->s->graph, t);
+    float *to = sx_alloc(a, sx_val_bytes(v));
+    if (!*bad) *bad = get(n, o->io, at, to, sx_val_bytes(v), d);
+    return to;
+}
+
+static int probe(sx_arena *a, sx_net *n, mode *o, sx_probe *out, sx_diags *d)
+{
+    const sx_step *s = o->s;
+    size_t at = 0, *grad_at = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *grad_at);
+    sx_memory *results;
+    const size_t logits_at = place(o, s->logits, &at);
+    for (long i = 0; i < s->n_learned; i++) grad_at[i] = place(o, s->grads[i], &at);
+    int bad = sx_memory_open(n->arena, n->m, at, &results, d);
+    if (bad) return bad;
+    sx_program_bind(o->p, s->logits, results, logits_at);
+    for (long i = 0; i < s->n_learned; i++) sx_program_bind(o->p, s->grads[i], results, grad_at[i]);
+    for (long i = 0; i < s->batch; i++) o->order[i] = (int32_t)i;
+    bad = write_order(n, o, s->batch, d);
+    if (!bad) bad = sx_program_run(o->p, 1, d);
+    out->loss = take(n, o, a, s->loss_rows, o->loss_at, &bad, d);
+    o->io = results;
+    out->logits = take(n, o, a, s->logits, logits_at, &bad, d);
+    out->grad = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *out->grad);
+    const sx_tensor **weight = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *weight);
+    for (long i = 0; i < s->n_learned; i++) {
+        out->grad[i] = take(n, o, a, s->grads[i], grad_at[i], &bad, d);
+        weight[i] = sx_net_tensor(n, sx_graph_val(s->graph, s->learned[i])->name);
+    }
+    out->weight = weight;
+    out->rows = s->batch, out->outputs = s->outputs, out->n = s->n_learned;
+    return bad;
+}
+
+int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d)
+{
+    const sx_step_want want = { .training = training, .batch = n->data->shape.rows, .steps = 1, .keep_grads = true };
+    sx_step *s;
+    mode o = { 0 };
+    int bad = sx_step_write(n->arena, n->e, &n->data->shape, &want, n->seed, n->trial, &s, d);
+    if (bad) return bad;
+    o.s = s;
+    bad = open_io(n, &o, d);
+    if (!bad) bad = sx_program_open(n->arena, n->m, s->graph, !getenv("STRIX_NO_FUSE"), NULL, &o.p, d);
+    if (bad) return bad;
+    bind(n, &o);
+    return probe(a, n, &o, out, d);
 }

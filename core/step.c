@@ -106,10 +106,13 @@ static int write_model(writer *w, const sx_data_shape *s)
     w->s->y = sx_model_write(w->g, w->e, sx_conf_find(w->e->root, "model.layers"), x, &w->s->layers);
     bad = check_outputs(w, s);
     if (bad || w->g->refused) return bad;
+    w->s->logits = sx_logits(w->g, w->s->y);
+    if (!w->s->logits.id) w->s->logits = w->s->y;
+    if (w->want->keep_grads) sx_graph_result(w->g, w->s->logits, "logits");
     w->s->loss = apply_loss(w, &w->e->train.loss, "train.loss", w->s->y, target);
     w->s->loss_rows = put(w, w->s->loss, "log/loss");
     write_metrics(w, target);
-    if (!w->want->training) w->s->y_rows = put(w, w->s->y, "log/y");
+    if (!w->want->training && !w->want->keep_grads) w->s->y_rows = put(w, w->s->y, "log/y");
     return 0;
 }
 

@@ -10,7 +10,7 @@ typedef struct {                                 /* a graph with its handles; no
     sx_t data, labels, perm, step, table;        /* bound inputs */
     sx_t loss_rows, y_rows; long metrics; sx_t *metric_rows;  /* bound logs: [steps * batch], y [steps * batch, outputs]; y_rows in evaluation only;
                                                     metric_rows {0} for a metric of a whole set */
-    sx_t y, loss;                                /* inside the model: logits or probabilities, loss per row */
+    sx_t y, logits, loss;                        /* inside the model; logits: y itself where no softmax made it; loss per row */
     long outputs;                                /* numbers in a row of y */
     long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
     sx_layer_rows layers; long model_from;       /* rows before it are transforms */
@@ -37,6 +37,10 @@ typedef struct { size_t weights, slots, states, slab, data, logs, total; long pa
 /* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation step. */
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out, sx_diags *d);
 sx_budget sx_steps_budget(const sx_steps *s, size_t slab);           /* the same for steps already planned */
+/* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
+int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d);
+/* sx_exp_constraints that also tells what e costs; cost may be NULL. */
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why, sx_diags *d);
 
 /* A net on a machine: weights, slots and states by name in device memory, and the two programs. */
 typedef struct sx_net sx_net;
@@ -46,7 +50,8 @@ int sx_net_init(sx_net *n, sx_diags *d);         /* initial weights by seed, the
 long sx_net_tensors(const sx_net *n, const sx_tensor **t);
 const sx_tensor *sx_net_tensor(const sx_net *n, const char *name);   /* NULL: none */
 long sx_net_outputs(const sx_net *n);            /* numbers in a row of y */
-const sx_exp *sx_net_exp(const sx_net *n);
+bool sx_net_softmax(const sx_net *n);            /* y are probabilities, not logits */
+const sx_exp *sx_net_exp(const sx_net *n); const sx_data *sx_net_data(const sx_net *n);
 int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
 typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_tally;
@@ -64,4 +69,10 @@ int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, s
 typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
 sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);
 sx_budget sx_net_used(const sx_net *n);          /* what was really taken from the device */
+/* For `bench step`: seconds of each of `steps` steps after a warm-up, one at a time; stages as sx_program_profile. */
+int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d);
+int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name);
+/* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where training. */
+typedef struct { long rows, outputs, n; float *logits, *loss; const sx_tensor *const *weight; float **grad; } sx_probe; /* n: learned weights */
+int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d);
 #endif

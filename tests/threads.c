@@ -45,7 +45,7 @@ static void *trial(void *arg)
     if (!j->rc) j->rc = sx_data_open(a, e, m, false, &data, &d);
     if (!j->rc) j->rc = sx_net_open(a, e, m, data, 7, 0, true, &net, &d);
     if (!j->rc) j->rc = sx_net_init(net, &d);
-    if (!j->rc) j->rc = sx_train(a, e, net, data, &(sx_train_want){ .seed = 7 }, &o, &d);
+    if (!j->rc) j->rc = sx_train(a, e, net, data, &(sx_train_want){ 0 }, &o, &d);
     sx_diags_print(&d, stderr);
     for (long i = 0; i < o.n; i++) if (!strcmp(o.name[i], "val_loss")) j->loss = o.value[i];
     sx_arena_close(a);
