@@ -11,16 +11,18 @@ typedef struct {                                 /* one axis as the core knows i
     const sx_datum *option; const char *const *label;    /* of a choice: values (NONE for groups) and shown texts */
     const sx_conf *where;
 } sx_var;
+typedef struct { const char *name; sx_datum value; int axis, option; } sx_fixed;   /* a branch that sets a variable to one value */
 typedef struct sx_domain sx_domain;
 struct sx_domain {
     sx_space space;                              /* what samplers see */
     sx_var **var;                                /* space.n of them */
+    const sx_fixed *fixed; long n_fixed;
     const sx_conf *root;                         /* tune.space */
 };
 /* A named value of a point, as shown and stored: inactive axes are missing. */
 typedef struct { const char *name; sx_datum value; } sx_named;
 
-/* Reads tune.space; vars: the `vars` group, in which every name must stand (or in a group of a choice). objectives and
+/* Reads tune.space. Where a count is searched, its `per` vectors stand at the top or in the very branch of the count. vars: the `vars` group, in which every name must stand (or in a group of a choice). objectives and
  * constraints go into space. An empty or missing space gives 0 axes. */
 int sx_domain_open(sx_arena *a, const sx_conf *space, const sx_conf *vars, const sx_scope *scope, int objectives,
                    int constraints, sx_domain **out, sx_diags *d);
