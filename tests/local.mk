@@ -8,7 +8,10 @@ if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
 	tests/test_diag \
+	tests/test_experiment \
 	tests/test_loader \
+	tests/test_model \
+	tests/test_optimizers \
 	tests/test_param \
 	tests/test_plan \
 	tests/test_rng \
@@ -40,3 +43,8 @@ endif
 EXTRA_DIST += tests/data/optuna
 
 include tests/plugins/local.mk
+
+# Samplers on five functions: regret and time per suggestion; `make bench/hpo`.
+check_PROGRAMS += bench/hpo
+bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/functions.h
+bench_hpo_LDADD = libconform.la libstrix.la -lm

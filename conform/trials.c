@@ -1,0 +1,70 @@
+/* trials.c: a study in memory, for whoever looks at samplers alone.
+ * The history it hands out has the order that the core's has: ended trials as they ended, then the running ones. */
+#include <time.h>
+#include "rng.h"
+#include "trials.h"
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s, uint64_t seed, bool cached)
+{
+    return (trials){ .arena = sx_arena_open(a), .sampler = sampler, .params = params, .space = s, .seed = seed,
+                     .cache = cached && sampler->open ? sampler->open(params, s) : NULL };
+}
+
+void trials_close(trials *t)
+{
+    if (t->cache && t->sampler->close) t->sampler->close(t->cache);
+    sx_arena_close(t->arena);
+}
+
+sx_history trials_history(const trials *t, sx_arena *a)
+{
+    const sx_trial **list = sx_alloc_array(a, (size_t)t->all.n + 1, sizeof *list);
+    sx_history h = { 0, t->ended.n, list };
+    for (long i = 0; i < t->ended.n; i++) list[h.n++] = t->ended.v[i];
+    for (long i = 0; i < t->all.n; i++) if (t->all.v[i]->fate == SX_RUNNING) list[h.n++] = t->all.v[i];
+    return h;
+}
+
+int trials_probe(trials *t, double *x)
+{
+    sx_arena *a = sx_arena_open(t->arena);
+    const sx_history h = trials_history(t, a);
+    int64_t tag = 0;
+    sx_rng r;
+    sx_rng_init(&r, t->seed, t->all.n, "ask");
+    t->asked -= seconds();
+    const int rc = t->sampler->ask(t->params, t->cache, t->space, &h, &r, x, &tag);
+    t->asked += seconds();
+    sx_arena_close(a);
+    return rc;
+}
+
+sx_trial *trials_add(trials *t, const double *x)
+{
+    sx_trial *trial = SX_NEW(t->arena, sx_trial);
+    *trial = (sx_trial){ .number = t->all.n, .fate = SX_RUNNING, .x = sx_dup(t->arena, x, (size_t)t->space->n * sizeof *x) };
+    SX_PUSH(t->arena, t->all, trial);
+    return trial;
+}
+
+int trials_ask(trials *t)
+{
+    double *x = sx_alloc_array(t->arena, (size_t)t->space->n + 1, sizeof *x);
+    const int rc = trials_probe(t, x);
+    if (rc == 0) trials_add(t, x);
+    return rc;
+}
+
+void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value)
+{
+    trial->fate = fate;
+    trial->value = fate == SX_DONE ? sx_dup(t->arena, &value, sizeof value) : NULL;
+    SX_PUSH(t->arena, t->ended, trial);
+}
