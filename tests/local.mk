@@ -3,7 +3,7 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
 	STRIX_SOURCE='$(abs_top_srcdir)'; export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE;
-EXTRA_DIST += tests/tap.sh tests/graph_help.h
+EXTRA_DIST += tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
@@ -14,7 +14,9 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_optimizers \
 	tests/test_param \
 	tests/test_plan \
+	tests/test_report \
 	tests/test_rng \
+	tests/test_tensors \
 	tests/test_shape
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -42,6 +44,10 @@ tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 endif
 EXTRA_DIST += tests/data/optuna
 
+# The border to plugins and to people.
+check_PROGRAMS += tests/conform_all
+TESTS += tests/conform_all tests/test_cli.sh tests/test_ctypes.sh
+EXTRA_DIST += tests/test_cli.sh tests/test_ctypes.sh
 include tests/plugins/local.mk
 
 # Samplers on five functions: regret and time per suggestion; `make bench/hpo`.
