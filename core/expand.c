@@ -134,7 +134,7 @@ static int resolve(expander *x, const frame *f, const sx_conf *c, const char *te
 
 struct loop { long repeat; const char *index; };
 static const sx_param loop_params[] = {
-    SX_INT(struct loop, repeat, .def = -1, .min = 0, .max = MOST_ROUNDS, .doc = "how often, each round after the other"),
+    SX_INT(struct loop, repeat, .def = 1, .min = 0, .max = MOST_ROUNDS, .doc = "how often, each round after the other"),
     SX_TEXT(struct loop, index, .text = NULL, .doc = "name of the variable that counts the rounds from 0"),
     SX_END
 };
@@ -394,7 +394,7 @@ static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_
     if (strchr(c->name, '*')) return refuse(x, c, sx_format(x->a, "a layer cannot be named '%s': * is for patterns", c->name));
     int rc = sx_exp_fill(x->a, loop_params, c->name, c, f->scope, &loop, x->d);
     if (rc) return rc;
-    if (loop.repeat < 0) return round_of(x, f, c, path, f->scope, in, out);
+    if (!sx_conf_member(c, "repeat")) return round_of(x, f, c, path, f->scope, in, out);
     if (loop.index && sx_reserved_name(loop.index))
         return refuse(x, sx_conf_member(c, "index"), sx_format(x->a, "an index cannot be named '%s'", loop.index));
     for (long i = 0; i < loop.repeat && !rc; i++) {

@@ -128,7 +128,7 @@ static void dataset(sx_exp *e, sx_diags *d)
 
 /* --- tune --- */
 
-struct tune { long trials, seed, keep; double time; const char *objective; int direction, on_repeat; sx_texts constraints; };
+struct tune { long trials, seed, keep; double time; const char *objective; int direction, on_repeat; bool first; sx_texts constraints; };
 enum { BY_METRIC, MINIMIZE, MAXIMIZE };
 static const sx_param tune_params[] = {
     SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9, .doc = "trials of the study, failed ones included"),
@@ -140,6 +140,8 @@ static const sx_param tune_params[] = {
     SX_CHOICE(struct tune, on_repeat, .choices = (const char *const[]){ "resample", "replay", "rerun", NULL },
               .doc = "a point that was tried before: ask again, take its result, or train it again"),
     SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9, .doc = "trials, the best ones, of which weights are kept"),
+    SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
+    SX_BOOL(struct tune, first, .def = true, .doc = "trial 0 is the point of vars"),
     SX_TEXTS(struct tune, constraints, .text = "", .doc = "expressions that must hold before a trial starts"),
     SX_END
 };
@@ -207,8 +209,9 @@ static void tune(sx_exp *e, sx_diags *d)
     e->tune.seed = (uint64_t)(by_sampler.seed >= 0 ? by_sampler.seed : s.seed);
     e->tune.on_repeat = s.on_repeat;
     e->tune.keep = s.keep;
-    const sx_entry *first = e->train.metric && e->train.metrics ? e->train.metric[0].entry : NULL;
-    e->tune.objective = s.objective ? s.objective : sx_format(e->arena, "val_%s", first ? first->item->name : "loss");
+    e->tune.first = s.first;
+    const sx_entry *metric = e->train.metrics ? e->train.metric[0].entry : NULL;
+    e->tune.objective = s.objective ? s.objective : sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
     bool more = false;
     check_value(e, "objective", e->tune.objective, sx_conf_member(c, "objective"), &more, d);
     e->tune.maximize = s.direction == BY_METRIC ? more : s.direction == MAXIMIZE;
@@ -278,11 +281,13 @@ static int code_since(const sx_diags *d, long n, long errors)
 static int resolve(sx_exp *e, sx_diags *d)
 {
     const long n = d->n, errors = d->errors;
-    dataset(e, d);
-    train(e, d);
+    if (!e->search) {
+        dataset(e, d);
+        train(e, d);
+    }
     tune(e, d);
     study(e, d);
-    model(e, d);
+    if (!e->search) model(e, d);
     return code_since(d, n, errors);
 }
 
@@ -320,11 +325,11 @@ static void load_plugins(const sx_exp *e, sx_diags *d)
     }
 }
 
-int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d)
+static int open_exp(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, bool search, sx_exp **out, sx_diags *d)
 {
     sx_exp *e = SX_NEW(a, sx_exp);
     *out = NULL;
-    *e = (sx_exp){ .arena = a, .registry = r, .root = root, .file = sx_strdup(a, file) };
+    *e = (sx_exp){ .arena = a, .registry = r, .root = root, .file = sx_strdup(a, file), .search = search };
     e->facts = sx_facts_open(a);
     const long n = d->n, errors = d->errors;
     check_sections(e, d);
@@ -338,6 +343,16 @@ int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx
     if (d->errors > errors) return code_since(d, n, errors);
     *out = e;
     return 0;
+}
+
+int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d)
+{
+    return open_exp(a, r, root, file, false, out, d);
+}
+
+int sx_search_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d)
+{
+    return open_exp(a, r, root, file, true, out, d);
 }
 
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d)

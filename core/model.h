@@ -18,7 +18,8 @@ typedef struct {
     sx_use set; double val; uint64_t split_seed; const sx_conf *transform; long limit;   /* limit: rows used; 0: all */
 } sx_data_conf;
 typedef struct {
-    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
+    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep; bool first;
+    bool first;                                  /* the first trial has the values of `vars` */
     long constraints; const char **constraint; const sx_conf **constraint_at;
 } sx_tune_conf;
 typedef struct { const char *store, *name; double heartbeat; const char *runs; } sx_study_conf;
@@ -33,10 +34,13 @@ typedef struct {
     int input_rank; long input[SX_RANK];         /* model.input; rank 0: not given */
     const sx_layer_list *layers, *transform;     /* model.layers and dataset.transform, expanded for scope */
     sx_facts *facts;                             /* what is found out once for all points: see limits.c */
+    bool search;                                 /* a space alone, for ask and tell: no data, no model */
 } sx_exp;
 
 /* Loads plugins named by the file, checks every section, opens the domain, resolves with `vars`. All errors at once. */
 int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
+/* Only vars, tune and study: a search whose trials are run by others. */
+int sx_search_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
 sx_facts *sx_facts_open(sx_arena *a);
