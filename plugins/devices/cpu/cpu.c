@@ -1,3 +1,322 @@
-/* cpu.c: to be written. */
-#include <strix/plugin.h>
-SX_PLUGIN("cpu", "0", "MIT", NULL);
+/* cpu.c: the device `cpu`: buffers, queues, compiled plans. Its stages are chains of tasks (chain.c); which ops share a
+ * stage is decided in lower.c, and what it leaves runs one op a stage. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "cpu.h"
+
+struct sx_queue { pool *pool; };
+
+static _Thread_local char error_text[256] = "";
+static const char *last_error(void) { return error_text; }
+__attribute__((format(printf, 2, 3))) static int fail(int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(error_text, sizeof error_text, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+/* --- Device --- */
+static int count(void) { return 1; }
+
+static int open_dev(const void *params, int index, sx_dev **dev)
+{
+    (void)params, (void)index;
+    const char *path = getenv("STRIX_CPU_CONV");
+    conv_path conv = CONV_AUTO;
+    if (path && !strcmp(path, "im2col")) conv = CONV_IM2COL;
+    else if (path && !strcmp(path, "onednn")) conv = CONV_ONEDNN;
+    else if (path && *path && strcmp(path, "auto"))
+        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn or im2col", path);
+    if (conv == CONV_ONEDNN && !dnnl_here()) return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
+    if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
+    (*dev)->conv = conv;
+    gemm_once();
+    return 0;
+}
+static void close_dev(sx_dev *dev) { free(dev); }
+
+static int info(sx_dev *dev, sx_dev_info *i)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE), cores = sysconf(_SC_NPROCESSORS_ONLN);
+    i->text = dev->conv != CONV_IM2COL && dnnl_here() ? "OpenBLAS, oneDNN" : "OpenBLAS";
+    i->memory = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
+    i->units = cores > 0 ? (unsigned)cores : 1;
+    i->dtypes = 1u << SX_F32 | 1u << SX_I32 | 1u << SX_U8;
+    i->repeatable = true;
+    return 0;
+}
+
+static int alloc(sx_dev *dev, size_t bytes, sx_buf **buf)
+{
+    (void)dev;
+    sx_buf *b = malloc(sizeof *b);
+    char *p = b ? cpu_map(bytes) : NULL;
+    if (!p) {
+        free(b);
+        return fail(SX_E_MEMORY, "%zu bytes could not be had", bytes);
+    }
+    *b = (sx_buf){ p, bytes };
+    *buf = b;
+    return 0;
+}
+
+static void free_buf(sx_buf *buf)
+{
+    if (buf) cpu_unmap(buf->p, buf->bytes);
+    free(buf);
+}
+
+/* --- Queue --- */
+static int queue(sx_dev *dev, int threads, sx_queue **q)
+{
+    (void)dev;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (threads <= 0) threads = cores > 0 ? (int)cores : 1;
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    if (!(*q = malloc(sizeof **q))) return fail(SX_E_MEMORY, "no memory");
+    if (((*q)->pool = pool_open(threads))) return 0;
+    free(*q);
+    return fail(SX_E_DEVICE, "%d threads could not be started", threads);
+}
+
+static void queue_free(sx_queue *q)
+{
+    if (q) pool_close(q->pool);
+    free(q);
+}
+
+static int inside(const sx_buf *b, size_t at, size_t bytes)
+{
+    if (at <= b->bytes && bytes <= b->bytes - at) return 0;
+    return fail(SX_E_DEVICE, "%zu bytes at %zu lie outside a buffer of %zu", bytes, at, b->bytes);
+}
+
+static int write_buf(sx_queue *q, sx_buf *to, size_t at, const void *from, size_t bytes)
+{
+    (void)q;
+    const int code = inside(to, at, bytes);
+    if (!code && bytes) memcpy(to->p + at, from, bytes);
+    return code;
+}
+
+static int read_buf(sx_queue *q, const sx_buf *from, size_t at, void *to, size_t bytes)
+{
+    (void)q;
+    const int code = inside(from, at, bytes);
+    if (!code && bytes) memcpy(to, from->p + at, bytes);
+    return code;
+}
+
+static int sync_queue(sx_queue *q)
+{
+    (void)q;
+    return 0;
+}
+
+/* --- Ops --- */
+const kernel *cpu_kernel(const sx_node *op)
+{
+    static const kernel *const table[SX_OP_COUNT] = {
+        [SX_OP_OWN] = &k_own, [SX_OP_FILL] = &k_fill, [SX_OP_CAST] = &k_cast, [SX_OP_EXPAND] = &k_expand,
+        [SX_OP_PERMUTE] = &k_permute, [SX_OP_SLICE] = &k_slice, [SX_OP_PAD] = &k_pad, [SX_OP_CONCAT] = &k_concat,
+        [SX_OP_RANDOM] = &k_random, [SX_OP_ROWS] = &k_rows, [SX_OP_GATHER] = &k_gather, [SX_OP_PUT] = &k_put,
+        [SX_OP_ASSIGN] = &k_assign, [SX_OP_ADVANCE] = &k_advance, [SX_OP_RESIZE] = &k_resize,
+        [SX_OP_RESIZE_BWD] = &k_resize_bwd, [SX_OP_CONV2D] = &k_conv2d, [SX_OP_CONV2D_BWD_X] = &k_conv2d_bwd_x,
+        [SX_OP_CONV2D_BWD_W] = &k_conv2d_bwd_w, [SX_OP_MAXPOOL] = &k_maxpool, [SX_OP_MAXPOOL_ARG] = &k_maxpool_arg,
+        [SX_OP_MAXPOOL_BWD] = &k_maxpool_bwd, [SX_OP_AVGPOOL] = &k_avgpool, [SX_OP_AVGPOOL_BWD] = &k_avgpool_bwd,
+        [SX_OP_MATMUL] = &k_matmul, [SX_OP_MAP] = &k_map, [SX_OP_MAP_BWD] = &k_map_bwd, [SX_OP_REDUCE] = &k_reduce,
+        [SX_OP_SOFTMAX] = &k_softmax, [SX_OP_SOFTMAX_BWD] = &k_softmax_bwd, [SX_OP_XENT] = &k_xent,
+        [SX_OP_XENT_BWD] = &k_xent_bwd, [SX_OP_HIT] = &k_hit, [SX_OP_MOMENTS] = &k_moments,
+        [SX_OP_NORM_SCALE] = &k_norm_scale, [SX_OP_SCALE_SHIFT] = &k_scale_shift, [SX_OP_NORM_SUMS] = &k_norm_sums,
+        [SX_OP_NORM_BWD] = &k_norm_bwd, [SX_OP_UPDATE] = &k_update,
+    };
+    return op->op->code < SX_OP_COUNT ? table[op->op->code] : NULL;
+}
+
+/* A value's kernels know f32; bytes are read by gather and cast alone and made by the arguments of max-pooling. */
+static bool typed(const sx_plan *p, const sx_node *op)
+{
+    const uint32_t code = op->op->code;
+    const bool bytes = code == SX_OP_GATHER || code == SX_OP_CAST || code == SX_OP_MAXPOOL_ARG || code == SX_OP_MAXPOOL_BWD
+                    || code == SX_OP_PUT || code == SX_OP_ASSIGN;
+    for (int i = -1; i < op->inputs; i++) {
+        const sx_value v = i < 0 ? op->out : op->in[i];
+        sx_dtype type = SX_F32;
+        const long *shape;
+        if (v.id) sx_plan_bytes(p, v, &type, &shape);
+        if (type != SX_F32 && type != SX_I32 && !(type == SX_U8 && bytes)) return false;
+    }
+    return true;
+}
+
+static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
+{
+    task t;
+    if (op->op->code == SX_OP_RESHAPE || op->op->code == SX_OP_STOP) return true;
+    if (!typed(p, op)) {
+        fail(SX_E_UNSUPPORTED, "op %s: only f32 is computed here", op->op->name);
+        return false;
+    }
+    if (task_make(dev, p, op, &t)) return true;
+    fail(SX_E_UNSUPPORTED, "op %s is not there for these shapes", op->op->name);
+    return false;
+}
+
+/* --- Compiled plans --- */
+typedef struct { const chain *c; size_t scratch_at; bool own; double seconds; } step;    /* own: scratch in the exe */
+typedef struct { void *what; void (*drop)(void *); } engine;
+struct sx_exe {
+    step *steps; uint32_t n;
+    uint32_t values; size_t *offset;             /* of value id in the slab; SIZE_MAX: bound */
+    void **at;
+    engine *engines; long engines_n;
+    char *spare; size_t spare_bytes, lane;
+};
+
+static uint32_t highest(uint32_t most, int n, const sx_value *v)
+{
+    for (int i = 0; i < n; i++) most = v[i].id > most ? v[i].id : most;
+    return most;
+}
+
+static void place_values(sx_exe *x, const sx_plan *p, const sx_stage *s, uint32_t n)
+{
+    uint32_t ops;
+    const sx_node *op = sx_plan_ops(p, &ops);
+    for (uint32_t i = 0; i < ops; i++) {
+        x->values = highest(x->values, op[i].inputs, op[i].in);
+        x->values = highest(x->values, 1, &op[i].out);
+    }
+    for (uint32_t i = 0; i < n; i++) x->values = highest(x->values, s[i].writes, s[i].out);
+    x->at = sx_plan_alloc(p, ((size_t)x->values + 1) * sizeof *x->at);
+    x->offset = sx_plan_alloc(p, ((size_t)x->values + 1) * sizeof *x->offset);
+    for (uint32_t id = 1; id <= x->values; id++) {
+        const sx_place place = sx_plan_place(p, (sx_value){ id });
+        x->offset[id] = place.slab ? place.offset : SIZE_MAX;
+    }
+}
+
+static void ready_engines(sx_exe *x, chain *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        task *t = &c->t[i];
+        void *e = t->kernel->ready ? t->kernel->ready(t, c->chunk) : NULL;
+        if (e) x->engines[x->engines_n++] = (engine){ e, t->kernel->drop };
+    }
+}
+
+static chain *single(sx_dev *dev, const sx_plan *p, const sx_node *op)
+{
+    task t;
+    if (!task_make(dev, p, op, &t)) return NULL;
+    chain *c = chain_make(p, 1, (const task *const[]){ &t });
+    chain_fit(c);
+    return c;
+}
+
+static int compile_stage(sx_dev *dev, const sx_plan *p, const sx_stage *s, sx_exe *x, step *to)
+{
+    uint32_t n;
+    const sx_node *op = sx_plan_ops(p, &n);
+    chain *c = s->own ? *(chain *const *)s->own : single(dev, p, &op[s->op[0]]);
+    if (!c) return fail(SX_E_UNSUPPORTED, "op %s is not there for these shapes", op[s->op[0]].op->name);
+    ready_engines(x, c);
+    *to = (step){ .c = c, .scratch_at = s->scratch_at, .own = s->scratch < c->scratch };
+    if (to->own && c->scratch > x->spare_bytes) x->spare_bytes = c->scratch;
+    const size_t room = c->temp + round_up(c->lane);
+    x->lane = room > x->lane ? room : x->lane;
+    return 0;
+}
+
+static void exe_free(sx_exe *x)
+{
+    if (!x) return;
+    for (long i = 0; i < x->engines_n; i++) x->engines[i].drop(x->engines[i].what);
+    cpu_unmap(x->spare, x->spare_bytes);
+    free(x);
+}
+
+static int compile(sx_dev *dev, const sx_plan *p, sx_exe **out)
+{
+    sx_exe *x = calloc(1, sizeof *x);
+    if (!x) return fail(SX_E_MEMORY, "no memory");
+    const sx_stage *s = sx_plan_stages(p, &x->n);
+    long ops = 0;
+    for (uint32_t i = 0; i < x->n; i++) ops += s[i].ops;
+    x->engines = sx_plan_alloc(p, (size_t)(ops + 1) * sizeof *x->engines);
+    x->steps = sx_plan_alloc(p, ((size_t)x->n + 1) * sizeof *x->steps);
+    place_values(x, p, s, x->n);
+    int code = 0;
+    for (uint32_t i = 0; i < x->n && !code; i++) code = compile_stage(dev, p, &s[i], x, &x->steps[i]);
+    if (!code && x->spare_bytes && !(x->spare = cpu_map(x->spare_bytes)))
+        code = fail(SX_E_MEMORY, "%zu bytes of scratch could not be had", x->spare_bytes);
+    if (code) exe_free(x);
+    else *out = x;
+    return code;
+}
+
+static int bind_values(sx_exe *x, int n, const sx_bind *bind, char **slab)
+{
+    for (int i = 0; i < n; i++) {
+        if (bind[i].value.id == 0) *slab = bind[i].buf->p + bind[i].offset;
+        else if (bind[i].value.id <= x->values) x->at[bind[i].value.id] = bind[i].buf->p + bind[i].offset;
+    }
+    for (uint32_t id = 1; id <= x->values; id++)
+        if (x->offset[id] != SIZE_MAX) {
+            if (!*slab) return fail(SX_E_DEVICE, "no slab is bound");
+            x->at[id] = *slab + x->offset[id];
+        }
+    return 0;
+}
+
+static double clock_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int run_exe(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned times)
+{
+    char *slab = NULL;
+    int code = bind_values(x, n, bind, &slab);
+    if (!code && pool_reserve(q->pool, x->lane)) code = fail(SX_E_MEMORY, "%zu bytes a thread could not be had", x->lane);
+    if (code) return code;
+    const unsigned saved = pool_flush();
+    const int threads = dnnl_one_thread();
+    for (double then = clock_now(), now; times; times--)
+        for (uint32_t i = 0; i < x->n; i++, then = now) {
+            step *s = &x->steps[i];
+            chain_run(s->c, q->pool, x->at, s->own ? x->spare : slab + s->scratch_at);
+            now = clock_now();
+            s->seconds += now - then;
+        }
+    dnnl_threads(threads);
+    pool_unflush(saved);
+    return 0;
+}
+
+static int profile(sx_exe *x, int max, double *seconds, const char **name)
+{
+    int i = 0;
+    for (; i < max && (uint32_t)i < x->n; i++) {
+        seconds[i] = x->steps[i].seconds;
+        name[i] = x->steps[i].c->name;
+        x->steps[i].seconds = 0;
+    }
+    return i;
+}
+
+SX_DEFINE(SX_KIND_DEVICE, sx_device, cpu, SX_NO_PARAMS, sx_no_params,
+          .doc = "this computer's processor, through OpenBLAS and, where it is installed, oneDNN",
+          .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc, .free = free_buf,
+          .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf, .sync = sync_queue,
+          .supports = supports, .lower = cpu_lower, .compile = compile, .exe_free = exe_free, .run = run_exe,
+          .last_error = last_error, .profile = profile);
+SX_PLUGIN("cpu", "1.0", "MIT", SX_ITEM(cpu));

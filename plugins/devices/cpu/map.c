@@ -1,2 +1,188 @@
-/* map.c: to be written. */
-#include <strix/plugin.h>
+/* map.c: elementwise ops: maps and their gradients with numpy's broadcasting, fills and casts. Maps take contiguous
+ * arrays, so what is broadcast is spread out into a block that stays in L1. */
+#include <string.h>
+#include "cpu.h"
+
+typedef struct {                                 /* an input as the result's elements see it */
+    bool same;                                   /* the result's own shape */
+    long period;                                 /* > 0: element e is p[e % period] */
+    long stride[SX_RANK];                        /* else, by the result's axes */
+} feed;
+typedef struct { feed in[4]; long tile; int n; } feeds;
+typedef struct { const float *p; float *room; bool full; } source;
+
+static feed feed_of(const tensor *a, const tensor *out)
+{
+    feed f = { .same = a->size == out->size };
+    bool trailing = true, ended = false;         /* trailing: axes of the result's length, then only ones before them */
+    long step = 1;
+    for (int i = 1; i <= out->rank; i++) {
+        const int at = out->rank - i;
+        const long d = i <= a->rank ? a->dim[a->rank - i] : 1;
+        f.stride[at] = d == 1 ? 0 : step;
+        if (d != out->dim[at]) ended = true;
+        else if (ended && d != 1) trailing = false;
+        step *= d;
+    }
+    if (!f.same && trailing && !a->row) f.period = a->size;
+    return f;
+}
+
+static bool by_rows(const tensor *a, const tensor *out)
+{
+    return a->rank == out->rank && a->dim[0] == out->dim[0] && a->dim[0] > 1;
+}
+
+static bool make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    if (t->inputs > 4 || !t->op->map) return false;
+    feeds *f = t->own = sx_plan_alloc(t->plan, sizeof *f);
+    f->n = t->inputs;
+    f->tile = TILE;
+    for (int i = 0; i < t->inputs; i++) {
+        t->in[i].row = by_rows(&t->in[i], &t->out) ? (size_t)row_size(&t->in[i]) * sizeof(float) : 0;
+        f->in[i] = feed_of(&t->in[i], &t->out);
+        const long period = f->in[i].period;
+        if (period && period <= TILE && f->tile == TILE) f->tile = TILE / period * period;
+    }
+    return true;
+}
+
+/* Elements e .. e + n of a broadcast input, run by run along the last axis. */
+static void spread(const feed *f, const tensor *out, const float *p, long e, long n, float *to)
+{
+    const int last = out->rank - 1;
+    while (n > 0) {
+        long rest = e, at = 0;
+        for (int i = last; i >= 0; i--) {
+            at += rest % out->dim[i] * f->stride[i];
+            rest /= out->dim[i];
+        }
+        long run = out->dim[last] - e % out->dim[last];
+        if (run > n) run = n;
+        if (f->stride[last]) memcpy(to, p + at, (size_t)run * sizeof *to);
+        else for (long i = 0; i < run; i++) to[i] = p[at];
+        to += run, e += run, n -= run;
+    }
+}
+
+static void repeat(const float *p, long period, long e, long n, float *to)
+{
+    while (n > 0) {
+        long run = period - e % period;
+        if (run > n) run = n;
+        if (period == 1) for (run = 0; run < n; run++) to[run] = *p;
+        else memcpy(to, p + e % period, (size_t)run * sizeof *to);
+        to += run, e += run, n -= run;
+    }
+}
+
+static const float *take(const feeds *f, int i, source *s, const tensor *out, long e, long n)
+{
+    const feed *in = &f->in[i];
+    if (in->same) return s->p + e;
+    if (in->period && e % in->period + n <= in->period) return s->p + e % in->period;
+    if (s->full && n <= f->tile && f->tile % in->period == 0) return s->room;
+    if (in->period) repeat(s->p, in->period, e, n, s->room);
+    else spread(in, out, s->p, e, n, s->room);
+    s->full = in->period > 0 && n == f->tile;    /* every tile begins at the same place of the period */
+    return s->room;
+}
+
+static const float zeros[8];
+
+typedef void tile_work(const task *t, const float *const *in, long n, float *y);
+
+static void tiles(const task *t, const lane *l, long from, long rows, tile_work *work)
+{
+    const feeds *f = t->own;
+    float room[4][TILE];
+    source s[4];
+    for (int i = 0; i < f->n; i++) s[i] = (source){ in_at(t, i, l, from), room[i], false };
+    float *y = out_at(t, l, from);
+    const long total = rows * row_size(&t->out);
+    for (long e = 0; e < total; e += f->tile) {
+        const long n = total - e < f->tile ? total - e : f->tile;
+        const float *in[4] = { NULL };
+        for (int i = 0; i < f->n; i++) in[i] = take(f, i, &s[i], &t->out, e, n);
+        work(t, in, n, y + e);
+    }
+}
+
+static void map_tile(const task *t, const float *const *in, long n, float *y)
+{
+    t->op->map->host(n, in, t->op->k ? t->op->k : zeros, y);
+}
+
+static void map_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, map_tile); }
+const kernel k_map = { .make = make, .rows = map_rows };
+
+static const float *named(const float *const *in, int at) { return at < 0 ? NULL : in[at]; }
+
+static void map_bwd_tile(const task *t, const float *const *in, long n, float *dx)
+{
+    const sx_map_use *use = t->op->attr;
+    const float *x[2] = { named(in, use->x0), named(in, use->x1) };
+    memset(dx, 0, (size_t)n * sizeof *dx);
+    t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], dx);
+}
+
+static void map_bwd_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, map_bwd_tile); }
+const kernel k_map_bwd = { .make = make, .rows = map_bwd_rows };
+
+static bool expand_make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    feeds *f = t->own = sx_plan_alloc(t->plan, sizeof *f);
+    *f = (feeds){ .n = 1, .tile = TILE };
+    t->in[0].row = by_rows(&t->in[0], &t->out) ? (size_t)row_size(&t->in[0]) * sizeof(float) : 0;
+    f->in[0] = feed_of(&t->in[0], &t->out);
+    return true;
+}
+static void expand_tile(const task *t, const float *const *in, long n, float *y)
+{
+    (void)t;
+    memcpy(y, in[0], (size_t)n * sizeof *y);
+}
+static void expand_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, expand_tile); }
+const kernel k_expand = { .make = expand_make, .rows = expand_rows };
+
+static void fill_rows(const task *t, const lane *l, long from, long n)
+{
+    const sx_fill *f = t->op->attr;
+    float *y = out_at(t, l, from);
+    for (long i = 0, total = n * row_size(&t->out); i < total; i++) y[i] = f->value;
+}
+const kernel k_fill = { .rows = fill_rows };
+
+SX_FAST static void widen_u8(long n, const uint8_t *x, float *y) { for (long i = 0; i < n; i++) y[i] = x[i]; }
+SX_FAST static void widen_i32(long n, const int32_t *x, float *y) { for (long i = 0; i < n; i++) y[i] = (float)x[i]; }
+
+void cast_to_f32(sx_dtype from, long n, const void *x, float *y)
+{
+    if (from == SX_U8) widen_u8(n, x, y);
+    else if (from == SX_I32) widen_i32(n, x, y);
+    else memcpy(y, x, (size_t)n * sizeof *y);
+}
+
+static void cast_rows(const task *t, const lane *l, long from, long n)
+{
+    cast_to_f32(t->in[0].dtype, n * row_size(&t->out), in_at(t, 0, l, from), out_at(t, l, from));
+}
+const kernel k_cast = { .by_rows = 1, .rows = cast_rows };
+
+static void own_rows(const task *t, const lane *l, long from, long n)
+{
+    const sx_op *op = t->op->op;
+    sx_view in[16], y = { whole_at(&t->out, l->run), t->out.dim, t->out.rank };
+    for (int i = 0; i < t->inputs; i++)
+        in[i] = (sx_view){ whole_at(&t->in[i], l->run), t->in[i].dim, t->in[i].rank };
+    op->host(t->op->attr, t->inputs, in, &y, from, from + n);
+}
+static bool own_make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    return t->op->op->host && t->inputs <= 16;
+}
+const kernel k_own = { .alone = true, .make = own_make, .rows = own_rows };

@@ -1,2 +1,331 @@
-/* window.c: to be written. */
-#include <strix/plugin.h>
+/* window.c: pooling and resizing: ops that look at neighbouring pixels without weights. Channels are the inner loop. */
+#include <string.h>
+#include "cpu.h"
+
+typedef struct {
+    long h, w, c, oh, ow, kh, kw, stride[2], top, left, dilation[2];
+    bool apart;                                  /* no element belongs to two windows */
+} pooling;
+
+static pooling *pooling_of(task *t, const sx_window *p, const tensor *x, const tensor *y)
+{
+    pooling *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
+    *g = (pooling){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1], .ow = y->dim[2], .kh = p->size[0],
+                    .kw = p->size[1], .stride = { p->stride[0], p->stride[1] }, .top = p->pad[0], .left = p->pad[1] };
+    for (int i = 0; i < 2; i++) g->dilation[i] = p->dilation[i] > 0 ? p->dilation[i] : 1;
+    g->apart = g->stride[0] >= g->kh && g->stride[1] >= g->kw && g->dilation[0] == 1 && g->dilation[1] == 1;
+    return g;
+}
+
+static bool forward_make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    if (t->in[0].rank != 4) return false;
+    pooling_of(t, t->op->attr, &t->in[0], &t->out);
+    return true;
+}
+
+static bool arg_make(sx_dev *dev, task *t)
+{
+    if (!forward_make(dev, t)) return false;
+    const pooling *g = t->own;
+    t->lane = (size_t)g->c * (sizeof(float) + sizeof(int32_t));
+    return g->kh * g->kw <= 256;
+}
+
+static bool backward_make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    if (t->out.rank != 4) return false;
+    pooling_of(t, &((const sx_pool_bwd *)t->op->attr)->window, &t->out, &t->in[0]);
+    return true;
+}
+
+/* The part of window (i, j) inside the image: rows r0..r1 and columns s0..s1 of the window. */
+typedef struct { long r0, r1, s0, s1; } inside;
+
+static long first_in(long start, long step) { return start >= 0 ? 0 : (-start + step - 1) / step; }
+static long end_in(long start, long step, long size, long length)
+{
+    const long n = length > start ? (length - start + step - 1) / step : 0;
+    return n < size ? n : size;
+}
+
+static inside inside_of(const pooling *g, long i, long j)
+{
+    const long y = i * g->stride[0] - g->top, x = j * g->stride[1] - g->left;
+    return (inside){ first_in(y, g->dilation[0]), end_in(y, g->dilation[0], g->kh, g->h),
+                     first_in(x, g->dilation[1]), end_in(x, g->dilation[1], g->kw, g->w) };
+}
+
+static long place(const pooling *g, long i, long j, long r, long s)
+{
+    const long y = i * g->stride[0] - g->top + r * g->dilation[0], x = j * g->stride[1] - g->left + s * g->dilation[1];
+    return (y * g->w + x) * g->c;
+}
+
+/* --- largest element: NaN wins, the first of equals wins --- */
+SX_FAST static void max_into(long c, const float *restrict x, float *restrict y)
+{
+    for (long j = 0; j < c; j++) y[j] = x[j] > y[j] || x[j] != x[j] ? x[j] : y[j];
+}
+
+SX_FAST static void max_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
+                             const float *restrict e, float *restrict y)
+{
+    for (long j = 0; j < c; j++) {
+        float m = a[j];
+        m = b[j] > m || b[j] != b[j] ? b[j] : m;
+        m = d[j] > m || d[j] != d[j] ? d[j] : m;
+        y[j] = e[j] > m || e[j] != e[j] ? e[j] : m;
+    }
+}
+
+static void max_pixel(const pooling *g, const float *x, long i, long j, float *y)
+{
+    const inside in = inside_of(g, i, j);
+    if (in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
+        max_of_4(g->c, x + place(g, i, j, in.r0, in.s0), x + place(g, i, j, in.r0, in.s0 + 1),
+                 x + place(g, i, j, in.r0 + 1, in.s0), x + place(g, i, j, in.r0 + 1, in.s0 + 1), y);
+        return;
+    }
+    for (long k = 0; k < g->c; k++) y[k] = -INFINITY;
+    for (long r = in.r0; r < in.r1; r++)
+        for (long s = in.s0; s < in.s1; s++) max_into(g->c, x + place(g, i, j, r, s), y);
+}
+
+typedef void pixel_work(const pooling *g, const float *x, long i, long j, float *y);
+static void each_pixel(const task *t, const lane *l, long from, long n, pixel_work *work)
+{
+    const pooling *g = t->own;
+    const float *x = in_at(t, 0, l, from);
+    float *y = out_at(t, l, from);
+    for (long b = 0; b < n; b++, x += g->h * g->w * g->c)
+        for (long i = 0; i < g->oh; i++)
+            for (long j = 0; j < g->ow; j++, y += g->c) work(g, x, i, j, y);
+}
+
+static void maxpool_rows(const task *t, const lane *l, long from, long n) { each_pixel(t, l, from, n, max_pixel); }
+const kernel k_maxpool = { .by_rows = 1, .make = forward_make, .rows = maxpool_rows };
+
+SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *restrict best, int32_t *restrict arg)
+{
+    for (long j = 0; j < c; j++) {
+        const int better = x[j] > best[j] || x[j] != x[j];
+        best[j] = better ? x[j] : best[j];
+        arg[j] = better ? k : arg[j];
+    }
+}
+
+SX_FAST static void arg_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
+                             const float *restrict e, uint8_t *restrict y)
+{
+    for (long j = 0; j < c; j++) {
+        float m = a[j];
+        int k = 0;
+        k = b[j] > m || b[j] != b[j] ? 1 : k, m = k == 1 ? b[j] : m;
+        k = d[j] > m || d[j] != d[j] ? 2 : k, m = k == 2 ? d[j] : m;
+        y[j] = (uint8_t)(e[j] > m || e[j] != e[j] ? 3 : k);
+    }
+}
+
+SX_FAST static void narrow(long c, const int32_t *restrict from, uint8_t *restrict to)
+{
+    for (long j = 0; j < c; j++) to[j] = (uint8_t)from[j];
+}
+
+static void arg_pixel(const pooling *g, const float *x, long i, long j, float *best, uint8_t *y)
+{
+    const inside in = inside_of(g, i, j);
+    int32_t *arg = (int32_t *)(best + g->c);
+    if (g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
+        arg_of_4(g->c, x + place(g, i, j, 0, 0), x + place(g, i, j, 0, 1), x + place(g, i, j, 1, 0),
+                 x + place(g, i, j, 1, 1), y);
+        return;
+    }
+    for (long k = 0; k < g->c; k++) best[k] = -INFINITY, arg[k] = (int32_t)(in.r0 * g->kw + in.s0);
+    for (long r = in.r0; r < in.r1; r++)
+        for (long s = in.s0; s < in.s1; s++)
+            arg_into(g->c, x + place(g, i, j, r, s), (int32_t)(r * g->kw + s), best, arg);
+    narrow(g->c, arg, y);
+}
+
+static void arg_rows(const task *t, const lane *l, long from, long n)
+{
+    const pooling *g = t->own;
+    const float *x = in_at(t, 0, l, from);
+    uint8_t *y = arg_at(&t->out, l, from);
+    for (long b = 0; b < n; b++, x += g->h * g->w * g->c)
+        for (long i = 0; i < g->oh; i++)
+            for (long j = 0; j < g->ow; j++, y += g->c) arg_pixel(g, x, i, j, (float *)l->scratch, y);
+}
+const kernel k_maxpool_arg = { .by_rows = 1, .make = arg_make, .rows = arg_rows };
+
+SX_FAST static void give(long c, const float *restrict dy, const uint8_t *restrict arg, int k, float *restrict dx)
+{
+    for (long j = 0; j < c; j++) dx[j] = arg[j] == k ? dy[j] : 0;
+}
+SX_FAST static void give_more(long c, const float *restrict dy, const uint8_t *restrict arg, int k, float *restrict dx)
+{
+    for (long j = 0; j < c; j++) dx[j] += arg[j] == k ? dy[j] : 0;
+}
+
+SX_FAST static void give_4(long c, const float *restrict dy, const uint8_t *restrict arg, float *restrict a,
+                           float *restrict b, float *restrict d, float *restrict e)
+{
+    for (long j = 0; j < c; j++) {
+        const int k = arg[j];
+        const float v = dy[j];
+        a[j] = k == 0 ? v : 0;
+        b[j] = k == 1 ? v : 0;
+        d[j] = k == 2 ? v : 0;
+        e[j] = k == 3 ? v : 0;
+    }
+}
+
+static void scatter_pixel(const pooling *g, const float *dy, const uint8_t *arg, long i, long j, float *dx)
+{
+    const inside in = inside_of(g, i, j);
+    if (g->apart && g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
+        give_4(g->c, dy, arg, dx + place(g, i, j, 0, 0), dx + place(g, i, j, 0, 1), dx + place(g, i, j, 1, 0),
+               dx + place(g, i, j, 1, 1));
+        return;
+    }
+    for (long r = in.r0; r < in.r1; r++)
+        for (long s = in.s0; s < in.s1; s++)
+            (g->apart ? give : give_more)(g->c, dy, arg, (int)(r * g->kw + s), dx + place(g, i, j, r, s));
+}
+
+/* Whether windows leave elements out, which have no gradient then. */
+static bool gaps(const pooling *g)
+{
+    return !(g->apart && g->stride[0] == g->kh && g->stride[1] == g->kw && g->oh * g->kh - g->top >= g->h
+             && g->ow * g->kw - g->left >= g->w);
+}
+
+static void maxpool_bwd_rows(const task *t, const lane *l, long from, long n)
+{
+    const pooling *g = t->own;
+    const float *dy = in_at(t, 0, l, from);
+    const uint8_t *arg = arg_at(&t->in[1], l, from);
+    float *dx = out_at(t, l, from);
+    const long image = g->h * g->w * g->c;
+    for (long b = 0; b < n; b++, dx += image) {
+        if (gaps(g)) memset(dx, 0, (size_t)image * sizeof *dx);
+        for (long i = 0; i < g->oh; i++)
+            for (long j = 0; j < g->ow; j++, dy += g->c, arg += g->c) scatter_pixel(g, dy, arg, i, j, dx);
+    }
+}
+const kernel k_maxpool_bwd = { .by_rows = 3, .make = backward_make, .rows = maxpool_bwd_rows };
+
+/* --- mean of the elements inside the image --- */
+SX_FAST static void add_scaled(long c, const float *restrict x, float k, float *restrict y)
+{
+    for (long j = 0; j < c; j++) y[j] += k * x[j];
+}
+
+static float share(inside in) { return 1.0f / (float)((in.r1 - in.r0) * (in.s1 - in.s0)); }
+
+static void mean_pixel(const pooling *g, const float *x, long i, long j, float *y)
+{
+    const inside in = inside_of(g, i, j);
+    memset(y, 0, (size_t)g->c * sizeof *y);
+    for (long r = in.r0; r < in.r1; r++)
+        for (long s = in.s0; s < in.s1; s++) add_scaled(g->c, x + place(g, i, j, r, s), share(in), y);
+}
+
+static void avgpool_rows(const task *t, const lane *l, long from, long n) { each_pixel(t, l, from, n, mean_pixel); }
+const kernel k_avgpool = { .by_rows = 1, .make = forward_make, .rows = avgpool_rows };
+
+static void avgpool_bwd_rows(const task *t, const lane *l, long from, long n)
+{
+    const pooling *g = t->own;
+    const float *dy = in_at(t, 0, l, from);
+    float *dx = out_at(t, l, from);
+    const long image = g->h * g->w * g->c;
+    memset(dx, 0, (size_t)(n * image) * sizeof *dx);
+    for (long b = 0; b < n; b++, dx += image)
+        for (long i = 0; i < g->oh; i++)
+            for (long j = 0; j < g->ow; j++, dy += g->c) {
+                const inside in = inside_of(g, i, j);
+                for (long r = in.r0; r < in.r1; r++)
+                    for (long s = in.s0; s < in.s1; s++)
+                        add_scaled(g->c, dy, share(in), dx + place(g, i, j, r, s));
+            }
+}
+const kernel k_avgpool_bwd = { .by_rows = 1, .make = backward_make, .rows = avgpool_bwd_rows };
+
+/* --- bilinear resizing: a line of taps for each axis --- */
+typedef struct { long a, b; float v; } tap;      /* (1 - v) x[a] + v x[b] */
+typedef struct { long h, w, c, oh, ow; bool whole; tap *y, *x; } resizing;
+
+static tap *taps(const sx_plan *p, long in, long out)
+{
+    tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
+    for (long i = 0; i < out; i++) {
+        double at = ((double)i + 0.5) * (double)in / (double)out - 0.5;
+        at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
+        const long a = (long)at;
+        t[i] = (tap){ a, a + 1 < in ? a + 1 : a, (float)(at - (double)a) };
+    }
+    return t;
+}
+
+static bool resizing_make(task *t, const tensor *x, const tensor *y)
+{
+    if (x->rank != 4 || y->rank != 4) return false;
+    resizing *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
+    *g = (resizing){ x->dim[1], x->dim[2], x->dim[3], y->dim[1], y->dim[2], ((const sx_size2 *)t->op->attr)->whole,
+                     taps(t->plan, x->dim[1], y->dim[1]), taps(t->plan, x->dim[2], y->dim[2]) };
+    return true;
+}
+static bool resize_make(sx_dev *dev, task *t) { (void)dev; return resizing_make(t, &t->in[0], &t->out); }
+static bool resize_bwd_make(sx_dev *dev, task *t) { (void)dev; return resizing_make(t, &t->out, &t->in[0]); }
+
+static void resize_image(const resizing *g, const float *x, float *y)
+{
+    for (long i = 0; i < g->oh; i++) {
+        const tap v = g->y[i];
+        const float *top = x + v.a * g->w * g->c, *bottom = x + v.b * g->w * g->c;
+        for (long j = 0; j < g->ow; j++) {
+            const tap u = g->x[j];
+            for (long k = 0; k < g->c; k++) {
+                const float a = top[u.a * g->c + k] * (1 - u.v) + top[u.b * g->c + k] * u.v;
+                const float b = bottom[u.a * g->c + k] * (1 - u.v) + bottom[u.b * g->c + k] * u.v;
+                const float z = a * (1 - v.v) + b * v.v;
+                *y++ = g->whole ? floorf(z + 0.5f) : z;
+            }
+        }
+    }
+}
+
+static void resize_rows(const task *t, const lane *l, long from, long n)
+{
+    const resizing *g = t->own;
+    const float *x = in_at(t, 0, l, from);
+    float *y = out_at(t, l, from);
+    for (long b = 0; b < n; b++) resize_image(g, x + b * g->h * g->w * g->c, y + b * g->oh * g->ow * g->c);
+}
+const kernel k_resize = { .by_rows = 1, .make = resize_make, .rows = resize_rows };
+
+static void resize_bwd_image(const resizing *g, const float *dy, float *dx)
+{
+    for (long i = 0; i < g->oh; i++)
+        for (long j = 0; j < g->ow; j++, dy += g->c) {
+            const tap v = g->y[i], u = g->x[j];
+            add_scaled(g->c, dy, (1 - v.v) * (1 - u.v), dx + (v.a * g->w + u.a) * g->c);
+            add_scaled(g->c, dy, (1 - v.v) * u.v, dx + (v.a * g->w + u.b) * g->c);
+            add_scaled(g->c, dy, v.v * (1 - u.v), dx + (v.b * g->w + u.a) * g->c);
+            add_scaled(g->c, dy, v.v * u.v, dx + (v.b * g->w + u.b) * g->c);
+        }
+}
+
+static void resize_bwd_rows(const task *t, const lane *l, long from, long n)
+{
+    const resizing *g = t->own;
+    const float *dy = in_at(t, 0, l, from);
+    float *dx = out_at(t, l, from);
+    memset(dx, 0, (size_t)(n * row_size(&t->out)) * sizeof *dx);
+    for (long b = 0; b < n; b++) resize_bwd_image(g, dy + b * g->oh * g->ow * g->c, dx + b * g->h * g->w * g->c);
+}
+const kernel k_resize_bwd = { .by_rows = 1, .make = resize_bwd_make, .rows = resize_bwd_rows };

@@ -1,0 +1,200 @@
+/* chain.c: ops become tasks, tasks that share their rows become a chain. A chain walks over chunks of rows and runs all
+ * its tasks on a chunk before it goes to the next, so that what only the chain reads never leaves the cache. */
+#include <string.h>
+#include "cpu.h"
+
+enum { CACHE = 768 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
+static const size_t max_partials = (size_t)32 << 20;
+
+static tensor arg_of(const sx_plan *p, sx_value v)
+{
+    tensor a = { .id = sx_plan_root(p, v).id, .size = 1 };
+    if (!v.id) return (tensor){ 0 };
+    const long *shape;
+    const size_t bytes = sx_plan_bytes(p, v, &a.dtype, &shape);
+    for (; a.rank < SX_RANK && shape[a.rank]; a.rank++) a.size *= a.dim[a.rank] = shape[a.rank];
+    if (a.rank == 0) a.dim[a.rank++] = 1;
+    a.row = bytes;
+    return a;
+}
+
+/* Bytes of a row where the tensor goes by the rows of the task; its plain size counts, not what a plan rounds up to. */
+static size_t row_bytes(const tensor *a)
+{
+    static const size_t width[] = { [SX_F32] = 4, [SX_BF16] = 2, [SX_F16] = 2, [SX_I32] = 4, [SX_U8] = 1 };
+    return (size_t)row_size(a) * width[a->dtype];
+}
+
+bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t)
+{
+    const kernel *k = cpu_kernel(op);
+    if (!k) return false;
+    *t = (task){ .kernel = k, .op = op, .plan = p, .inputs = op->inputs };
+    t->in = sx_plan_alloc(p, ((size_t)op->inputs + 1) * sizeof *t->in);
+    for (int i = 0; i < op->inputs; i++) t->in[i] = arg_of(p, op->in[i]);
+    t->out = arg_of(p, op->out);
+    t->rows = !op->out.id || k->sums ? (op->inputs ? t->in[0].dim[0] : 1) : t->out.dim[0];
+    for (int i = 0; i < op->inputs; i++) {
+        tensor *a = &t->in[i];
+        a->row = k->by_rows >> i & 1 && a->dim[0] == t->rows ? row_bytes(a) : 0;
+    }
+    t->out.row = k->sums || !op->out.id ? 0 : row_bytes(&t->out);
+    return !k->make || k->make(dev, t);
+}
+
+static const char *label(const task *t)
+{
+    return t->op->map && t->op->op->code == SX_OP_MAP ? t->op->map->name : t->op->op->name;
+}
+
+/* "conv2d+add+relu+moments" */
+static const char *name_of(const sx_plan *p, int n, const task *t)
+{
+    size_t len = 1;
+    for (int i = 0; i < n; i++) len += strlen(label(&t[i])) + 1;
+    char *text = sx_plan_alloc(p, len), *at = text;
+    for (int i = 0; i < n; i++) {
+        const size_t l = strlen(label(&t[i]));
+        if (i) *at++ = '+';
+        memcpy(at, label(&t[i]), l);
+        at += l;
+    }
+    return text;
+}
+
+chain *chain_make(const sx_plan *p, int n, const task *const *tasks)
+{
+    chain *c = sx_plan_alloc(p, sizeof *c);
+    *c = (chain){ .n = n, .t = sx_plan_alloc(p, (size_t)n * sizeof(task)), .rows = tasks[0]->rows };
+    for (int i = 0; i < n; i++) c->t[i] = *tasks[i];
+    c->whole = c->t[0].kernel->whole != NULL;
+    c->name = name_of(p, n, c->t);
+    return c;
+}
+
+void chain_local(chain *c, uint32_t id)
+{
+    for (int i = 0; i < c->n; i++) {
+        if (c->t[i].out.id == id) c->t[i].out.local = true;
+        for (int j = 0; j < c->t[i].inputs; j++)
+            if (c->t[i].in[j].id == id) c->t[i].in[j].local = true;
+    }
+}
+
+/* What all tasks together touch of one row, each tensor counted once. */
+static size_t row_traffic(const chain *c)
+{
+    size_t sum = 0;
+    for (int i = 0; i < c->n; i++) {
+        sum += c->t[i].out.row;
+        for (int j = 0; j < c->t[i].inputs; j++)
+            if (!c->t[i].in[j].local) sum += c->t[i].in[j].row;
+    }
+    return sum ? sum : 1;
+}
+
+/* Chunks of equal size where a kernel is made for one size (fit). */
+static long chunk_of(const chain *c)
+{
+    const size_t row = row_traffic(c);
+    if (row * (size_t)c->rows <= TINY) return c->rows;
+    long chunk = (long)(CACHE / row), most = ceil_div(c->rows, SPREAD);
+    chunk = chunk > most ? most : chunk < 1 ? 1 : chunk;
+    bool even = false;
+    for (int i = 0; i < c->n; i++) even |= c->t[i].kernel->fit != NULL;
+    while (even && c->rows % chunk) chunk--;
+    return chunk;
+}
+
+static int last_use(const chain *c, uint32_t id, int from)
+{
+    int last = from;
+    for (int i = from; i < c->n; i++)
+        for (int j = 0; j < c->t[i].inputs; j++)
+            if (c->t[i].in[j].id == id) last = i;
+    return last;
+}
+
+/* First fit: the lowest place that no local value alive at task i overlaps. */
+static void place_locals(chain *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        tensor *out = &c->t[i].out;
+        if (!out->local) continue;
+        const size_t bytes = round_up((size_t)c->chunk * out->row);
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                const tensor *o = &c->t[j].out;
+                const size_t end = o->at + round_up((size_t)c->chunk * o->row);
+                if (!o->local || last_use(c, o->id, j) < i || end <= out->at || out->at + bytes <= o->at) continue;
+                out->at = end;
+                moved = true;
+            }
+        }
+        if (out->at + bytes > c->temp) c->temp = out->at + bytes;
+        for (int k = i + 1; k < c->n; k++)
+            for (int j = 0; j < c->t[k].inputs; j++)
+                if (c->t[k].in[j].id == out->id) c->t[k].in[j].at = out->at;
+    }
+}
+
+static long groups_of(const chain *c)
+{
+    size_t partial = 0;
+    for (int i = 0; i < c->n; i++) partial += c->t[i].partial;
+    if (!partial) return c->chunks;
+    long most = max_partials / partial > GROUPS ? GROUPS : (long)(max_partials / partial);
+    if (most < MIN_GROUPS) most = MIN_GROUPS;
+    return c->chunks < most ? c->chunks : most;
+}
+
+void chain_fit(chain *c)
+{
+    if (c->whole) {
+        c->scratch = c->t[0].shared;
+        return;
+    }
+    c->chunk = chunk_of(c);
+    c->chunks = ceil_div(c->rows, c->chunk);
+    c->groups = groups_of(c);
+    place_locals(c);
+    for (int i = 0; i < c->n; i++) {
+        task *t = &c->t[i];
+        if (t->kernel->fit) t->kernel->fit(t, c->chunk);
+        t->partial_at = c->scratch;
+        c->scratch += t->partial = round_up(t->partial), c->scratch += t->partial * (size_t)(c->groups - 1);
+        t->shared_at = c->scratch;
+        c->scratch += round_up(t->shared);
+        if (t->lane > c->lane) c->lane = t->lane;
+    }
+}
+
+typedef struct { const chain *c; const pass *r; } walk;
+
+static void walk_group(const void *ctx, long g, int thread)
+{
+    const walk *w = ctx;
+    const chain *c = w->c;
+    char *room = pool_room(w->r->pool, thread);
+    lane l = { w->r, room, room + c->temp, g, true };
+    const long end = (g + 1) * c->chunks / c->groups;
+    for (long i = g * c->chunks / c->groups; i < end; i++, l.first = false) {
+        const long from = i * c->chunk, n = c->rows - from < c->chunk ? c->rows - from : c->chunk;
+        for (int j = 0; j < c->n; j++) c->t[j].kernel->rows(&c->t[j], &l, from, n);
+    }
+}
+
+void chain_run(const chain *c, pool *p, void *const *at, char *scratch)
+{
+    const pass r = { p, at, scratch, c->groups };
+    if (c->whole) {
+        c->t[0].kernel->whole(c->t, c->n, &r);
+        return;
+    }
+    for (int i = 0; i < c->n; i++)
+        if (c->t[i].kernel->begin) c->t[i].kernel->begin(&c->t[i], &r);
+    pool_for(p, c->groups, walk_group, &(walk){ c, &r });
+    for (int i = 0; i < c->n; i++)
+        if (c->t[i].kernel->end) c->t[i].kernel->end(&c->t[i], &r);
+}
