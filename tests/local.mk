@@ -8,7 +8,11 @@ if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
 	tests/test_diag \
+	tests/test_exec \
 	tests/test_experiment \
+	tests/test_grad \
+	tests/test_graph \
+	tests/test_idx \
 	tests/test_loader \
 	tests/test_model \
 	tests/test_optimizers \
@@ -16,11 +20,12 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_plan \
 	tests/test_report \
 	tests/test_rng \
-	tests/test_tensors \
-	tests/test_shape
+	tests/test_shape \
+	tests/test_tensors
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
