@@ -130,8 +130,8 @@ static int read_file(sx_set *set, const char *dir, const char *name, unsigned ma
     if (!s.gz) return fail(&s, "cannot read this file: %s", strerror(errno));
     gzbuffer(s.gz, 1 << 17);
     bad = take_data(&s, magic, h, data);
-    gzclose(s.gz);
-    return bad;
+    const int closed = gzclose(s.gz);            /* tells where a .gz ends before its checksum */
+    return bad || closed == Z_OK ? bad : fail(&s, "the file is truncated");
 }
 
 static int set_labels(const struct idx *p, sx_set *set, const unsigned char *label, long count)
