@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,23 +11,6 @@
 extern char **environ;
 
 /* --- list --- */
-
-typedef struct { int kind; const char *name, *file; } found;
-typedef struct { cli_context *c; int only; found *v; long n, cap; } finds;
-
-static void collect(void *ctx, int kind, const char *name, const char *file)
-{
-    finds *f = ctx;
-    if (f->only && kind != f->only) return;
-    SX_PUSH(f->c->arena, *f, ((found){ kind, name, file }));
-}
-
-static bool hidden(const finds *f, long at)      /* an earlier directory has one of that name */
-{
-    for (long i = 0; i < at; i++)
-        if (f->v[i].kind == f->v[at].kind && !strcmp(f->v[i].name, f->v[at].name)) return true;
-    return false;
-}
 
 static int kind_argument(cli_context *c, const char *word, int *kind)
 {
@@ -42,32 +24,41 @@ static int kind_argument(cli_context *c, const char *word, int *kind)
     return SX_E_USAGE;
 }
 
-/* The item of a file that has its name and kind, with its manifest judged; NULL: see what went wrong in d. */
-static const sx_entry *entry_of(cli_context *c, const found *f, sx_diags *d)
+/* A file of several items lies beside the folders of the kinds: its items are known once it is loaded. */
+static void load_several(void *ctx, int kind, const char *name, const char *file)
 {
-    return f->kind ? sx_find(cli_registry(c), f->kind, f->name, SX_NOWHERE, d) : NULL;
+    cli_context *c = ctx;
+    sx_diags quiet;                              /* a bad one is doctor's business */
+    (void)name;
+    sx_diags_init(&quiet, c->arena);
+    if (kind == 0) (void)!sx_load_file(cli_registry(c), file, NULL, &quiet);
+}
+
+static void list_one(cli_context *c, int kind, const char *name, cli_table *t, json_t *rows)
+{
+    sx_diags d;
+    sx_diags_init(&d, c->arena);
+    const sx_entry *e = sx_find(cli_registry(c), kind, name, SX_NOWHERE, &d);
+    const char *doc = e ? e->item->doc : d.errors ? sx_format(c->arena, "(%s)", d.v[0].text) : NULL;
+    CLI_ROW(t, sx_kind_name(kind), name, doc);
+    json_array_append_new(rows, json_pack("{s:s,s:s,s:s?,s:s?,s:b}", "kind", sx_kind_name(kind), "name", name,
+                                          "doc", e ? e->item->doc : NULL, "file", e ? e->file : NULL, "loads", e != NULL));
 }
 
 static int list(cli_context *c)
 {
-    finds f = { .c = c };
-    if (kind_argument(c, c->arg[1], &f.only)) return SX_E_USAGE;
-    sx_each_file(cli_registry(c), collect, &f);
+    int only = 0;
+    if (kind_argument(c, c->arg[1], &only)) return SX_E_USAGE;
+    sx_each_file(cli_registry(c), load_several, c);
     cli_table *t = cli_table_open(c, "kind|name|what it is");
     json_t *rows = json_array();
-    for (int kind = 0; kind < SX_KINDS; kind++)
-        for (long i = 0; i < f.n; i++) {
-            if (f.v[i].kind != kind || hidden(&f, i)) continue;
-            sx_diags d;
-            sx_diags_init(&d, c->arena);
-            const sx_entry *e = entry_of(c, &f.v[i], &d);
-            const char *doc = e ? e->item->doc : d.errors ? sx_format(c->arena, "(%s)", d.v[0].text) : "(several items)";
-            CLI_ROW(t, sx_kind_name(kind), f.v[i].name, doc);
-            json_array_append_new(rows, json_pack("{s:s,s:s,s:s?,s:s,s:b}", "kind", sx_kind_name(kind), "name", f.v[i].name,
-                                                  "doc", e ? e->item->doc : NULL, "file", f.v[i].file, "loads", e || !d.errors));
-        }
-    if (c->json) { cli_json_print(c, json_pack("{s:o}", "plugins", rows)); return 0; }
-    cli_table_print(t);
+    for (int kind = 1; kind < SX_KINDS; kind++) {
+        const char *const *names;
+        const long n = only && kind != only ? 0 : sx_known(cli_registry(c), c->arena, kind, &names);
+        for (long i = 0; i < n; i++) list_one(c, kind, names[i], t, rows);
+    }
+    if (c->json) cli_json_print(c, json_pack("{s:O}", "plugins", rows));
+    else cli_table_print(t);
     json_decref(rows);
     return 0;
 }
@@ -107,11 +98,15 @@ static void show_text(cli_context *c, const sx_entry *e)
     cli_table_print(t);
 }
 
-static int not_found(cli_context *c, const finds *f, const char *name)
+static int not_found(cli_context *c, const char *name)
 {
-    struct { const char **v; long n, cap; } names = { 0 };
-    for (long i = 0; i < f->n; i++) SX_PUSH(c->arena, names, f->v[i].name);
-    const char *near = sx_nearest(name, names.v, names.n);
+    struct { const char **v; long n, cap; } all = { 0 };
+    for (int kind = 1; kind < SX_KINDS; kind++) {
+        const char *const *names;
+        const long n = sx_known(cli_registry(c), c->arena, kind, &names);
+        for (long i = 0; i < n; i++) SX_PUSH(c->arena, all, names[i]);
+    }
+    const char *near = sx_nearest(name, all.v, all.n);
     cli_fail(c, SX_E_PLUGIN, "no plugin '%s'", name);
     sx_detail(&c->diags, "Searched %s.", sx_registry_path(cli_registry(c)));
     if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
@@ -119,29 +114,54 @@ static int not_found(cli_context *c, const finds *f, const char *name)
     return SX_E_PLUGIN;
 }
 
+static bool known(cli_context *c, int kind, const char *name)
+{
+    const char *const *names;
+    const long n = sx_known(cli_registry(c), c->arena, kind, &names);
+    for (long i = 0; i < n; i++) if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
 /* "conv2d", or "layer/conv2d" where two kinds share a name: all that match are shown. */
 static int show(cli_context *c)
 {
-    finds f = { .c = c };
+    int only = 0;
     if (!c->arg[1]) return cli_usage(c, "plugins show needs the name of a plugin");
     const char *slash = strchr(c->arg[1], '/'), *name = slash ? slash + 1 : c->arg[1];
-    if (slash && kind_argument(c, sx_strndup(c->arena, c->arg[1], (size_t)(slash - c->arg[1])), &f.only)) return SX_E_USAGE;
-    sx_each_file(cli_registry(c), collect, &f);
+    if (slash && kind_argument(c, sx_strndup(c->arena, c->arg[1], (size_t)(slash - c->arg[1])), &only)) return SX_E_USAGE;
+    sx_each_file(cli_registry(c), load_several, c);
     json_t *rows = json_array();
     long shown = 0;
-    for (long i = 0; i < f.n; i++) {
-        if (strcmp(f.v[i].name, name) || hidden(&f, i)) continue;
-        const sx_entry *e = entry_of(c, &f.v[i], &c->diags);
-        if (e && c->json) json_array_append_new(rows, entry_json(c, e));
-        else if (e) { if (shown) putchar('\n'); show_text(c, e); }
-        shown += e != NULL;
+    for (int kind = 1; kind < SX_KINDS; kind++) {
+        if ((only && kind != only) || !known(c, kind, name)) continue;
+        const sx_entry *e = sx_find(cli_registry(c), kind, name, SX_NOWHERE, &c->diags);
+        if (!e) continue;
+        if (c->json) json_array_append_new(rows, entry_json(c, e));
+        else { if (shown) putchar('\n'); show_text(c, e); }
+        shown++;
     }
     if (shown && c->json) cli_json_print(c, json_pack("{s:O}", "plugins", rows));
     json_decref(rows);
-    return shown ? 0 : c->diags.errors ? SX_E_PLUGIN : not_found(c, &f, name);
+    return shown ? 0 : c->diags.errors ? SX_E_PLUGIN : not_found(c, name);
 }
 
 /* --- doctor: each file is loaded by a process of its own, so that a bad one cannot spoil the rest --- */
+
+typedef struct { int kind; const char *name, *file; } found;
+typedef struct { cli_context *c; found *v; long n, cap; } finds;
+
+static void collect(void *ctx, int kind, const char *name, const char *file)
+{
+    finds *f = ctx;
+    SX_PUSH(f->c->arena, *f, ((found){ kind, name, file }));
+}
+
+static bool hidden(const finds *f, long at)      /* an earlier directory has one of that name */
+{
+    for (long i = 0; i < at; i++)
+        if (f->v[i].kind == f->v[at].kind && !strcmp(f->v[i].name, f->v[at].name)) return true;
+    return false;
+}
 
 static int judge_file(cli_context *c)            /* strix plugins judge FILE: the child */
 {

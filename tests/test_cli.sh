@@ -41,7 +41,7 @@ exits 2 plugins list lyer;                says err "Did you mean 'layer'?"
 exits 0 --json version;                   json "d['schema'] == 1 and d['abi']['major'] == 1"
 exits 0 version --json --build;           json "'compiler' in d['build']"
 exits 2 tuna --json;                      json "d['errors'][0]['code'] == 'SX_E_USAGE' and d['errors'][0]['hint']"; silent err
-exits 3 check --json "$dir/none.cfg" || : # whatever the file's story is, it is one document
+exits 5 check --json "$dir/none.cfg"
 json "set(d['errors'][0]) == {'code', 'file', 'line', 'path', 'message', 'detail', 'hint'}"
 exits 0 -qv version
 exits 0 -C / version
@@ -51,6 +51,8 @@ exits 0 plugins list layer;               says out "conv2d"; ! grep -q accuracy 
 exits 0 plugins list --json;              json "any(p['name'] == 'accuracy' and p['kind'] == 'metric' for p in d['plugins'])"
 exits 0 plugins show conv2d;              says out "filters"; says out "required"; says out "ABI 1.0"
 exits 0 plugins show layer/dropout --json; json "d['plugins'][0]['parameters'][0]['name'] == 'rate'"
+exits 0 --plugin-path "$STRIX_BUILD/tests/plugins" plugins show second; says out "plugin several 1.2 (MIT)"
+exits 0 --plugin-path "$STRIX_BUILD/tests/plugins" plugins list;        says out "plugin speaks ABI 2.0"; says out "two of two"
 exits 4 plugins show conv3d;              says err "no plugin 'conv3d'"; says err "Did you mean 'conv2d'?"
 exits 4 plugins show conv3d --json;       json "d['errors'][0]['code'] == 'SX_E_PLUGIN'"
 exits 0 plugins doctor;                   says out "0 bad"
