@@ -19,7 +19,7 @@ static const sx_axis flag = { .name = "flag", .kind = SX_AXIS_CHOICE, .high = 1 
 static const sx_axis *const all_axes[] = { &branch, &rate, &plain, &whole, &log_whole, &q, &normal, &log_normal, &single };
 static const sx_space everything = { 9, 1, 0, all_axes };
 static const sx_axis *const few_axes[] = { &branch, &flag, &single, &whole };
-static const sx_space finite = { 4, 1, 0, few_axes };                /* branches 0 and 2: 2 points each; branch 1: 8 */
+static const sx_space few = { 4, 1, 0, few_axes };                /* branches 0 and 2: 2 points each; branch 1: 8 */
 enum { AXES = 9, POINTS = 12, TRIALS = 40 };
 
 static double loss(const sx_space *s, const double *x)
@@ -83,7 +83,7 @@ static long play(conform *c, const sx_entry *e, const void *params, bool cached,
     return rc > 1 || rc < 0 ? -1 : n;
 }
 
-static bool same_play(const double a[][AXES], const double b[][AXES], long n, long m)
+static bool same_play(double a[][AXES], double b[][AXES], long n, long m)
 {
     if (n != m) return false;
     for (long i = 0; i < n; i++) if (!same(a[i], b[i], AXES)) return false;
@@ -107,16 +107,16 @@ static void check_purity(conform *c, const sx_entry *e, const void *params)
 /* Does it find all points of a finite space, and say so not too early? One that repeats points is helped by the core. */
 static void check_finite(conform *c, const sx_entry *e, const void *params)
 {
-    trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &finite, 5, true);
+    trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &few, 5, true);
     double x[AXES];
     int rc = 0;
     long fresh = 0;
     for (int i = 0; i < 20 * POINTS && !(rc = point(&t, x)); i++) {
         sx_arena *a = sx_arena_open(c->arena);
         const sx_history h = trials_history(&t, a);
-        fresh += sx_point_find(&finite, &h, x, 0) < 0;
+        fresh += sx_point_find(&few, &h, x, 0) < 0;
         sx_trial *trial = trials_add(&t, x);
-        trials_tell(&t, trial, SX_DONE, loss(&finite, x));
+        trials_tell(&t, trial, SX_DONE, loss(&few, x));
         sx_arena_close(a);
     }
     conform_check(c, rc == 0 || (rc == 1 && fresh == POINTS), "a finite space is not called exhausted before it is");

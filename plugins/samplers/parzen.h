@@ -34,7 +34,7 @@ typedef struct {
     long kernels;                                /* distinct ones: few on a grid, where many observations agree */
     int32_t *of;                                 /* [m]: the kernel of a component; NULL: its own number */
     double *mu, *sigma;                          /* numeric: [kernels], in z */
-    double *mass;                                /* optuna: log of a kernel's mass inside the axis */
+    double *norm;                                /* [kernels]: log of what divides a kernel's density or mass */
     double *prob;                                /* choice: [kernels][options]; hyperopt has one kernel only */
 } parzen_dim;
 typedef struct {

@@ -53,6 +53,7 @@ static void fit_numeric(parzen_pool *p, parzen_mix *mix, const double *const *x,
     while (prior < n && (z[order[prior]] < a->mu || (n == 1 && !(a->mu < z[0])))) prior++;
     dim->mu = PARZEN_NEW(p, double, m);
     dim->sigma = PARZEN_NEW(p, double, m);
+    dim->norm = PARZEN_NEW(p, double, m);
     mix->weight = PARZEN_NEW(p, double, m);
     for (long i = 0; i < m; i++) {
         const long from = i < prior ? i : i - 1;
@@ -60,6 +61,7 @@ static void fit_numeric(parzen_pool *p, parzen_mix *mix, const double *const *x,
         mix->weight[i] = (i == prior ? prior_weight : forget[order[from]]) / sum;
     }
     widths(a, dim->mu, m, prior, dim->sigma);
+    for (long i = 0; i < m; i++) dim->norm[i] = log(dim->sigma[i] / mix->weight[i]) + PARZEN_LN_SQRT_2PI;
     if (a->bounded) mix->accept = mass(mix, a->low, a->high);
 }
 
@@ -107,7 +109,7 @@ static double log_density(const parzen_mix *mix, double x, double *term)
     const double z = parzen_z(a, x);
     for (long i = 0; i < mix->m; i++) {
         const double far = (z - d->mu[i]) / d->sigma[i];
-        term[i] = log(mix->weight[i] / d->sigma[i]) - 0.5 * far * far - PARZEN_LN_SQRT_2PI;
+        term[i] = -0.5 * far * far - d->norm[i];
     }
     return parzen_log_sum(term, mix->m) - (a->log ? log(x) : log(mix->accept));
 }

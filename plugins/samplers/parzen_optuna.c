@@ -23,7 +23,8 @@ static void add_kernel(parzen_dim *dim, double mu, double sigma)
     const parzen_axis *a = dim->axis;
     dim->mu[dim->kernels] = mu;
     dim->sigma[dim->kernels] = sigma;
-    dim->mass[dim->kernels++] = parzen_log_mass((a->low - mu) / sigma, (a->high - mu) / sigma);
+    dim->norm[dim->kernels++] = parzen_log_mass((a->low - mu) / sigma, (a->high - mu) / sigma)
+        + (a->step > 0 ? 0 : log(sigma) + PARZEN_LN_SQRT_2PI);
 }
 
 /* The width is the distance to the farther neighbour; the ends of the axis are neighbours of a lone observation only.
@@ -36,7 +37,7 @@ static void fit_numeric(parzen_pool *p, parzen_dim *dim, const double *const *x,
     int32_t *order = PARZEN_NEW(p, int32_t, n);
     dim->mu = PARZEN_NEW(p, double, n + 1);
     dim->sigma = PARZEN_NEW(p, double, n + 1);
-    dim->mass = PARZEN_NEW(p, double, n + 1);
+    dim->norm = PARZEN_NEW(p, double, n + 1);
     dim->of = PARZEN_NEW(p, int32_t, n + 1);
     for (long i = 0; i < n; i++) z[i] = parzen_z(a, x[i][a->at]);
     parzen_sort(p, z, n, order);
@@ -91,46 +92,52 @@ static void draw(const parzen_mix *mix, sx_rng *r, double *x)
     }
 }
 
-/* Log densities of all kernels of one axis at x. */
+/* Log densities of all kernels of one axis at a value of it. */
 static void row(const parzen_dim *dim, double x, double *out)
 {
     const parzen_axis *a = dim->axis;
-    if (a->options) {
-        for (long k = 0; k < dim->kernels; k++) out[k] = log(dim->prob[k * a->options + (long)x]);
-    } else if (a->step > 0) {
-        double from, to;
-        parzen_cell(a, x, &from, &to);
-        for (long k = 0; k < dim->kernels; k++)
-            out[k] = parzen_log_mass((from - dim->mu[k]) / dim->sigma[k], (to - dim->mu[k]) / dim->sigma[k]) - dim->mass[k];
-    } else {
-        const double z = parzen_z(a, x);
-        for (long k = 0; k < dim->kernels; k++) {
-            const double far = (z - dim->mu[k]) / dim->sigma[k];
-            out[k] = -0.5 * far * far - log(dim->sigma[k]) - PARZEN_LN_SQRT_2PI - dim->mass[k];
-        }
-    }
+    double from, to;
+    if (!a->options) parzen_cell(a, x, &from, &to);
+    for (long k = 0; k < dim->kernels; k++)
+        out[k] = a->options ? log(dim->prob[k * a->options + (long)x])
+            : parzen_log_mass((from - dim->mu[k]) / dim->sigma[k], (to - dim->mu[k]) / dim->sigma[k]) - dim->norm[k];
 }
 
-/* Rows are looked up by component: candidates that agree on an axis share the row. */
-static void add_rows(parzen_pool *p, const parzen_dim *dim, long m, const double *x, long n, int stride, double *total)
+/* Adds one axis at candidate c to the log densities of the components. On a grid, and of a choice, candidates that
+ * agree share the kernels' row, and components that agree share its entries. */
+static void add_axis(parzen_pool *p, const parzen_mix *mix, int j, const double *x, long c, const double **rows, double *total)
 {
-    double **rows = PARZEN_NEW(p, double *, n);
-    for (long c = 0; c < n; c++) {
-        rows[c] = NULL;
-        for (long e = 0; e < c && !rows[c]; e++) if (x[e * stride] == x[c * stride]) rows[c] = rows[e];
-        if (!rows[c]) row(dim, x[c * stride], rows[c] = PARZEN_NEW(p, double, dim->kernels));
-        for (long i = 0; i < m; i++) total[c * m + i] += rows[c][dim->of[i]];
+    const parzen_dim *dim = &mix->dim[j];
+    const double here = x[c * mix->d + j];
+    if (!dim->axis->options && !(dim->axis->step > 0)) {
+        const double z = parzen_z(dim->axis, here);
+        for (long i = 0; i < mix->m; i++) {
+            const long k = dim->of[i];
+            const double far = (z - dim->mu[k]) / dim->sigma[k];
+            total[i] -= 0.5 * far * far + dim->norm[k];
+        }
+        return;
     }
+    rows[c] = NULL;
+    for (long e = 0; e < c && !rows[c]; e++) if (x[e * mix->d + j] == here) rows[c] = rows[e];
+    if (!rows[c]) {
+        double *made = PARZEN_NEW(p, double, dim->kernels);
+        row(dim, here, made);
+        rows[c] = made;
+    }
+    for (long i = 0; i < mix->m; i++) total[i] += rows[c][dim->of[i]];
 }
 
 static void score(parzen_pool *p, const parzen_mix *mix, const double *x, long n, double *out)
 {
-    const long m = mix->m;
-    double *total = PARZEN_NEW(p, double, n * m);
-    for (long i = 0; i < m; i++) total[i] = log(mix->weight[i]);
-    for (long c = 1; c < n; c++) memcpy(total + c * m, total, (size_t)m * sizeof *total);
-    for (int j = 0; j < mix->d; j++) add_rows(p, &mix->dim[j], m, x + j, n, mix->d, total);
-    for (long c = 0; c < n; c++) out[c] = parzen_log_sum(total + c * m, m);
+    double *start = PARZEN_NEW(p, double, mix->m), *total = PARZEN_NEW(p, double, mix->m);
+    const double **rows = PARZEN_NEW(p, const double *, mix->d * n);
+    for (long i = 0; i < mix->m; i++) start[i] = log(mix->weight[i]);
+    for (long c = 0; c < n; c++) {
+        memcpy(total, start, (size_t)mix->m * sizeof *total);
+        for (int j = 0; j < mix->d; j++) add_axis(p, mix, j, x, c, rows + j * n, total);
+        out[c] = parzen_log_sum(total, mix->m);
+    }
 }
 
 const parzen_flavour parzen_optuna = { "optuna", 10, 0.1, fit, draw, score };

@@ -15,7 +15,7 @@ static const sx_param params[] = {
     SX_CHOICE(struct tpe, flavour, .choices = flavours, .doc = "whose estimator, with its defaults"),
     SX_INT(struct tpe, startup, .def = -1, .min = -1, .max = 1e9,
            .doc = "trials drawn at random first; -1: 10 of optuna, 20 of hyperopt"),
-    SX_INT(struct tpe, candidates, .def = 24, .min = 1, .max = 10000, .doc = "points drawn and scored for each suggestion"),
+    SX_INT(struct tpe, candidates, .def = 24, .min = 1, .max = 1000, .doc = "points drawn and scored for each suggestion"),
     SX_REAL(struct tpe, gamma, .def = 0, .min = 0, .max = 1,
             .doc = "share of good trials: gamma n of optuna, gamma sqrt(n) of hyperopt; 0: 0.1 and 0.25"),
     SX_REAL(struct tpe, prior_weight, .def = 1, .min = 0, .max = 1e6, .flags = SX_OPEN_MIN,
