@@ -141,7 +141,6 @@ static const sx_param tune_params[] = {
               .doc = "a point that was tried before: ask again, take its result, or train it again"),
     SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9, .doc = "trials, the best ones, of which weights are kept"),
     SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
-    SX_BOOL(struct tune, first, .def = true, .doc = "trial 0 is the point of vars"),
     SX_TEXTS(struct tune, constraints, .text = "", .doc = "expressions that must hold before a trial starts"),
     SX_END
 };
@@ -210,6 +209,11 @@ static void tune(sx_exp *e, sx_diags *d)
     e->tune.on_repeat = s.on_repeat;
     e->tune.keep = s.keep;
     e->tune.first = s.first;
+    if (e->search) {                             /* any name will do: values come from outside */
+        e->tune.objective = s.objective ? s.objective : "value";
+        e->tune.maximize = s.direction == MAXIMIZE;
+        return;
+    }
     const sx_entry *metric = e->train.metrics ? e->train.metric[0].entry : NULL;
     e->tune.objective = s.objective ? s.objective : sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
     bool more = false;

@@ -18,7 +18,7 @@ typedef struct {
     sx_use set; double val; uint64_t split_seed; const sx_conf *transform; long limit;   /* limit: rows used; 0: all */
 } sx_data_conf;
 typedef struct {
-    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep; bool first;
+    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
     bool first;                                  /* the first trial has the values of `vars` */
     long constraints; const char **constraint; const sx_conf **constraint_at;
 } sx_tune_conf;

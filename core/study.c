@@ -1,2 +1,508 @@
-/* study.c: to be written. */
-#include <strix/plugin.h>
+/* study.c: one search: asks its sampler inside the store's claim, tells the store what happened, asks the pruner.
+ * What a sampler saw is an event's number, so every suggestion can be asked for again (sx_study_replay). */
+#include "study.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "file.h"
+#include "history.h"
+#include "log.h"
+#include "search.h"
+
+struct live { struct live *next; int64_t id; long n, cap; struct { long step; double v; } *v; };  /* curve of a trial that runs here */
+struct sx_study {
+    sx_arena *arena; sx_registry *registry; sx_exp *exp;
+    const sx_store *store; sx_db *db; int64_t id, since;
+    const char *url, *name;
+    sx_past *past;
+    const double *usual;                         /* the point of `vars` */
+    void *cache;                                 /* the sampler's */
+    const sx_machine *machine;
+    struct live *lives;
+};
+
+sx_exp *sx_study_exp(sx_study *s) { return s->exp; }
+const char *sx_study_name(const sx_study *s) { return s->name; }
+const char *sx_study_url(const sx_study *s) { return s->url; }
+void sx_study_use(sx_study *s, const sx_machine *m) { s->machine = m; }
+
+/* An error of the store, with its words. */
+static int told(const sx_study *s, int rc, sx_diags *d)
+{
+    return rc < 0 ? sx_error(d, rc, SX_NOWHERE, "%s", s->store->last_error()) : rc;
+}
+
+static const sx_sampler *sampler(const sx_study *s) { return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item; }
+static const sx_pruner *pruner(const sx_study *s) { return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item; }
+static double minimised(const sx_study *s, double v) { return s->exp->tune.maximize ? -v : v; }
+
+/* --- Opening --- */
+
+static void close_store(void *study)
+{
+    sx_study *s = study;
+    if (s->cache && sampler(s)->close) sampler(s)->close(s->cache);
+    if (s->db) s->store->close(s->db);
+}
+
+static int open_store(sx_study *s, bool write, sx_diags *d)
+{
+    const char *colon = strchr(s->url, ':');
+    const char *scheme = colon ? sx_strndup(s->arena, s->url, (size_t)(colon - s->url)) : s->url;
+    if (!colon) {
+        sx_error(d, SX_E_USAGE, SX_NOWHERE, "store '%s' names no kind of store", s->url);
+        sx_hint(d, "Write sqlite:%s.", s->url);
+        return SX_E_USAGE;
+    }
+    const sx_entry *e = sx_find(s->registry, SX_KIND_STORE, scheme, SX_NOWHERE, d);
+    if (!e) return SX_E_PLUGIN;
+    s->store = (const sx_store *)(const void *)e->item;
+    const int rc = s->store->open(s->url, write, &s->db);
+    if (rc) return told(s, rc, d);
+    if (*s->store->last_error()) sx_warn(d, SX_NOWHERE, "%s", s->store->last_error());
+    sx_arena_defer(s->arena, close_store, s);
+    return 0;
+}
+
+static int stored_exp(sx_study *s, const sx_study_row *row, sx_diags *d)
+{
+    sx_conf *root = NULL;
+    const char *file = sx_format(s->arena, "%s.cfg", s->name);
+    int rc = sx_config_parse(s->arena, row->config, file, NULL, &root, d);
+    if (rc) return rc;
+    rc = !sx_conf_member(root, "model") ? sx_search_open(s->arena, s->registry, root, file, &s->exp, d)
+                                        : sx_exp_open(s->arena, s->registry, root, file, &s->exp, d);
+    if (!rc) s->exp->tune.seed = row->seed;      /* --seed is in no file */
+    return rc;
+}
+
+static void told_difference(const sx_study *s, const sx_study_row *row, const char *space, sx_diags *d)
+{
+    const char *difference = row->space ? sx_domain_difference(s->arena, row->space, space) : NULL;
+    if (difference) sx_detail(d, "%s", difference);
+    sx_hint(d, "Give the study another name (--set study.name=...), or set the old one aside with --fresh.");
+}
+
+static int join(sx_study *s, bool known, const sx_study_row *row, bool write, sx_diags *d)
+{
+    const sx_domain *domain = s->exp->domain;
+    const char **dist = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *dist);
+    const char **metric = sx_dup(s->arena, &s->exp->tune.objective, sizeof *metric);
+    for (int i = 0; i < domain->space.n; i++) dist[i] = sx_axis_optuna(s->arena, domain->var[i]);
+    sx_study_row *w = SX_NEW(s->arena, sx_study_row);
+    *w = (sx_study_row){ .size = sizeof *w, .name = s->name, .seed = s->exp->tune.seed, .objectives = 1, .metric = metric,
+                         .maximize = sx_dup(s->arena, &s->exp->tune.maximize, sizeof(bool)), .axes = &domain->space,
+                         .distribution = dist, .space = sx_domain_json(s->arena, domain),
+                         .config = s->exp->root ? sx_conf_write(s->arena, s->exp->root) : NULL };
+    if (known && write && row->config && w->config && strcmp(row->config, w->config))
+        sx_log(SX_LOG_INFO, "study", "the configuration of '%s' has changed; new trials follow the new one", s->name);
+    const int rc = s->store->study(s->db, w, &s->id);
+    if (!rc) return 0;
+    told(s, rc, d);
+    if (rc == SX_E_CONFIG) told_difference(s, row, w->space, d);
+    return rc;
+}
+
+/* The value of axis i nearest to its variable; 0 where it has none. */
+static double nearest(const sx_study *s, int i)
+{
+    const sx_var *v = s->exp->domain->var[i];
+    sx_datum is = { 0 };
+    if (sx_scope_has(s->exp->scope, v->name)) (void)!sx_scope_get(s->arena, s->exp->scope, v->name, SX_NOWHERE, &is, NULL);
+    const double r = sx_datum_real(&is);
+    if (v->axis.kind != SX_AXIS_CHOICE) return isnan(r) ? sx_axis_at(&v->axis, 0.5) : sx_axis_snap(&v->axis, r);
+    long best = 0;
+    double least = INFINITY;
+    for (long k = 0; k <= (long)v->axis.high; k++) {
+        const double off = sx_datum_equal(&v->option[k], &is) ? -1 : fabs(sx_datum_real(&v->option[k]) - r);
+        if (off < least) { least = off; best = k; }
+    }
+    return (double)best;
+}
+
+/* The point of `vars`, or the nearest one of the space. */
+static const double *usual_point(sx_study *s)
+{
+    const sx_domain *domain = s->exp->domain;
+    double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
+    if (!sx_domain_point(s->arena, domain, NULL, 0, s->exp->scope, x, NULL)) return x;
+    for (int i = 0; i < domain->space.n; i++) x[i] = sx_active(&domain->space, x, i) ? nearest(s, i) : NAN;
+    return x;
+}
+
+int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write, sx_study **out,
+                  sx_diags *d)
+{
+    sx_study *s = SX_NEW(a, sx_study);
+    *out = NULL;
+    *s = (sx_study){ .arena = a, .registry = r, .exp = e,
+                     .url = sx_strdup(a, url ? url : e->study.store), .name = sx_strdup(a, name ? name : e->study.name) };
+    int rc = open_store(s, write, d);
+    if (rc) return rc;
+    sx_study_row row = { 0 };
+    rc = s->store->find(s->db, s->name, &s->id, &row);
+    const bool known = !rc;
+    if (rc && (rc != SX_E_DATA || !e || !write)) return told(s, rc, d);
+    rc = e ? 0 : row.config ? stored_exp(s, &row, d) : sx_search_of_axes(a, r, &row, &s->exp, d);
+    if (rc) return rc;
+    if (!e) s->exp->study.store = s->url, s->exp->study.name = s->name;
+    if ((rc = join(s, known, &row, write, d))) return rc;
+    s->usual = usual_point(s);
+    s->past = sx_past_open(a, s->exp->domain, s->usual);
+    if (sampler(s)->open) s->cache = sampler(s)->open(s->exp->tune.sampler.params, &s->exp->domain->space);
+    *out = s;
+    return 0;
+}
+
+/* --- Asking --- */
+
+static void one_event(void *past, int64_t seq, const sx_trial_row *row) { sx_past_add(past, seq, row); }
+
+static int read_news(sx_study *s, sx_diags *d)
+{
+    return told(s, s->store->news(s->db, s->id, &s->since, one_event, s->past), d);
+}
+
+typedef struct { sx_study *s; sx_arena *a; sx_diags *d; bool said; } asking;
+
+/* Can the point be built, and does it keep the constraints? */
+static int check_point(void *ctx, const double *x, const char **why)
+{
+    const asking *q = ctx;
+    if (q->s->exp->search) return 0;
+    sx_arena *a = sx_arena_open(NULL);
+    sx_diags own;
+    sx_diags_init(&own, a);
+    sx_exp *at = NULL;
+    const char *reason = NULL;
+    int rc = sx_exp_at(a, q->s->exp, x, &at, &own);
+    if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
+    if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
+    if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
+    else if (rc) sx_error(q->d, rc, SX_NOWHERE, "%s", own.n ? own.v[0].text : sx_error_text(rc));
+    sx_arena_close(a);
+    return rc;
+}
+
+static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
+
+/* The point of trial `number` after the history h; fixed (NaN: free) overwrites the sampler's answer. */
+static int suggest(asking *q, const sx_history *h, void *cache, long number, const double *fixed, double *x, int64_t *tag)
+{
+    const sx_study *s = q->s;
+    const sx_domain *domain = s->exp->domain;
+    const size_t bytes = (size_t)domain->space.n * sizeof *x;
+    const char *why = NULL;
+    *tag = 0;
+    if (bytes) memcpy(x, s->usual, bytes);
+    sx_domain_repair(domain, x);
+    if (!fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
+    const sx_ask_want w = { .exp = s->exp, .history = h, .seed = s->exp->tune.seed, .number = number, .cache = cache,
+                            .check = check_point, .ctx = q };
+    int rc = sx_ask_point(q->a, &w, x, tag, q->d);
+    if (!fixed || rc < 0) return rc;
+    if (rc && bytes) memcpy(x, s->usual, bytes); /* exhausted, but this point is wanted */
+    for (int i = 0; i < domain->space.n; i++) {
+        if (!isnan(fixed[i])) x[i] = fixed[i];
+        if (isnan(x[i]) && sx_active(&domain->space, x, i)) x[i] = nearest(s, i);
+    }
+    sx_domain_repair(domain, x);
+    return 0;
+}
+
+static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
+{
+    asking *q = ctx;
+    sx_study *s = q->s;
+    int rc = read_news(s, q->d);
+    q->said = rc < 0;
+    if (rc) return rc;
+    const sx_history h = sx_past_at(s->past, q->a, s->since);
+    const long paused = pruner(s)->resume ? pruner(s)->resume(s->exp->tune.pruner.params, &h) : -1;
+    if (paused >= 0) { made->t.number = paused; return 0; }
+    if (made->t.number < 0) return 1;
+    double *x = sx_alloc_array(q->a, (size_t)s->exp->domain->space.n + 1, sizeof *x);
+    rc = suggest(q, &h, s->cache, made->t.number, queued ? queued->t.x : NULL, x, &made->t.tag);
+    q->said = rc < 0;
+    made->t.x = x;
+    return rc;
+}
+
+static void keep_curve(sx_study *s, int64_t id, long step, double v)
+{
+    struct live *l = s->lives;
+    while (l && l->id != id) l = l->next;
+    if (!l) {
+        l = SX_NEW(s->arena, struct live);
+        *l = (struct live){ .next = s->lives, .id = id };
+        s->lives = l;
+    }
+    while (l->n && l->v[l->n - 1].step >= step) l->n--;              /* gone back to a checkpoint */
+    if (l->n == l->cap) {
+        const long more = 2 * l->cap + 16;
+        l->v = sx_grow(s->arena, l->v, (size_t)l->n, (size_t)more, sizeof *l->v);
+        l->cap = more;
+    }
+    l->v[l->n].step = step;
+    l->v[l->n++].v = v;
+}
+
+static void copy_row(sx_study *s, sx_arena *a, const sx_trial_row *from, sx_trial_row *to)
+{
+    const size_t n = (size_t)s->exp->domain->space.n;
+    *to = *from;
+    to->t.x = from->t.x ? sx_dup(a, from->t.x, (n + 1) * sizeof(double)) : NULL;
+    to->t.value = from->t.value ? sx_dup(a, from->t.value, sizeof(double)) : NULL;
+    to->t.constraint = NULL;
+    to->t.step = from->t.steps ? sx_dup(a, from->t.step, (size_t)from->t.steps * sizeof(long)) : NULL;
+    to->t.curve = from->t.steps ? sx_dup(a, from->t.curve, (size_t)from->t.steps * sizeof(double)) : NULL;
+    to->worker = sx_strdup(a, from->worker);
+    to->dir = sx_strdup(a, from->dir);
+    to->reason = sx_strdup(a, from->reason);
+    to->values = sx_strdup(a, from->values);
+}
+
+int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out, sx_diags *d)
+{
+    sx_trial_row row = { 0 };
+    asking q = { s, sx_arena_open(NULL), d, false };
+    const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
+    sx_arena_close(q.a);
+    if (rc < 0) return q.said ? rc : told(s, rc, d);
+    *out = (sx_claim){ 0 };
+    if (rc) return rc;
+    copy_row(s, a, &row, &out->row);
+    out->x = (double *)(uintptr_t)out->row.t.x;
+    for (long i = 0; i < row.t.steps; i++) keep_curve(s, row.id, row.t.step[i], row.t.curve[i]);
+    return 0;
+}
+
+int sx_study_ask(sx_study *s, sx_arena *a, const char *worker, double lease, sx_claim *out, sx_diags *d)
+{
+    return sx_study_claim(s, a, worker, lease, INT32_MAX, out, d);
+}
+
+/* --- Telling --- */
+
+long sx_study_objective(const sx_exp *e, long n, const char *const *name)
+{
+    const char *want = e->tune.objective;
+    for (long i = 0; i < n; i++) if (!strcmp(name[i], want)) return i;
+    for (long i = 0; i < n && !strncmp(want, "val_", 4); i++) if (!strcmp(name[i], want + 4)) return i;
+    return -1;
+}
+
+static int judge(sx_study *s, const sx_claim *c, sx_diags *d)
+{
+    struct live *l = s->lives;
+    while (l && l->id != c->row.id) l = l->next;
+    const int rc = read_news(s, d);
+    if (rc || !l) return rc;
+    sx_arena *a = sx_arena_open(NULL);
+    long *step = sx_alloc_array(a, (size_t)l->n + 1, sizeof *step);
+    double *curve = sx_alloc_array(a, (size_t)l->n + 1, sizeof *curve);
+    for (long i = 0; i < l->n; i++) { step[i] = l->v[i].step; curve[i] = l->v[i].v; }
+    sx_trial self = c->row.t;
+    self.fate = SX_RUNNING;
+    self.steps = l->n;
+    self.step = step;
+    self.curve = curve;
+    const sx_history h = sx_past_at(s->past, a, s->since);
+    const sx_verdict v = pruner(s)->judge(s->exp->tune.pruner.params, &h, &self);
+    sx_arena_close(a);
+    return v == SX_STOP ? 1 : v == SX_PAUSE ? 2 : 0;
+}
+
+int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name, const double *value, sx_diags *d)
+{
+    enum { MOST = 64 };
+    sx_metric m[MOST];
+    const long objective = sx_study_objective(s->exp, n, name);
+    if (n > MOST) return sx_error(d, SX_E_USAGE, SX_NOWHERE, "%ld metrics in a report, more than %d", n, MOST);
+    for (long i = 0; i < n; i++) m[i] = (sx_metric){ name[i], value[i], i == objective ? 0 : -1 };
+    const int rc = s->store->report(s->db, c->row.id, c->row.worker, step, (int)n, m);
+    if (rc || objective < 0) return told(s, rc, d);
+    keep_curve(s, c->row.id, step, minimised(s, value[objective]));
+    return judge(s, c, d);
+}
+
+int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d)
+{
+    return told(s, s->store->beat(s->db, c->row.id, worker, lease), d);
+}
+
+int sx_study_drop(sx_study *s, int64_t id, const char *worker, bool died, sx_diags *d)
+{
+    return told(s, s->store->drop(s->db, id, worker, died), d);
+}
+
+int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *json, sx_diags *d)
+{
+    return told(s, s->store->note(s->db, c->row.id, key, json), d);
+}
+
+static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_fate fate, double value, const char *reason, sx_diags *d)
+{
+    sx_trial_row r = *row;
+    const double v = minimised(s, value);
+    r.t.fate = fate;
+    r.t.value = isnan(value) ? NULL : &v;
+    r.worker = worker;
+    r.reason = reason;
+    return told(s, s->store->finish(s->db, &r), d);
+}
+
+int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, const char *reason, sx_diags *d)
+{
+    return finish(s, &c->row, c->row.worker, fate, value, reason, d);
+}
+
+int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d)
+{
+    const sx_domain *domain = s->exp->domain;
+    double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
+    const int rc = sx_domain_point(s->arena, domain, v, n, s->exp->scope, x, d);
+    if (rc) return rc;
+    const sx_trial_row row = { .size = sizeof row, .t = { .x = x } };
+    return told(s, s->store->add(s->db, s->id, &row, number), d);
+}
+
+/* --- Reading --- */
+
+typedef struct { sx_study *s; sx_arena *a; const sx_trial_row **v; long n, cap; } gathering;
+
+static void gather(void *ctx, const sx_trial_row *row)
+{
+    gathering *g = ctx;
+    sx_trial_row *r = SX_NEW(g->a, sx_trial_row);
+    copy_row(g->s, g->a, row, r);
+    if (r->t.value) *(double *)(uintptr_t)r->t.value = minimised(g->s, *r->t.value);
+    for (long i = 0; i < r->t.steps; i++) ((double *)(uintptr_t)r->t.curve)[i] = minimised(g->s, r->t.curve[i]);
+    SX_PUSH(g->a, *g, r);
+}
+
+long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+{
+    gathering g = { .s = s, .a = a };
+    const int rc = s->store->trials(s->db, s->id, gather, &g);
+    *rows = g.v;
+    return rc ? told(s, rc, d) : g.n;
+}
+
+const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d)
+{
+    const sx_trial_row *const *row, *best = NULL;
+    const long n = sx_study_trials(s, a, &row, d);
+    for (long i = 0; i < n; i++) {
+        if (row[i]->t.fate != SX_DONE || !row[i]->t.value || isnan(*row[i]->t.value)) continue;
+        if (!best || minimised(s, *row[i]->t.value) < minimised(s, *best->t.value)) best = row[i];
+    }
+    return best;
+}
+
+static const sx_trial_row *numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
+{
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, a, &row, d);
+    for (long i = 0; i < n; i++) if (row[i]->t.number == number) return row[i];
+    if (n >= 0) sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
+    return NULL;
+}
+
+int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const sx_trial_row *row = numbered(s, a, number, d);
+    int rc = row ? 0 : SX_E_USAGE;
+    if (row && (row->waiting || (row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED)))
+        rc = sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is not running", number);
+    if (!rc) rc = finish(s, row, NULL, fate, value, reason, d);
+    sx_arena_close(a);
+    return rc;
+}
+
+int sx_study_end(sx_study *s, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, a, &row, d);
+    int rc = n < 0 ? (int)n : 0;
+    for (long i = 0; i < n && !rc; i++)
+        if (row[i]->t.fate == SX_PAUSED) rc = finish(s, row[i], NULL, SX_PRUNED, NAN, "paused when the study ended", d);
+    sx_arena_close(a);
+    return rc;
+}
+
+static bool same_point(const double *x, const double *y, int n)
+{
+    for (int i = 0; i < n; i++) if (!(isnan(x[i]) && isnan(y[i])) && memcmp(&x[i], &y[i], sizeof *x)) return false;
+    return true;
+}
+
+int sx_study_replay(sx_study *s, long number, double *x, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const sx_trial_row *row = numbered(s, a, number, d);
+    int rc = row ? read_news(s, d) : SX_E_USAGE;
+    if (!rc && (!row->attempt || row->queued)) rc = 2;
+    if (!rc) {
+        const sx_history h = sx_past_at(s->past, a, row->seen);
+        const sx_sampler *p = sampler(s);
+        void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
+        asking q = { s, a, d, false };
+        int64_t tag;
+        rc = suggest(&q, &h, cache, number, NULL, x, &tag);
+        if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "trial %ld: the sampler has no point now", number);
+        if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
+        if (cache && p->close) p->close(cache);
+    }
+    sx_arena_close(a);
+    return rc;
+}
+
+/* --- Setting aside --- */
+
+typedef struct { sx_arena *a; struct { int64_t *v; long n, cap; } id; struct { const char **v; long n, cap; } dir; } moved;
+
+static void find_dir(void *ctx, const sx_trial_row *row)
+{
+    moved *m = ctx;
+    if (!row->dir) return;
+    SX_PUSH(m->a, m->id, row->id);
+    SX_PUSH(m->a, m->dir, sx_strdup(m->a, row->dir));
+}
+
+/* The directory of runs gets the study's new ending, and the trials learn where theirs are. */
+static int move_runs(sx_study *s, const sx_exp *e, const char *ending, sx_diags *d)
+{
+    moved m = { .a = s->arena };
+    const size_t n = strlen(e->study.runs);
+    const char *to = sx_format(s->arena, "%s%s", e->study.runs, ending);
+    if (!sx_file_exists(e->study.runs)) return 0;
+    if (rename(e->study.runs, to))
+        return sx_error(d, SX_E_IO, (sx_where){ .file = e->study.runs }, "cannot be renamed to %s: %s", to, strerror(errno));
+    int rc = s->store->trials(s->db, s->id, find_dir, &m);
+    for (long i = 0; i < m.id.n && !rc; i++)
+        if (!strncmp(m.dir.v[i], e->study.runs, n))
+            rc = s->store->note(s->db, m.id.v[i], "strix:dir", sx_json_text(s->arena, sx_format(s->arena, "%s%s", to, m.dir.v[i] + n)));
+    return told(s, rc, d);
+}
+
+int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d)
+{
+    sx_study s = { .arena = sx_arena_open(a), .registry = r, .url = e->study.store, .name = e->study.name };
+    sx_study_row row;
+    int64_t other;
+    *aside = NULL;
+    int rc = open_store(&s, true, d), none = rc;
+    if (!rc && (none = s.store->find(s.db, s.name, &s.id, &row)) != SX_E_DATA) rc = told(&s, none, d);
+    if (!none) {
+        int i = 1;
+        do *aside = sx_format(a, "%s.%d", s.name, i);
+        while (!(none = s.store->find(s.db, *aside, &other, &row)) && ++i < 100000);
+        rc = none != SX_E_DATA ? told(&s, none, d) : told(&s, s.store->rename(s.db, s.id, *aside), d);
+        if (!rc) rc = move_runs(&s, e, *aside + strlen(s.name), d);
+    }
+    sx_arena_close(s.arena);
+    return rc;
+}

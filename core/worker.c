@@ -1,2 +1,276 @@
-/* worker.c: to be written. */
-#include <strix/plugin.h>
+/* worker.c: claims a trial, trains it, tells; repeats until nothing is left. The lease is kept alive from the training's pulse;
+ * whoever takes a trial over goes on from its run directory's checkpoint. */
+#include "worker.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "log.h"
+#include "search.h"
+
+typedef struct {
+    sx_arena *a; sx_study *s; const sx_worker_want *w; sx_diags *d;
+    sx_machine *machine;
+    const char *name; double lease; long budget;
+} worker;
+typedef struct {                                 /* one trial */
+    worker *w; sx_arena *a; sx_claim claim; sx_diags d;
+    double beaten;                               /* when the lease was last renewed */
+    double last;                                 /* the latest finite value of the objective */
+} job;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool stopped(const worker *w) { return w->w->stop && *w->w->stop; }
+
+const char *sx_worker_name(sx_arena *a, long pid, int thread)
+{
+    char host[128] = "";
+    if (gethostname(host, sizeof host - 1)) snprintf(host, sizeof host, "localhost");
+    return sx_format(a, "%s-%ld-%d", host, pid, thread);
+}
+
+/* --- Events of a trial --- */
+
+static void event(const job *j, sx_event e)
+{
+    e.claim = &j->claim;
+    e.of_epochs = j->claim.exp ? j->claim.exp->train.epochs : 0;
+    if (j->w->w->event) j->w->w->event(j->w->w->ctx, &e);
+}
+
+/* A store that is busy or away for a moment is no reason to stop: the lease lasts for three beats. */
+static int beat(job *j)
+{
+    if (now() - j->beaten < j->w->lease / 3) return 0;
+    const int rc = sx_study_beat(j->w->s, &j->claim, j->w->name, j->w->lease, &j->d);
+    if (rc && rc != SX_E_STORE) return rc;
+    if (rc) sx_log(SX_LOG_WARN, "worker", "trial %ld: no sign of life could be given", j->claim.row.t.number);
+    else j->beaten = now();
+    return 0;
+}
+
+static int on_pulse(void *ctx, long epoch, double share)
+{
+    job *j = ctx;
+    event(j, (sx_event){ .kind = "pulse", .at_epoch = epoch, .share = share });
+    return beat(j);
+}
+
+static int on_epoch(void *ctx, const sx_epoch *e)
+{
+    job *j = ctx;
+    const long objective = sx_study_objective(j->claim.exp, e->n, e->name);
+    if (objective >= 0 && isfinite(e->value[objective])) j->last = e->value[objective];
+    event(j, (sx_event){ .kind = "epoch", .epoch = e });
+    const int rc = sx_study_report(j->w->s, &j->claim, e->epoch, e->n, e->name, e->value, &j->d);
+    return rc < 0 ? rc : rc ? rc : beat(j);
+}
+
+/* --- Run directories --- */
+
+static void remove_weights(const char *dir)
+{
+    static const char *const file[] = { "best.safetensors", "last.safetensors", "prev.safetensors" };
+    sx_arena *a = sx_arena_open(NULL);
+    for (int i = 0; i < 3; i++) unlink(sx_format(a, "%s/%s", dir, file[i]));
+    sx_arena_close(a);
+}
+
+/* What lies there from an older study of that name is removed before the store names the directory: what is found there
+ * after a take-over is this trial's. */
+static int run_dir(job *j, const char **dir)
+{
+    const sx_exp *e = sx_study_exp(j->w->s);
+    *dir = sx_format(j->a, "%s/trial-%04ld", e->study.runs, j->claim.row.t.number);
+    if (j->claim.row.dir && !strcmp(j->claim.row.dir, *dir)) return 0;
+    remove_weights(*dir);
+    return sx_study_note(j->w->s, &j->claim, "strix:dir", sx_json_text(j->a, *dir), &j->d);
+}
+
+typedef struct { double value; const char *dir; } kept;
+static int by_value(const void *x, const void *y)
+{
+    const double a = ((const kept *)x)->value, b = ((const kept *)y)->value;
+    return (a > b) - (a < b);
+}
+
+int sx_work_tidy(sx_study *s, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const sx_exp *e = sx_study_exp(s);
+    const sx_trial_row *const *row;
+    struct { kept *v; long n, cap; } done = { 0 };
+    const long n = sx_study_trials(s, a, &row, d);
+    for (long i = 0; i < n; i++) {
+        const sx_trial_row *r = row[i];
+        if (!r->dir) continue;
+        if (r->t.fate == SX_DONE && r->t.value) SX_PUSH(a, done, ((kept){ e->tune.maximize ? -*r->t.value : *r->t.value, r->dir }));
+        else if (r->t.fate == SX_DONE || r->t.fate == SX_PRUNED || r->t.fate == SX_FAILED) remove_weights(r->dir);
+    }
+    if (done.n) qsort(done.v, (size_t)done.n, sizeof *done.v, by_value);
+    for (long i = e->tune.keep; i < done.n; i++) remove_weights(done.v[i].dir);
+    sx_arena_close(a);
+    return n < 0 ? (int)n : 0;
+}
+
+/* --- One trial --- */
+
+static int train(job *j, sx_outcome *o)
+{
+    const worker *w = j->w;
+    const sx_claim *c = &j->claim;
+    const uint64_t seed = sx_study_exp(w->s)->tune.seed;
+    sx_data *data = NULL;
+    sx_net *net = NULL;
+    const char *dir = NULL;
+    int rc = run_dir(j, &dir);
+    if (!rc) rc = sx_data_open(j->a, c->exp, w->machine, false, &data, &j->d);
+    if (!rc) rc = sx_net_open(j->a, c->exp, w->machine, data, seed, c->row.t.number, true, &net, &j->d);
+    if (rc) return rc;
+    const sx_train_want want = { .dir = dir, .resume = c->row.dir != NULL, .stop = w->w->stop, .report = on_epoch, .ctx = j,
+                                 .pulse = on_pulse, .pulse_ctx = j };
+    return sx_train(j->a, c->exp, net, data, &want, o, &j->d);
+}
+
+/* Is it the point that failed, and not the machine that would fail every other point too? */
+static bool points_fault(int rc)
+{
+    return rc == SX_E_DIVERGED || rc == SX_E_REFUSED || rc == SX_E_CONFIG || rc == SX_E_MEMORY || rc == SX_E_UNSUPPORTED;
+}
+
+static const char *first_error(const sx_diags *d, int rc)
+{
+    for (long i = 0; i < d->n; i++) if (d->v[i].code) return d->v[i].text;
+    return sx_error_text(rc);
+}
+
+static void pass_on(const sx_diags *from, int rc, sx_diags *to)
+{
+    for (long i = 0; i < from->n; i++) {
+        const sx_diag *g = &from->v[i];
+        if (!g->code) { sx_warn(to, g->where, "%s", g->text); continue; }
+        sx_error(to, g->code, g->where, "%s", g->text);
+        if (g->detail) sx_detail(to, "%s", g->detail);
+        if (g->hint) sx_hint(to, "%s", g->hint);
+    }
+    if (!from->errors) sx_error(to, rc, SX_NOWHERE, "%s", sx_error_text(rc));
+}
+
+static int tell(job *j, sx_fate fate, double value, const char *reason)
+{
+    event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = value, .reason = reason });
+    return sx_study_tell(j->w->s, &j->claim, fate, value, reason, j->w->d);
+}
+
+/* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. */
+static int give_back(job *j, int rc)
+{
+    event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "given back" });
+    if (rc != SX_E_STOPPED) pass_on(&j->d, rc, j->w->d);
+    (void)!sx_study_drop(j->w->s, j->claim.row.id, j->w->name, rc != SX_E_STOPPED, NULL);
+    return rc;
+}
+
+static int outcome(job *j, const sx_outcome *o)
+{
+    const long objective = sx_study_objective(j->claim.exp, o->n, o->name);
+    if (o->paused) return tell(j, SX_PAUSED, NAN, NULL);
+    if (o->pruned) return tell(j, SX_PRUNED, j->last, sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
+    if (objective < 0)
+        return tell(j, SX_FAILED, NAN, sx_format(j->a, "no epoch gave '%s'", j->claim.exp->tune.objective));
+    return tell(j, SX_DONE, o->value[objective], NULL);
+}
+
+/* 0: the trial is over, whatever became of it; SX_E_*: so is this worker. */
+static int run_trial(job *j, bool *failed)
+{
+    sx_outcome o = { 0 };
+    int rc = sx_exp_at(j->a, sx_study_exp(j->w->s), j->claim.x, &j->claim.exp, &j->d);
+    event(j, (sx_event){ .kind = "trial_start" });
+    if (!rc) rc = train(j, &o);
+    *failed = rc != 0;
+    if (!rc) return outcome(j, &o);
+    if (rc == SX_E_LOST) {
+        event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "another worker has it now" });
+        return 0;
+    }
+    if (!points_fault(rc)) return give_back(j, rc);
+    return tell(j, SX_FAILED, NAN, first_error(&j->d, rc));
+}
+
+/* --- The worker --- */
+
+int sx_work_revive(sx_study *s, long pid, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const char *mine = sx_worker_name(a, 0, 0);
+    const size_t host = strlen(mine) - 3;        /* without "0-0" */
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, a, &row, d);
+    for (long i = 0; i < n; i++) {
+        const sx_trial_row *r = row[i];
+        if (r->t.fate != SX_RUNNING || r->waiting || !r->worker || strncmp(r->worker, mine, host)) continue;
+        const long its = strtol(r->worker + host, NULL, 10);
+        const bool gone = its > 0 && (pid ? its == pid : kill((pid_t)its, 0) && errno == ESRCH);
+        if (gone && !sx_study_drop(s, r->id, r->worker, true, NULL))
+            sx_log(SX_LOG_INFO, "worker", "trial %ld: its worker %s is no more", r->t.number, r->worker);
+    }
+    sx_arena_close(a);
+    return n < 0 ? (int)n : 0;
+}
+
+/* Others still run, and may die: look again, now and then. */
+static int wait_for_others(worker *w)
+{
+    for (int i = 0; i < 10 && !stopped(w); i++) nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    return sx_work_revive(w->s, 0, w->d);
+}
+
+/* 0: a trial is over; 1: nothing is left; 2: nothing now; SX_E_*. */
+static int one_trial(worker *w, long *done, long *failed)
+{
+    job j = { .w = w, .a = sx_arena_open(w->a), .beaten = now(), .last = NAN };
+    bool bad = false;
+    sx_diags_init(&j.d, j.a);
+    int rc = sx_study_claim(w->s, j.a, w->name, w->lease, w->budget, &j.claim, w->d);
+    if (!rc) {
+        rc = run_trial(&j, &bad);
+        ++*(bad ? failed : done);
+        if (!rc) rc = sx_work_tidy(w->s, w->d);
+        if (rc == SX_E_LOST) rc = 0;             /* it was finished by somebody else a moment ago */
+    }
+    sx_arena_close(j.a);
+    return rc;
+}
+
+int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, long *failed, sx_diags *d)
+{
+    const sx_exp *e = sx_study_exp(s);
+    worker w = { .a = a, .s = s, .w = want, .d = d, .name = want->name ? want->name : sx_worker_name(a, (long)getpid(), 0),
+                 .lease = want->lease > 0 ? want->lease : 3 * e->study.heartbeat, .budget = want->budget ? want->budget : e->tune.trials };
+    *done = *failed = 0;
+    if (e->search) {
+        sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", sx_study_name(s));
+        sx_hint(d, "Its trials are run by others: see `strix study ask` and `strix study tell`.");
+        return SX_E_CONFIG;
+    }
+    int rc = sx_machine_open(a, e->registry, want->device ? want->device : "cpu", want->threads, &w.machine, d);
+    if (!rc) rc = sx_work_revive(s, 0, d);
+    sx_study_use(s, w.machine);
+    while (!rc || rc == 2) {
+        if (stopped(&w)) return SX_E_STOPPED;
+        if (want->until > 0 && now() > want->until) return 0;
+        rc = one_trial(&w, done, failed);
+        if (rc == 2) rc = wait_for_others(&w);
+    }
+    return rc == 1 ? sx_study_end(s, d) : rc;
+}

@@ -41,6 +41,7 @@ struct sx_db {
     const sx_driver *driver; sx_conn *conn;
     sx_arena *arena, *mine;                      /* mine: rows of the last claim */
     struct ledger *ledgers; struct dist *dists;
+    bool write;
     int error;                                   /* of a statement that could not start */
 };
 
@@ -309,7 +310,7 @@ int sx_optuna_open(const sx_driver *driver, const char *url, bool write, sx_db *
     if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);
     sx_db *db = SX_NEW(a, sx_db);
-    *db = (sx_db){ .driver = driver, .conn = conn, .arena = a, .mine = sx_arena_open(a) };
+    *db = (sx_db){ .driver = driver, .conn = conn, .arena = a, .mine = sx_arena_open(a), .write = write };
     const int empty = driver->empty(conn);
     rc = empty < 0 ? empty : 0;
     if (!rc && empty && !write) rc = sx_store_error(SX_E_STORE, "%s holds no study", url);
@@ -426,19 +427,23 @@ static int study_inside(sx_db *db, const sx_study_row *w, int64_t *id)
 {
     int rc = find_study(db, w->name, id);
     if (rc < 0) return rc;
+    if (!rc && !db->write) return sx_store_error(SX_E_DATA, "there is no study '%s'", w->name);
     if (rc) {
         if ((rc = check_directions(db, *id, w)) || (rc = check_side(db, *id, w)) < 0) return rc;
         if ((rc = check_distributions(db, *id, w))) return rc;
     } else if ((rc = create_study(db, w, id))) {
         return rc;
     }
-    return w->config ? keep_side(db, *id, w) : 0;
+    return w->config && db->write ? keep_side(db, *id, w) : 0;
 }
 
 int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)
 {
-    int rc = begin(db, 0);
-    if (rc || (rc = end(db, study_inside(db, want, study)))) return rc;
+    int rc = db->write ? begin(db, 0) : 0;
+    if (rc) return rc;
+    rc = study_inside(db, want, study);
+    if (db->write) rc = end(db, rc);
+    if (rc) return rc;
     struct ledger *l;
     if ((rc = ledger_open(db, *study, want->name, &l))) return rc;
     l->axes = want->axes;
