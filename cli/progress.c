@@ -272,7 +272,13 @@ void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e)
             at += (size_t)snprintf(l->text + at, sizeof l->text - at, "%s%s %.4g", i ? "  " : "", e->name[i], e->value[i]);
         cli_json_real(metrics, e->name[i], e->value[i]);
     }
-    if (p->lines) say(p, NULL, "%sepoch %ld/%ld  %s  %s", label(l, name), l->epoch, l->epochs, l->text, cli_seconds(p->c->arena, e->seconds));
+    if (p->lines || p->want.trials == 0) {       /* of a single training every epoch stays on the screen */
+        const char *seconds = cli_seconds(p->c->arena, e->seconds);
+        char text[MOST_TEXT];
+        memcpy(text, l->text, sizeof text);
+        l->text[0] = 0;
+        say(p, NULL, "%sepoch %ld/%ld  %s  %s", label(l, name), l->epoch, l->epochs, text, seconds);
+    }
     draw(p, false);
     json_object_set_new(event, "epoch", json_integer(e->epoch));
     json_object_set_new(event, "wall_s", json_real(e->seconds));
