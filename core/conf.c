@@ -29,7 +29,7 @@ sx_conf *sx_conf_find(const sx_conf *group, const char *path)
     char name[256];
     while (at && *path) {
         const size_t n = strcspn(path, ".");
-        if (n >= sizeof name) return NULL;
+        if (n >= sizeof name || (path[n] && !path[n + 1])) return NULL;
         memcpy(name, path, n);
         name[n] = 0;
         at = at->kind == SX_CONF_LIST ? list_member(at, name) : sx_conf_member(at, name);

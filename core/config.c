@@ -246,7 +246,8 @@ static int merge_file(loader *l, sx_conf *base, sx_conf *own)
     const sx_conf **v;
     long n;
     int rc = texts(l, sx_conf_member(own, "remove"), &n, &v);
-    for (long i = 0; !rc && i < n; i++) {
+    if (rc) return rc;
+    for (long i = 0; i < n; i++) {
         const int bad = remove_path(l, base, v[i]->s, sx_conf_where(l->a, v[i]));
         if (bad) rc = bad;
     }

@@ -7,9 +7,11 @@ EXTRA_DIST += tests/data/classification_report.json tests/tap.sh tests/graph_hel
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
+	tests/test_config \
 	tests/test_diag \
 	tests/test_exec \
 	tests/test_experiment \
+	tests/test_expr \
 	tests/test_grad \
 	tests/test_graph \
 	tests/test_idx \
@@ -21,6 +23,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_report \
 	tests/test_rng \
 	tests/test_shape \
+	tests/test_space \
 	tests/test_tensors
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

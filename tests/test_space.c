@@ -1,0 +1,308 @@
+/* test_space.c: tune.space: the original study's spaces draw exactly what they should, branches, vectors, inverse, sizes, Optuna. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "rng.h"
+#include "space.h"
+
+static sx_arena *a;
+static sx_diags d;
+static sx_scope *vars;
+
+static void setup(void) { a = sx_arena_open(NULL); sx_diags_init(&d, a); }
+static void teardown(void) { sx_arena_close(a); }
+TestSuite(space, .init = setup, .fini = teardown);
+
+/* The domain of a text with `vars` and `space`; NULL: refused. */
+static sx_domain *open_space(const char *text)
+{
+    sx_conf *root;
+    sx_domain *s;
+    if (sx_config_parse(a, text, "test.cfg", NULL, &root, &d)) { sx_diags_print(&d, stderr); cr_assert_fail("%s", text); }
+    vars = sx_scope_open(a, NULL, sx_conf_member(root, "vars"));
+    return sx_domain_open(a, sx_conf_member(root, "space"), sx_conf_member(root, "vars"), vars, 1, 0, &s, &d) ? NULL : s;
+}
+
+static void draw(const sx_domain *s, long trial, double *x)
+{
+    sx_rng r;
+    sx_rng_init(&r, 1777, trial, "test");
+    for (int i = 0; i < s->space.n; i++) x[i] = sx_axis_at(s->space.axis[i], sx_uniform(&r));
+    sx_domain_repair(s, x);
+}
+
+static long integer(const sx_scope *s, const char *name)
+{
+    sx_datum v;
+    cr_assert_eq(sx_scope_get(a, s, name, SX_NOWHERE, &v, &d), 0);
+    cr_assert_eq(v.kind, SX_DATUM_INT);
+    return (long)v.i;
+}
+
+static const char convstrix[] =
+    "vars = { num_blocks = 4; block_size = 1; fcl_layers = 1; fcl_size = 1024; drop_rate = 0.3; activation = \"relu\";"
+    " optimizer = \"adamax\"; lr = 0.0005; batch = 32; };"
+    "space = { batch = { choice = [ 16, 32, 64 ]; }; lr = { loguniform = [ 1e-4, 1.0 ]; }; num_blocks = { int = [ 2, 6 ]; };"
+    " block_size = { int = [ 1, 3 ]; }; fcl_layers = { int = [ 1, 4 ]; }; fcl_size = { choice = [ 512, 768, 1024, 1536 ]; };"
+    " drop_rate = { uniform = [ 0.05, 0.5, 0.05 ]; }; activation = { choice = [ \"relu\", \"selu\", \"tanh\" ]; };"
+    " optimizer = { choice = [ \"adam\", \"adamax\", \"nadam\", \"rmsprop\" ]; }; };";
+static const char vggstrix[] =
+    "vars = { num_blocks = 0; block_size = 0; lr = 0.001; double = \"${2 * block_size}\"; };"
+    "space = { conv = { choice = ( { num_blocks = 0; block_size = 0; },"
+    " { num_blocks = 1; block_size = { int = [ 1, 3 ]; }; }, { num_blocks = { int = [ 2, 3 ]; }; block_size = 1; } ); }; };";
+
+Test(space, convstrix_has_nine_axes)
+{
+    const sx_domain *s = open_space(convstrix);
+    static const char *const name[] = { "batch", "lr", "num_blocks", "block_size", "fcl_layers", "fcl_size", "drop_rate",
+                                        "activation", "optimizer" };
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.n, 9);
+    for (int i = 0; i < 9; i++) {
+        cr_assert_str_eq(s->space.axis[i]->name, name[i]);
+        cr_assert_eq(s->space.axis[i]->whens, 0);
+    }
+    cr_assert_eq(s->space.axis[1]->log, true);
+    cr_assert_eq(s->space.axis[2]->whole, true);
+    cr_assert_eq(s->space.axis[0]->level[2], 64);
+    cr_assert_null(s->space.axis[7]->level);
+    cr_assert_eq(sx_domain_size(s), 0);          /* lr is continuous */
+}
+
+Test(space, vggstrix_draws_exactly_its_six_pairs)
+{
+    const sx_domain *s = open_space(vggstrix);
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.n, 3);
+    cr_assert_eq(sx_domain_size(s), 6);
+    long seen[4][4] = { { 0 } };
+    for (long t = 0; t < 2000; t++) {
+        double x[3];
+        draw(s, t, x);
+        const sx_scope *at = sx_domain_bind(a, s, x, vars);
+        const long blocks = integer(at, "num_blocks"), size = integer(at, "block_size");
+        cr_assert(blocks >= 0 && blocks < 4 && size >= 0 && size < 4);
+        cr_assert_eq(integer(at, "double"), 2 * size);               /* computed variables follow the trial */
+        seen[blocks][size]++;
+        sx_named *named;
+        const long n = sx_domain_values(a, s, x, &named);
+        cr_assert_eq(n, blocks == 0 ? 1 : 2);
+        double back[3];
+        cr_assert_eq(sx_domain_point(a, s, named, n, vars, back, &d), 0);
+        for (int i = 0; i < 3; i++) cr_assert(x[i] == back[i] || (isnan(x[i]) && isnan(back[i])));
+    }
+    for (int b = 0; b < 4; b++)
+        for (int k = 0; k < 4; k++) {
+            const bool legal = (b == 0 && k == 0) || (b == 1 && k >= 1) || (b >= 2 && k == 1);
+            cr_assert_eq(seen[b][k] > 50, legal, "%d %d drawn %ld times", b, k, seen[b][k]);
+            cr_assert(legal || seen[b][k] == 0);
+        }
+}
+
+Test(space, a_point_is_found_from_variables)
+{
+    const sx_domain *s = open_space(vggstrix);
+    double x[3];
+    cr_assert_eq(sx_domain_point(a, s, NULL, 0, vars, x, &d), 0);    /* vars: no blocks, so branch 0 */
+    cr_assert(x[0] == 0 && isnan(x[1]) && isnan(x[2]));
+    const sx_named two[] = { { "num_blocks", { .kind = SX_DATUM_INT, .i = 1 } }, { "block_size", { .kind = SX_DATUM_INT, .i = 3 } } };
+    cr_assert_eq(sx_domain_point(a, s, two, 2, vars, x, &d), 0);
+    cr_assert(x[0] == 1 && x[1] == 3 && isnan(x[2]));
+    const sx_named branch[] = { { "conv", { .kind = SX_DATUM_TEXT, .s = "2" } }, { "num_blocks", { .kind = SX_DATUM_REAL, .r = 3 } } };
+    cr_assert_eq(sx_domain_point(a, s, branch, 2, vars, x, &d), 0);
+    cr_assert(x[0] == 2 && isnan(x[1]) && x[2] == 3);
+    const sx_named none[] = { { "num_blocks", { .kind = SX_DATUM_INT, .i = 7 } } };
+    cr_assert_eq(sx_domain_point(a, s, none, 1, vars, x, &d), SX_E_REFUSED);
+    const sx_named inactive[] = { { "conv", { .kind = SX_DATUM_INT, .i = 0 } }, { "block_size", { .kind = SX_DATUM_INT, .i = 2 } } };
+    cr_assert_eq(sx_domain_point(a, s, inactive, 2, vars, x, &d), SX_E_REFUSED);
+    const sx_named wrong[] = { { "num_block", { .kind = SX_DATUM_INT, .i = 1 } } };
+    cr_assert_eq(sx_domain_point(a, s, wrong, 1, vars, x, &d), SX_E_REFUSED);
+    cr_assert_str_eq(d.v[d.n - 1].hint, "Did you mean 'num_blocks'?");
+}
+
+Test(space, stored_decimals_come_back_on_the_grid)
+{
+    const sx_domain *s = open_space("vars = { r = 0.1; }; space = { r = { uniform = [ 0.05, 0.5, 0.05 ]; }; };");
+    const sx_named v = { "r", { .kind = SX_DATUM_REAL, .r = 0.15000000000000002 } };
+    double x;
+    cr_assert_eq(sx_domain_point(a, s, &v, 1, vars, &x, &d), 0);
+    cr_assert_eq(x, 0.15);
+    const sx_named off = { "r", { .kind = SX_DATUM_REAL, .r = 0.16 } };
+    cr_assert_eq(sx_domain_point(a, s, &off, 1, vars, &x, &d), SX_E_REFUSED);
+    cr_assert_eq(sx_domain_size(s), 10);
+}
+
+Test(space, one_variable_in_several_branches)
+{
+    const sx_domain *same = open_space("vars = { n = 1; k = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; k = 1; },"
+                                       " { n = { int = [1, 3]; }; k = 2; }, { name = \"none\"; n = 0; } ); }; };");
+    cr_assert_not_null(same);
+    cr_assert_eq(same->space.n, 2);
+    cr_assert_str_eq(same->space.axis[1]->name, "n");
+    cr_assert_eq(same->space.axis[1]->whens, 1);
+    cr_assert_eq(same->space.axis[1]->when[0].n, 2);
+    cr_assert_eq(sx_domain_size(same), 7);
+    const sx_domain *other = open_space("vars = { n = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; },"
+                                        " { name = \"wide\"; n = { int = [4, 9]; }; } ); }; };");
+    cr_assert_eq(other->space.n, 3);
+    cr_assert_str_eq(other->space.axis[1]->name, "n@0");
+    cr_assert_str_eq(other->space.axis[2]->name, "n@wide");
+    cr_assert_eq(sx_domain_size(other), 9);
+    const sx_named v = { "n", { .kind = SX_DATUM_INT, .i = 7 } };
+    double x[3];
+    cr_assert_eq(sx_domain_point(a, other, &v, 1, vars, x, &d), 0);
+    cr_assert(x[0] == 1 && isnan(x[1]) && x[2] == 7);
+}
+
+Test(space, branches_nest)
+{
+    const sx_domain *s = open_space(
+        "vars = { p = 1; q = 1; }; space = { outer = { choice = ( { p = 1; },"
+        " { inner = { choice = ( { q = 1; }, { q = { int = [2, 4]; }; } ); }; p = { choice = [ 5, 6 ]; }; } ); }; };");
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.n, 4);
+    cr_assert_eq(sx_domain_size(s), 1 + (1 + 3) * 2);
+    for (long t = 0; t < 200; t++) {
+        double x[4];
+        draw(s, t, x);
+        for (int i = 1; i < 4; i++) cr_assert(x[0] == 1 || isnan(x[i]));
+        const sx_scope *at = sx_domain_bind(a, s, x, vars);
+        cr_assert_eq(integer(at, "p") > 1, x[0] == 1);
+    }
+}
+
+Test(space, vectors_follow_their_count)
+{
+    const sx_domain *s = open_space("vars = { n = 2; f = [ 8, 8, 8 ]; }; space = { f = { per = \"n\"; choice = [ 8, 16 ]; };"
+                                    " n = { int = [ 1, 3 ]; }; };");
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.n, 4);
+    cr_assert_str_eq(s->space.axis[0]->name, "n");                   /* parents come first */
+    cr_assert_str_eq(s->space.axis[3]->name, "f[2]");
+    cr_assert_eq(s->space.axis[1]->when[0].n, 3);
+    cr_assert_eq(s->space.axis[3]->when[0].n, 1);
+    cr_assert_eq(sx_domain_size(s), 2 + 4 + 8);
+    for (long t = 0; t < 50; t++) {
+        double x[4], back[4];
+        draw(s, t, x);
+        const sx_scope *at = sx_domain_bind(a, s, x, vars);
+        sx_datum f;
+        cr_assert_eq(sx_scope_get(a, at, "f", SX_NOWHERE, &f, &d), 0);
+        cr_assert_eq(f.n, integer(at, "n"));
+        sx_named *named;
+        const long n = sx_domain_values(a, s, x, &named);
+        cr_assert_eq(sx_domain_point(a, s, named, n, vars, back, &d), 0);
+        for (int i = 0; i < 4; i++) cr_assert(x[i] == back[i] || (isnan(x[i]) && isnan(back[i])));
+    }
+    const sx_domain *fixed = open_space("vars = { n = 2; f = 1; }; space = { f = { per = \"n\"; int = [ 1, 9 ]; }; };");
+    cr_assert_eq(fixed->space.n, 2);
+    cr_assert_eq(fixed->space.axis[1]->whens, 0);
+    const sx_domain *branch = open_space(
+        "vars = { n = 3; f = 1; }; space = { f = { per = \"n\"; int = [ 1, 9 ]; };"
+        " c = { choice = ( { n = 1; }, { n = { choice = [ 0, 2 ]; }; }, { name = \"vars\"; } ); }; };");
+    cr_assert_not_null(branch);
+    cr_assert_eq(sx_domain_size(branch), 9 + (1 + 81) + 729);
+}
+
+Test(space, bounds_may_be_expressions)
+{
+    const sx_domain *s = open_space("vars = { w = 8; x = 9; }; space = { x = { int = [ \"w + 1\", \"2 ** w\" ]; }; };");
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.axis[0]->low, 9);
+    cr_assert_eq(s->space.axis[0]->high, 256);
+}
+
+Test(space, optuna_reads_the_axes)
+{
+    const sx_domain *s = open_space(
+        "vars = { lr = 1; r = 1; n = 1; c = 1; m = 0; q = 1; b = 1; };"
+        "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; n = { int = [ 1, 4 ]; };"
+        " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = ( 0, 0.5 ); };"
+        " q = { quniform = [ 1, 16, 2 ]; }; b = { choice = ( { name = \"one\"; }, { m2 = 1; } ); }; };");
+    cr_assert_null(s);                           /* m2 is no variable */
+    s = open_space("vars = { lr = 1; r = 1; n = 1; c = 1; m = 0; q = 1; b = 1; };"
+        "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; n = { int = [ 1, 4 ]; };"
+        " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = ( 0, 0.5 ); };"
+        " q = { quniform = [ 1, 16, 2 ]; }; b = { choice = ( { name = \"one\"; }, { } ); }; };");
+    static const char *const want[] = {
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, \"log\": true}}",
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": 0.05, \"low\": 0.05, \"high\": 0.5, \"log\": false}}",
+        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}",
+        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", \"s\\\"\\u00e9\", true, 3, 2.5, \"[1, 2]\"]}}",
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": -5.0, \"high\": 5.0, \"log\": false}}",
+        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 2, \"low\": 0, \"high\": 16}}",
+        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"one\", \"1\"]}}" };
+    cr_assert_not_null(s);
+    for (int i = 0; i < s->space.n; i++) cr_assert_str_eq(sx_axis_optuna(a, s->var[i]), want[i]);
+}
+
+Test(space, json_tells_conditions)
+{
+    const sx_domain *s = open_space(vggstrix);
+    cr_assert_str_eq(sx_domain_json(a, s),
+        "{\"axes\": [{\"name\": \"conv\", \"variable\": \"conv\", \"kind\": \"choice\", \"options\": [\"0\", \"1\", \"2\"]}, "
+        "{\"name\": \"block_size\", \"variable\": \"block_size\", \"kind\": \"real\", \"low\": 1.0, \"high\": 3.0, \"step\": 1.0, "
+        "\"log\": false, \"round\": false, \"whole\": true, \"when\": [{\"parent\": \"conv\", \"values\": [\"1\"]}]}, "
+        "{\"name\": \"num_blocks\", \"variable\": \"num_blocks\", \"kind\": \"real\", \"low\": 2.0, \"high\": 3.0, \"step\": 1.0, "
+        "\"log\": false, \"round\": false, \"whole\": true, \"when\": [{\"parent\": \"conv\", \"values\": [\"2\"]}]}]}");
+}
+
+Test(space, wrong_domains_are_refused)
+{
+    static const char *const wrong[][2] = {
+        { "x = { int = [4, 1]; };", "int: the lower end 4 is above the upper end 1" },
+        { "x = { loguniform = [0, 1]; };", "loguniform: the lower end 0 is not above 0" },
+        { "x = { int = [1, 2.5]; };", "mismatched element type in array" },
+        { "x = { int = (1, 2.5); };", "'int' is 2.5, not an integer" },
+        { "x = { uniform = [0, 1, 0]; };", "uniform: the step 0 is not above 0" },
+        { "x = { normal = [0, -1]; };", "normal: the deviation -1 is not above 0" },
+        { "x = { quniform = [0, 1]; };", "quniform takes [low, high, step]" },
+        { "x = { int = 3; };", "int takes [low, high] or [low, high, step]" },
+        { "x = { choice = [ ]; };", "choice takes a list of options" },
+        { "x = { choice = [ 1, 1 ]; };", "option '1' stands in the choice twice" },
+        { "x = { choice = ( 1, { x = 2; } ); };", "a choice is between values or between groups, not both" },
+        { "x = { choice = [ 1, 2 ]; weights = [ 1 ]; };", "2 options need as many weights" },
+        { "x = { choice = [ 1, 2 ]; weights = [ 0, 0 ]; };", "all weights are 0" },
+        { "x = { int = [1, 2]; weights = [ 1, 1 ]; };", "only a choice has weights" },
+        { "x = { int = [1, 2]; uniform = [ 1, 2 ]; };", "domain 'x' is both int and uniform" },
+        { "x = { unifrom = [1, 2]; };", "a domain has no 'unifrom'" },
+        { "x = { };", "'x' says no kind of domain" },
+        { "x = 3;", "'x' is a value, not a domain" },
+        { "xx = { int = [1, 2]; };", "the space names 'xx', which is no variable" },
+        { "x = { int = [1, 2]; }; c = { choice = ( { x = 1; } ); };", "'x' gets a value twice in the space" },
+        { "x = { per = \"y\"; int = [1, 2]; }; y = { uniform = [1, 2]; };", "'y' is no count: it has no few integer values" },
+        { "x = { per = \"nix\"; int = [1, 2]; };", "undefined variable 'nix'" },
+        { "x = { int = [1, \"1 / 0\"]; };", "mismatched element type in array" },
+        { "x = { int = (1, \"1 / 0\"); };", "division by zero" } };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        sx_diags_init(&d, a);
+        sx_conf *root;
+        sx_domain *s;
+        const char *text = sx_format(a, "vars = { x = 1; y = 2; }; space = { %s };", wrong[i][0]);
+        int rc = sx_config_parse(a, text, "test.cfg", NULL, &root, &d);
+        if (!rc) {
+            const sx_conf *v = sx_conf_member(root, "vars");
+            rc = sx_domain_open(a, sx_conf_member(root, "space"), v, sx_scope_open(a, NULL, v), 1, 0, &s, &d);
+        }
+        cr_assert_eq(rc, SX_E_CONFIG, "%s", wrong[i][0]);
+        cr_assert_str_eq(d.v[0].text, wrong[i][1]);
+    }
+}
+
+Test(space, steps_that_miss_the_end_are_told)
+{
+    const sx_domain *s = open_space("vars = { x = 1; }; space = { x = { int = [ 1, 6, 2 ]; }; };");
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.axis[0]->high, 5);
+    cr_assert_eq(d.n, 1);
+    cr_assert_eq(d.errors, 0);
+}
+
+Test(space, a_missing_space_has_no_axes)
+{
+    sx_domain *s;
+    cr_assert_eq(sx_domain_open(a, NULL, NULL, NULL, 1, 0, &s, &d), 0);
+    cr_assert_eq(s->space.n, 0);
+    cr_assert_eq(sx_domain_size(s), 1);
+}
