@@ -140,10 +140,13 @@ typedef struct {
     struct { uint64_t *v; long n, cap; } seen;   /* sorted hashes of the points so far */
 } tally;
 
-static void count_reason(sx_arena *a, tally *t, const char *text)
+/* What follows ": " are the point's own numbers. */
+static void count_reason(sx_arena *a, sx_arena *keep, tally *t, const char *text)
 {
+    const char *colon = strstr(text, ": ");
+    if (colon) text = sx_strndup(a, text, (size_t)(colon - text));
     for (long i = 0; i < t->reasons.n; i++) if (!strcmp(t->reasons.v[i].text, text)) { t->reasons.v[i].n++; return; }
-    SX_PUSH(a, t->reasons, ((reason){ sx_strdup(a, text), 1 }));
+    SX_PUSH(keep, t->reasons, ((reason){ sx_strdup(keep, text), 1 }));
 }
 
 static uint64_t hash_point(const double *x, int n)
@@ -195,7 +198,7 @@ static int try_point(cli_context *c, const sx_exp *e, const sx_machine *m, long 
         t->built++;
         t->fit += !m || !m->info.memory || cost.total <= m->info.memory;
     } else if (rc == SX_E_REFUSED) {
-        count_reason(c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
+        count_reason(a, c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
     } else {
         for (long i = 0; i < own.n && i < 1; i++) (void)sx_error(&c->diags, rc, own.v[i].where, "%s", own.v[i].text);
     }

@@ -51,6 +51,15 @@ static bool write_layer(const sx_entry *e, const void *params, const row_shape *
     return !g->refused;
 }
 
+/* A weight that the loss does not depend on has no gradient: that is told, and no refusal. */
+static bool gradients(trial *t)
+{
+    sx_graph *g = t->r->g;
+    (void)!sx_grad(g, t->loss, 1, &t->n, &t->weights, &t->grads);
+    for (long i = 0; i < t->n && !g->refused; i++) rig_result(t->r, t->grads[i], sx_format(g->arena, "grad%ld", i));
+    return !g->refused;
+}
+
 /* Rows of sum(y factor), and its gradients. */
 static bool write_loss(trial *t)
 {
@@ -64,10 +73,7 @@ static bool write_loss(trial *t)
     t->loss = sx_reshape(g, sx_reduce(g, t->product, SX_SUM, (1u << y->rank) - 2), SX_SHAPE(1));
     sx_graph_result(g, t->product, "product");
     sx_graph_result(g, t->loss, "loss");
-    if (sx_grad(g, t->loss, 1, &t->n, &t->weights, &t->grads)) return false;
-    for (long i = 0; i < t->n; i++)
-        if (t->grads[i].id) sx_graph_result(g, t->grads[i], sx_format(g->arena, "grad%ld", i));
-    return !g->refused;
+    return gradients(t);
 }
 
 /* Numbers for all that is bound. Weights away from 0, so that no difference crosses a kink unnoticed. */
@@ -252,10 +258,7 @@ static int check_row_values(conform *c, const sx_entry *e, bool gradient)
     trial t = { .r = r };
     sx_t labels = { 0 };
     bool ok = write_row_values(c, e, &t, &labels);
-    if (ok && gradient) {
-        ok = !sx_grad(r->g, t.loss, 1, &t.n, &t.weights, &t.grads);
-        for (long i = 0; ok && i < t.n; i++) if (t.grads[i].id) sx_graph_result(r->g, t.grads[i], "grad");
-    }
+    if (ok && gradient) ok = gradients(&t);
     if (!conform_check(c, ok, "builds on the probabilities of a softmax")) conform_diags(c, &r->d);
     else {
         const sx_val *v = sx_graph_val(r->g, t.loss);

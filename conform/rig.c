@@ -26,10 +26,17 @@ void rig_write(rig *r, sx_t t, const void *from)
         SX_BUG("writing to the device failed: %s", r->machine->device->last_error());
 }
 
+void rig_result(rig *r, sx_t t, const char *name)
+{
+    const sx_val *v = sx_graph_val(r->g, sx_graph_root(r->g, t));
+    if (v && v->role == SX_ROLE_TEMP) sx_graph_result(r->g, t, name);
+}
+
 float *rig_read(rig *r, sx_t t)
 {
-    const sx_memory *m = t.id ? r->memory[t.id - 1] : NULL;
-    const sx_val *v = sx_graph_val(r->g, t);
+    const sx_t root = sx_graph_root(r->g, t);
+    const sx_memory *m = root.id ? r->memory[root.id - 1] : NULL;
+    const sx_val *v = sx_graph_val(r->g, root);
     float *out = m ? sx_alloc(r->a, sx_val_bytes(v)) : NULL;
     if (out && r->machine->device->read(r->machine->queue, m->buf, 0, out, sx_val_bytes(v)))
         SX_BUG("reading from the device failed: %s", r->machine->device->last_error());

@@ -13,6 +13,7 @@ typedef struct {
 /* A graph to write into; the arena is a child of c's. */
 rig *rig_open(conform *c, bool training, long batch);
 void rig_close(rig *r);
+void rig_result(rig *r, sx_t t, const char *name);                   /* to be read after a run; the same value twice is fine */
 /* Plans and compiles what was written; weights and states get their first numbers, 0 elsewhere. 0 or SX_E_*. */
 int rig_compile(conform *c, rig *r);
 int rig_run(rig *r);
