@@ -6,6 +6,9 @@ AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUI
 EXTRA_DIST += tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
+	tests/test_ask \
+	tests/test_pruners \
+	tests/test_samplers \
 	tests/test_axis \
 	tests/test_config \
 	tests/test_diag \
@@ -62,3 +65,5 @@ include tests/plugins/local.mk
 check_PROGRAMS += bench/hpo
 bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/functions.h
 bench_hpo_LDADD = libconform.la libstrix.la -lm
+tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
+EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/golden/make_median.py
