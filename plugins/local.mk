@@ -57,3 +57,7 @@ plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/c
 # Contraction: without it gcc -std=c11 makes two instructions of every multiply-add.
 plugins_devices_cpu_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast $(OPENBLAS_CFLAGS)
 plugins_devices_cpu_la_LIBADD = $(OPENBLAS_LIBS) -lpthread -lm
+# The skeleton is built by make check, so that it does not rot.
+check_LTLIBRARIES += plugins/template/layer.la
+plugins_template_layer_la_LDFLAGS = $(AM_LDFLAGS) -rpath $(abs_top_builddir)
+EXTRA_DIST += plugins/README.md
