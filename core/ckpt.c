@@ -181,7 +181,8 @@ static int check_tensors(sx_arena *a, const char *file, const sx_blobs *b, const
         if (!from) return sx_error(d, SX_E_DATA, (sx_where){ .file = file }, "this checkpoint is of another net: it lacks '%s'", t[i].name);
         if (!same_shape(from, &t[i])) return other_shape(a, file, from, &t[i], d);
     }
-    return 0;
+    if (!slots || b->n == tensors) return 0;
+    return sx_error(d, SX_E_DATA, (sx_where){ .file = file }, "this checkpoint is of another net: it has %ld tensors, the net %ld", b->n, tensors);
 }
 
 int sx_ckpt_load(sx_arena *a, const char *file, sx_net *n, sx_progress_state *s, sx_diags *d)

@@ -239,12 +239,13 @@ static void put_values(run *r, long at, const sx_tally *t)
     for (long i = 0; i < r->e->train.metrics; i++) r->value[at + 1 + i] = t->metric[i];
 }
 
-static int check_loss(const run *r, double loss, const char *what)
+static int check_loss(const run *r, double loss)
 {
     const double most = r->e->train.divergence;
     if (isfinite(loss) && !(most > 0 && loss > most)) return 0;
-    sx_error(r->d, SX_E_DIVERGED, SX_NOWHERE, "the %s loss is %g in epoch %ld", what, loss, r->epoch + 1);
-    sx_hint(r->d, "Try a lower learning rate, or train.clip.");
+    sx_error(r->d, SX_E_DIVERGED, SX_NOWHERE, "the training loss %s in epoch %ld",
+             isfinite(loss) ? sx_format(r->a, "is %g", loss) : "is not finite", r->epoch + 1);
+    sx_hint(r->d, "Try a lower learning rate, or train.optimizer.clip.");
     return SX_E_DIVERGED;
 }
 
@@ -255,7 +256,7 @@ static int learn(run *r)
     sx_tally t;
     r->from = 0, r->span = 3.0 * (double)s->fit / (3.0 * (double)s->fit + (double)s->val);   /* a step costs about three looks */
     int bad = sx_net_train(r->n, r->epoch, r->monitor, &w, &t, r->d);
-    if (!bad) bad = check_loss(r, t.loss, "training");
+    if (!bad) bad = check_loss(r, t.loss);
     if (bad) return bad;
     put_values(r, 0, &t);
     if (!s->val) return 0;

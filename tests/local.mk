@@ -3,7 +3,7 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
 	STRIX_SOURCE='$(abs_top_srcdir)'; export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE;
-EXTRA_DIST += tests/data/classification_report.json tests/tap.sh tests/graph_help.h
+EXTRA_DIST += tests/train_help.h tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_ask \
@@ -11,6 +11,8 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_samplers \
 	tests/test_axis \
 	tests/test_config \
+	tests/test_ckpt \
+	tests/test_data \
 	tests/test_diag \
 	tests/test_exec \
 	tests/test_experiment \
@@ -27,7 +29,9 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_rng \
 	tests/test_shape \
 	tests/test_space \
-	tests/test_tensors
+	tests/test_step \
+	tests/test_tensors \
+	tests/test_train
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif

@@ -1,0 +1,70 @@
+/* test_data.c: the split, the order of an epoch, tables on the device, and what is said of wrong data. */
+#include "train_help.h"
+
+TestSuite(data, .init = bench_begin, .fini = bench_end);
+
+Test(data, order_is_a_permutation_that_depends_on_key_and_epoch)
+{
+    enum { N = 50, BATCH = 8 };
+    int32_t rows[N], one[N + BATCH], two[N + BATCH], seen[3 * N] = { 0 };
+    for (int i = 0; i < N; i++) rows[i] = 3 * i;
+    const sx_key key = sx_key_of(1, 2, "shuffle");
+    cr_assert_eq(sx_data_order(rows, N, BATCH, true, key, 4, false, one), 6);
+    for (int i = 0; i < N; i++) seen[one[i]]++;
+    for (int i = 0; i < N; i++) cr_assert_eq(seen[3 * i], 1);
+    sx_data_order(rows, N, BATCH, true, key, 4, false, two);
+    cr_assert_eq(memcmp(one, two, sizeof rows), 0);
+    sx_data_order(rows, N, BATCH, true, key, 5, false, two);
+    cr_assert_neq(memcmp(one, two, sizeof rows), 0, "the next epoch has another order");
+    sx_data_order(rows, N, BATCH, true, sx_key_of(1, 3, "shuffle"), 4, false, two);
+    cr_assert_neq(memcmp(one, two, sizeof rows), 0, "another trial has another order");
+}
+
+Test(data, order_pads_with_the_first_row)
+{
+    const int32_t rows[5] = { 9, 8, 7, 6, 5 };
+    int32_t order[9];
+    cr_assert_eq(sx_data_order(rows, 5, 4, false, (sx_key){ { 0, 0 } }, 0, true, order), 2);
+    const int32_t want[8] = { 9, 8, 7, 6, 5, 9, 9, 9 };
+    cr_assert_eq(memcmp(order, want, sizeof want), 0);
+}
+
+Test(data, split_takes_a_fifth_at_random)
+{
+    no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
+    no_errors(bench_net(1, true), "net");
+    const sx_data_shape *s = &t.data->shape;
+    int seen[TRAIN_ROWS + TEST_ROWS] = { 0 };
+    cr_assert(s->val == 40 && s->fit == 160 && s->test == 30 && s->rows == 230 && s->classes == 5);
+    for (long i = 0; i < s->fit; i++) seen[t.data->fit[i]]++;
+    for (long i = 0; i < s->val; i++) seen[t.data->val[i]]++;
+    for (long i = 0; i < s->test; i++) seen[t.data->test[i]]++;
+    for (int i = 0; i < TRAIN_ROWS + TEST_ROWS; i++) cr_assert_eq(seen[i], 1, "row %d", i);
+    for (long i = 1; i < s->val; i++) cr_assert_lt(t.data->val[i - 1], t.data->val[i]);
+    cr_assert_lt(t.data->val[5], 160, "not the last fifth");
+    cr_assert(t.data->val[39] > 40, "not the first fifth");
+    for (long i = 0; i < s->rows; i++) cr_assert_eq(t.data->label[i], (i < TRAIN_ROWS ? i : i - TRAIN_ROWS) % 5);
+    unsigned char x[SIDE * SIDE];
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x->buf, TRAIN_ROWS * SIDE * SIDE, x, sizeof x), "read");
+    cr_assert(x[0] == 200 && x[SIDE] == SIDE * 17 % 60, "the test part lies behind the training part");
+}
+
+Test(data, missing_file_names_it_and_helps)
+{
+    no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
+    unlink(in_dir("train-y"));
+    cr_assert_eq(bench_net(1, true), SX_E_DATA);
+    cr_assert_str_eq(t.diags.v[0].where.file, in_dir("train-y"));
+    cr_assert(t.diags.v[0].hint);
+}
+
+Test(data, parts_must_agree)
+{
+    no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
+    FILE *f = fopen(in_dir("test-x"), "wb");
+    put32(f, 0x803), put32(f, TEST_ROWS), put32(f, 1), put32(f, 1);
+    for (int i = 0; i < TEST_ROWS; i++) fputc(0, f);
+    fclose(f);
+    cr_assert_eq(bench_net(1, true), SX_E_DATA);
+    cr_assert(strstr(t.diags.v[0].text, "another shape"));
+}
