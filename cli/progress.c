@@ -1,5 +1,5 @@
-/* progress.c: what runs now: a status block on a terminal, else one plain line an epoch; --events as JSON lines.
- * Everything goes to stderr, redrawn at most ten times a second, never inside a step. */
+/* progress.c: what runs now: a status block on a terminal, else one plain line an epoch; --events as JSON
+ * lines. Everything goes to stderr, redrawn at most ten times a second, never inside a step. */
 #include "cli.h"
 #include <langinfo.h>
 #include <pthread.h>
@@ -88,7 +88,10 @@ static void bar_text(const cli_progress *p, double share, char *out, size_t size
     const int full = (int)(share * BAR + 1e-9);
     size_t at = 0;
     for (int i = 0; i < BAR && at + 4 < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s", p->utf8 ? i < full ? "━" : "╌" : i < full ? "#" : ".");
+        at += (size_t)snprintf(out + at, size - at, "%s",
+                               p->utf8    ? i < full ? "━" : "╌"
+                               : i < full ? "#"
+                                          : ".");
 }
 
 static void lane_line(const cli_progress *p, const lane *l, char *out, size_t size)
@@ -104,7 +107,8 @@ static void head_line(const cli_progress *p, char *out, size_t size)
 {
     char best[128] = "";
     if (p->want.has_best)
-        snprintf(best, sizeof best, "  best %s %.6g (trial %ld)", p->want.objective, p->want.best, p->want.best_trial);
+        snprintf(best, sizeof best, "  best %s %.6g (trial %ld)", p->want.objective, p->want.best,
+                 p->want.best_trial);
     snprintf(out, size, "%s  %ld/%ld trials%s  %s", p->want.title, p->want.done, p->want.trials, best,
              cli_seconds(p->c->arena, now(CLOCK_MONOTONIC) - p->started));
 }
@@ -142,7 +146,8 @@ static void draw(cli_progress *p, bool now_please)
 }
 
 /* A line that stays: above the block, or with the time of day. */
-static void say(cli_progress *p, const char *color, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void say(cli_progress *p, const char *color, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void say(cli_progress *p, const char *color, const char *fmt, ...)
 {
     if (!p->block && !p->lines) return;
@@ -194,8 +199,11 @@ static void values_text(const char *json, char *out, size_t size)
     else json_object_foreach(o, key, v) {
         char number[40];
         snprintf(number, sizeof number, json_is_integer(v) ? "%.0f" : "%.6g", json_number_value(v));
-        const char *text = json_is_string(v) ? json_string_value(v) : json_is_true(v) ? "true" : json_is_false(v) ? "false"
-            : json_is_number(v) ? number : "..";
+        const char *text = json_is_string(v)   ? json_string_value(v)
+                           : json_is_true(v)   ? "true"
+                           : json_is_false(v)  ? "false"
+                           : json_is_number(v) ? number
+                                               : "..";
         if (at < size) at += (size_t)snprintf(out + at, size - at, "%s%s=%s", at ? " " : "", key, text);
     }
     json_decref(o);
@@ -214,7 +222,8 @@ cli_progress *cli_progress_open(cli_context *c, const cli_progress_want *w)
 {
     cli_progress *p = SX_NEW(c->arena, cli_progress);
     const char *term = getenv("TERM"), *codeset = nl_langinfo(CODESET);
-    const bool tty = isatty(STDERR_FILENO) && term && strcmp(term, "dumb"), quiet = c->verbosity < 0 || c->progress == CLI_PROGRESS_NEVER;
+    const bool tty = isatty(STDERR_FILENO) && term && strcmp(term, "dumb"),
+               quiet = c->verbosity < 0 || c->progress == CLI_PROGRESS_NEVER;
     p->c = c;
     p->want = *w;
     p->want.title = sx_strdup(c->arena, w->title ? w->title : "");
@@ -269,7 +278,8 @@ void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e)
     json_t *event = event_of("epoch", trial), *metrics = json_object();
     for (long i = 0; i < e->n; i++) {
         if (at < sizeof l->text)
-            at += (size_t)snprintf(l->text + at, sizeof l->text - at, "%s%s %.4g", i ? "  " : "", e->name[i], e->value[i]);
+            at += (size_t)snprintf(l->text + at, sizeof l->text - at, "%s%s %.4g", i ? "  " : "", e->name[i],
+                                   e->value[i]);
         cli_json_real(metrics, e->name[i], e->value[i]);
     }
     if (p->lines || p->want.trials == 0) {       /* of a single training every epoch stays on the screen */
@@ -301,10 +311,14 @@ void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, c
     const double seconds = now(CLOCK_MONOTONIC) - l->started;
     const bool best = improves(p, fate, value);
     l->used = false;
-    if (fate != SX_PAUSED) p->want.done++;
+    if (fate != SX_PAUSED && fate != SX_RUNNING) p->want.done++;
     if (best) { p->want.has_best = true; p->want.best = value; p->want.best_trial = trial; }
     const char *shown = isfinite(value) ? sx_format(p->c->arena, "  %s %.6g", p->want.objective, value) : "";
-    say(p, best ? "1" : fate == SX_FAILED ? "31" : NULL, "%s%s%s%s  %s%s%s", label(l, name), cli_fate_name(fate), shown, best ? " (best)" : "",
+    say(p,
+        best                ? "1"
+        : fate == SX_FAILED ? "31"
+                            : NULL,
+        "%s%s%s%s  %s%s%s", label(l, name), cli_fate_name(fate), shown, best ? " (best)" : "",
         cli_seconds(p->c->arena, seconds), reason ? "  " : "", reason ? reason : "");
     json_t *e = event_of("trial_end", trial);
     json_object_set_new(e, "state", json_string(cli_fate_name(fate)));
@@ -336,9 +350,10 @@ void cli_progress_event(void *progress, const sx_event *e)
 {
     cli_progress *p = progress;
     const long trial = e->claim ? e->claim->row.t.number : -1;
-    if (!strcmp(e->kind, "trial_start")) cli_progress_start(p, trial, e->claim ? e->claim->row.values : NULL, e->of_epochs);
+    if (!strcmp(e->kind, "trial_start"))
+        cli_progress_start(p, trial, e->claim ? e->claim->row.values : NULL, e->of_epochs);
     else if (!strcmp(e->kind, "epoch") && e->epoch) cli_progress_epoch(p, trial, e->epoch);
-    else if (!strcmp(e->kind, "pulse")) cli_progress_pulse(p, trial, e->epoch ? e->epoch->epoch : 0, e->share);
+    else if (!strcmp(e->kind, "pulse")) cli_progress_pulse(p, trial, e->at_epoch, e->share);
     else if (!strcmp(e->kind, "trial_end")) cli_progress_end(p, trial, e->fate, e->value, e->reason);
 }
 

@@ -1,4 +1,156 @@
-/* tune.c: to be written. */
-#include "cli.h"
+/* tune.c: strix tune: creates or continues a study, runs its workers, shows the best trial and what it does on the test part. */
+#include "crew.h"
+#include "report.h"
+#include <stdlib.h>
+#include <string.h>
 
-const cli_verb verb_tune = { .name = "tune", .args = "FILE", .doc = "create or continue a search", .least = 1, .most = 1 };
+typedef struct { long complete, pruned, failed, running, all; } counts;
+
+static counts count(const sx_trial_row *const *row, long n)
+{
+    counts k = { .all = n < 0 ? 0 : n };
+    for (long i = 0; i < n; i++) {
+        k.complete += row[i]->t.fate == SX_DONE;
+        k.pruned += row[i]->t.fate == SX_PRUNED;
+        k.failed += row[i]->t.fate == SX_FAILED;
+    }
+    k.running = k.all - k.complete - k.pruned - k.failed;
+    return k;
+}
+
+/* --- The best net on the test part --- */
+
+typedef struct { bool there; sx_net *net; long rows; sx_tally tally; sx_verdicts verdicts; } tested;
+
+static int open_set(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data)
+{
+    (void)ctx;
+    return sx_data_open(c->arena, e, m, true, data, &c->diags);
+}
+
+static int test_best(cli_context *c, const sx_trial_row *best, tested *t)
+{
+    const char *weights = best->dir ? cli_run_weights(c, best->dir) : NULL;
+    *t = (tested){ 0 };
+    if (!weights || !sx_file_exists(weights)) return 0;
+    c->edits = (sx_edits){ 0 };                  /* the run's file has them already */
+    int rc = cli_open_run(c, best->dir, open_set, NULL, &t->net);
+    if (rc) return rc;
+    const sx_data *data = sx_net_data(t->net);
+    t->rows = data->shape.test;
+    if (t->rows) rc = cli_verdicts(c, t->net, data->test, t->rows, &t->tally, &t->verdicts);
+    t->there = !rc && t->rows;
+    return rc;
+}
+
+static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k, const tested *t)
+{
+    const sx_exp *e = sx_study_exp(s);
+    json_t *values = json_loads(best->values ? best->values : "{}", 0, NULL), *v;
+    const char *name;
+    printf("study %s: %ld trials, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s), k->all, k->complete, k->pruned, k->failed,
+           k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
+    printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective, *best->t.value);
+    json_object_foreach(values, name, v) {
+        char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        printf("  %-16s %s\n", name, json_is_string(v) ? json_string_value(v) : text ? text : "");
+        free(text);
+    }
+    json_decref(values);
+    if (best->dir) printf("run: %s\n", best->dir);
+    if (!t->there) return;
+    printf("\ntest  %ld rows  loss %.4f", t->rows, t->tally.loss);
+    for (long i = 0; i < e->train.metrics; i++) printf("  %s %.4f", e->train.metric[i].entry->item->name, t->tally.metric[i]);
+    printf("\n\n%s", sx_report_text(c->arena, &t->verdicts));
+}
+
+static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k, const tested *t)
+{
+    const sx_exp *e = sx_study_exp(s);
+    json_t *doc = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "study", sx_study_name(s), "store", sx_study_url(s), "trials",
+                            (json_int_t)k->all, "complete", (json_int_t)k->complete, "pruned", (json_int_t)k->pruned, "failed",
+                            (json_int_t)k->failed);
+    json_t *b = best ? json_pack("{s:I, s:s?}", "number", (json_int_t)best->t.number, "dir", best->dir) : json_null();
+    if (best) {
+        cli_json_real(b, "value", *best->t.value);
+        json_object_set_new(b, "values", json_loads(best->values, 0, NULL));
+    }
+    json_object_set_new(doc, "objective", json_string(e->tune.objective));
+    json_object_set_new(doc, "best", b);
+    if (t->there) {
+        json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report", sx_report_text(c->arena, &t->verdicts));
+        cli_json_real(o, "loss", t->tally.loss);
+        for (long i = 0; i < e->train.metrics; i++) cli_json_real(o, e->train.metric[i].entry->item->name, t->tally.metric[i]);
+        json_object_set_new(doc, "test", o);
+    }
+    cli_json_print(c, doc);
+}
+
+/* What the study has come to; 1: no trial was completed. */
+static int finish(cli_context *c, sx_study *s)
+{
+    const sx_trial_row *const *row;
+    tested t = { 0 };
+    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    if (n < 0) return (int)n;
+    const counts k = count(row, n);
+    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
+    const int rc = best ? test_best(c, best, &t) : 0;
+    if (c->json) print_json(c, s, best, &k, &t);
+    else if (best) print_text(c, s, best, &k, &t);
+    if (best || c->stop) return rc;
+    const char *why = NULL;
+    for (long i = n - 1; i >= 0 && !why; i--) why = row[i]->reason;
+    cli_fail(c, SX_E_REFUSED, "none of %ld trials was completed", n);
+    if (why) sx_detail(&c->diags, "The latest reason: %s", why);
+    return 1;
+}
+
+/* --trials is tune.trials by another name, so that workers elsewhere know it too. */
+static void edit_trials(cli_context *c)
+{
+    const long trials = cli_long(c, "trials", 0);
+    if (!trials) return;
+    const char **set = sx_alloc_array(c->arena, (size_t)c->edits.n_set + 1, sizeof *set);
+    if (c->edits.n_set) memcpy(set, c->edits.set, (size_t)c->edits.n_set * sizeof *set);
+    set[c->edits.n_set] = sx_format(c->arena, "tune.trials=%ld", trials);
+    c->edits.set = set;
+    c->edits.n_set++;
+}
+
+static int search(cli_context *c, const sx_exp *e, sx_study *s)
+{
+    crew_want w = { .study = s, .jobs = (int)cli_long(c, "jobs", 1), .seconds = cli_real(c, "time", e->tune.time) };
+    w.progress = crew_progress(c, s);
+    int rc = sx_work_revive(s, 0, &c->diags);
+    if (!rc) rc = crew_run(c, &w);
+    cli_progress_close(w.progress);
+    if (rc && rc != SX_E_STOPPED) return rc;
+    const int bad = finish(c, s);
+    return rc ? rc : bad;
+}
+
+static int run(cli_context *c)
+{
+    sx_exp *e;
+    sx_study *s;
+    const char *aside = NULL;
+    edit_trials(c);
+    int rc = cli_load_experiment(c, c->arg[0], &e);
+    if (rc || c->dry_run) return rc;
+    if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);
+    if (aside && c->verbosity >= 0) fprintf(stderr, "the study so far is now called %s\n", aside);
+    if (!rc) rc = sx_study_open(c->arena, cli_registry(c), e, NULL, NULL, true, &s, &c->diags);
+    return rc ? rc : search(c, e, s);
+}
+
+static const cli_option options[] = {
+    { "trials", 0, CLI_LONG, "N", "trials of the study in all (default: tune.trials)", 1, 1e9 },
+    { "time", 0, CLI_TIME, "T", "start no trial after this time (default: tune.time)", 0, 0 },
+    { "jobs", 'j', CLI_LONG, "N", "worker processes (default: 1)", 1, 1024 },
+    { "fresh", 0, CLI_FLAG, NULL, "set an existing study of that name aside, and begin anew", 0, 0 },
+    CLI_END
+};
+
+const cli_verb verb_tune = { .name = "tune", .args = "FILE", .doc = "create or continue a search", .least = 1, .most = 1,
+                             .options = options, .run = run };

@@ -168,7 +168,9 @@ static void pass_on(const sx_diags *from, int rc, sx_diags *to)
 static int tell(job *j, sx_fate fate, double value, const char *reason)
 {
     event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = value, .reason = reason });
-    return sx_study_tell(j->w->s, &j->claim, fate, value, reason, j->w->d);
+    const int rc = sx_study_tell(j->w->s, &j->claim, fate, value, reason, &j->d);
+    if (rc && rc != SX_E_LOST) pass_on(&j->d, rc, j->w->d);
+    return rc == SX_E_LOST ? 0 : rc;             /* lost: somebody else finished it a moment ago */
 }
 
 /* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. */
@@ -246,7 +248,6 @@ static int one_trial(worker *w, long *done, long *failed)
         rc = run_trial(&j, &bad);
         ++*(bad ? failed : done);
         if (!rc) rc = sx_work_tidy(w->s, w->d);
-        if (rc == SX_E_LOST) rc = 0;             /* it was finished by somebody else a moment ago */
     }
     sx_arena_close(j.a);
     return rc;

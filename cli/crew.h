@@ -1,0 +1,21 @@
+/* crew.h: the worker processes of one command, and the line between them and it. */
+#ifndef CREW_H
+#define CREW_H
+#include "cli.h"
+
+typedef struct {
+    sx_study *study;                             /* opened for writing: leases of workers that died are given back at once */
+    int jobs;
+    double seconds;                              /* no trial starts after that many; 0: no limit */
+    cli_progress *progress;
+} crew_want;
+/* Runs `strix worker` processes until nothing is left. 0; SX_E_STOPPED; the first error that ended a worker, told in c->diags. */
+int crew_run(cli_context *c, const crew_want *w);
+cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with what the study has so far */
+
+/* The line: one JSON object per event, each written at once. */
+void wire_event(int fd, const sx_event *e);
+void wire_errors(int fd, const sx_diags *d);
+/* Shows one line of a worker; *trial: the one it is at, -1: none. */
+void wire_show(cli_context *c, cli_progress *p, const char *line, long *trial);
+#endif
