@@ -310,15 +310,6 @@ static void check_sections(const sx_exp *e, sx_diags *d)
     }
 }
 
-static void check_vars(const sx_exp *e, const sx_conf *vars, sx_diags *d)
-{
-    for (const sx_conf *c = vars ? vars->first : NULL; c; c = c->next) {
-        if (sx_reserved_name(c->name))
-            sx_error(d, SX_E_CONFIG, at(e, c), "a variable cannot be named '%s', which is a word of expressions", c->name);
-        if (c->kind == SX_CONF_GROUP) sx_error(d, SX_E_CONFIG, at(e, c), "variable '%s' is a group", c->name);
-    }
-}
-
 /* Plugins of several items: plugins = [ "mine" ] */
 static void load_plugins(const sx_exp *e, sx_diags *d)
 {
@@ -339,9 +330,9 @@ static int open_exp(sx_arena *a, sx_registry *r, sx_conf *root, const char *file
     check_sections(e, d);
     load_plugins(e, d);
     const sx_conf *vars = section(e, root, "vars", d), *space = sx_conf_find(root, "tune.space");
-    check_vars(e, vars, d);
-    if (d->errors > errors) return code_since(d, n, errors);
     e->scope = sx_scope_open(a, NULL, vars);
+    (void)!sx_scope_check(a, e->scope, vars, d);
+    if (d->errors > errors) return code_since(d, n, errors);
     (void)!resolve(e, d);
     (void)!sx_domain_open(a, space, vars, e->scope, 1, (int)e->tune.constraints, &e->domain, d);
     if (d->errors > errors) return code_since(d, n, errors);

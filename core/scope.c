@@ -181,11 +181,12 @@ int sx_scope_check(sx_arena *a, const sx_scope *s, const sx_conf *vars, sx_diags
         sx_datum out;
         int bad = 0;
         if (sx_reserved_name(m->name)) {
-            bad = sx_error(d, SX_E_CONFIG, where, "no variable may be called '%s'", m->name);
-            sx_hint(d, "It is a word of the expression language.");
+            bad = sx_error(d, SX_E_CONFIG, where, "a variable cannot be named '%s', which is a word of expressions", m->name);
         } else if (!is_variable_name(m->name)) {
-            bad = sx_error(d, SX_E_CONFIG, where, "'%s' cannot be the name of a variable", m->name);
-            sx_hint(d, "Variables are made of letters, digits and _.");
+            bad = sx_error(d, SX_E_CONFIG, where, "a variable cannot be named '%s'", m->name);
+            sx_hint(d, "The names of variables are made of letters, digits and _.");
+        } else if (m->kind == SX_CONF_GROUP) {
+            bad = sx_error(d, SX_E_CONFIG, where, "variable '%s' is a group", m->name);
         } else {
             bad = sx_scope_get(a, s, m->name, where, &out, d);
         }

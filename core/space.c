@@ -117,7 +117,7 @@ static void fit_high(builder *b, const sx_conf *c, sx_axis *x)
 static int read_range(builder *b, const sx_conf *c, const kind *k, sx_axis *x)
 {
     double v[3] = { 0, 0, 0 };
-    bool ints;
+    bool ints = false;
     if (read_numbers(b, c, k, v, &ints)) return b->rc;
     const bool stepped = sx_conf_count(c) == 3;
     *x = (sx_axis){ .name = x->name, .kind = k->normal ? SX_AXIS_NORMAL : SX_AXIS_REAL, .log = k->log, .round = k->round,

@@ -2,7 +2,8 @@
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
-	STRIX_SOURCE='$(abs_top_srcdir)'; export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE;
+	STRIX_SOURCE='$(abs_top_srcdir)' LSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0'; \
+	export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE LSAN_OPTIONS;
 EXTRA_DIST += tests/train_help.h tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
@@ -58,6 +59,10 @@ tests_test_store_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 endif
 EXTRA_DIST += tests/data/optuna
+
+# Mistakes of people and what strix says to them.
+TESTS += tests/test_errors.sh
+EXTRA_DIST += tests/test_errors.sh tests/errors
 
 # The border to plugins and to people.
 check_PROGRAMS += tests/conform_all

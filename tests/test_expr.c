@@ -237,8 +237,8 @@ Test(expr, names_of_variables)
     cr_assert_eq(sx_config_parse(a, "min = 1; a-b = 2; memory = 3; ok = 4; bad = \"${nix}\";", "test.cfg", NULL, &root, &d), 0);
     cr_assert_eq(sx_scope_check(a, sx_scope_open(a, NULL, root), root, &d), SX_E_CONFIG);
     cr_assert_eq(d.errors, 4);
-    cr_assert_str_eq(d.v[0].text, "no variable may be called 'min'");
-    cr_assert_str_eq(d.v[1].text, "'a-b' cannot be the name of a variable");
+    cr_assert_str_eq(d.v[0].text, "a variable cannot be named 'min', which is a word of expressions");
+    cr_assert_str_eq(d.v[1].text, "a variable cannot be named 'a-b'");
     cr_assert_eq(d.v[3].where.line, 1);
 }
 
