@@ -10,9 +10,10 @@ struct back {
     sx_t *grad, *again;                          /* by value: its gradient so far; its copy in the backward part */
     const sx_span **custom;                      /* by op: the span with a backward of its own that it belongs to */
     const sx_span *inside;                       /* that of the op at work */
+    int depth;                                   /* of keep */
 };
 
-enum { SMALL = 1 << 16 };                        /* bytes that are rather kept than computed again */
+enum { SMALL = 1 << 16, DEEP = 32 };             /* bytes, and chains of cheap ops, that are kept rather than computed again */
 SX_MAP1(times, x * k[0], k[0]);
 SX_MAP2(product, x0 * x1 * k[0], x1 * k[0], x0 * k[0]);
 SX_MAP2(deviation, k[0] * (x0 - x1), k[0], -k[0]);
@@ -46,13 +47,16 @@ static sx_t keep(struct back *b, sx_t v)
     if (b->again[v.id].id) return b->again[v.id];
     const sx_node op = b->g->ops.v[a->maker];
     const bool alias = op.op->code == SX_OP_RESHAPE || op.op->code == SX_OP_STOP;
-    if (!op.op->code || !sx_op_cheap((sx_opcode)op.op->code) || (!alias && sx_val_bytes(a) <= SMALL)) return v;
+    const bool small = !alias && sx_val_bytes(a) <= SMALL;
+    if (!op.op->code || !sx_op_cheap((sx_opcode)op.op->code) || small || b->depth >= DEEP) return v;
     sx_t *in = sx_alloc_array(b->g->arena, (size_t)op.inputs, sizeof *in);
     bool same = alias;
+    b->depth++;
     for (int i = 0; i < op.inputs; i++) {
         in[i] = keep(b, input(&op, i));
         same &= in[i].id == op.in[i].id;
     }
+    b->depth--;
     const sx_val like = val(b, v);
     return b->again[v.id] = same ? v : sx_graph_node(b->g, &op, op.inputs, in, 0, &like);
 }

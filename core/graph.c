@@ -464,11 +464,11 @@ sx_t sx_random(sx_graph *g, sx_t like, sx_law law, double a, double b)
 {
     const sx_val *v = sx_graph_val(g, like);
     if (!v) return refused;
-    const char *name;                            /* counted by path: a new layer leaves the numbers of others alone */
-    int nth = 0;
-    do name = sx_format(g->arena, "%s/random.%d", g->at.path, nth++); while (name_find(g, name));
-    name_add(g, name, 1);
-    const sx_key key = sx_key_of(g->seed, g->trial, name);
+    /* Counted by path, so that a new layer leaves the numbers of others alone. */
+    const char *counter = sx_format(g->arena, "%s/random.", g->at.path);
+    const uint32_t nth = name_find(g, counter);
+    name_add(g, counter, nth + 1);
+    const sx_key key = sx_key_of(g->seed, g->trial, sx_format(g->arena, "%s%u", counter, nth));
     const sx_draw draw = { law, a, b, { key.v[0], key.v[1] } };
     const sx_val shape = *v;
     return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_RANDOM), .attr = &draw }, 1, &g->step, sizeof draw, &shape);

@@ -50,7 +50,8 @@ static void take_values(sx_plan *p)
 {
     for (long i = 0; i < p->graph->vals.n; i++) {
         const sx_val *v = &p->graph->vals.v[i];
-        const uint32_t on = sx_graph_root(p->graph, (sx_t){ (uint32_t)i + 1 }).id;
+        const sx_node *op = v->maker < 0 ? NULL : &p->graph->ops.v[v->maker];
+        const uint32_t on = op && alias(op) ? value(p, op->in[0].id)->root : (uint32_t)i + 1;
         const struct value own = { .val = *v, .bytes = sx_val_bytes(v), .root = on, .maker = -1, .reader = -1, .writer = -1 };
         SX_PUSH(p->arena, p->values, own);
     }
