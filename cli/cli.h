@@ -1,5 +1,5 @@
 /* cli.h: what the verbs of `strix` share: options, the context of a run, results, progress.
- * A verb is one file: a table of options, a function, and a cli_verb that names both. Only cli/ prints or exits. */
+ * A verb is one file: a table of options, a function, a cli_verb naming both. Only cli/ prints or exits. */
 #ifndef CLI_H
 #define CLI_H
 #include <jansson.h>
@@ -9,7 +9,8 @@
 #include "worker.h"
 
 /* --- Verbs and options. Parsing, checks and --help come from these tables --- */
-typedef enum { CLI_FLAG, CLI_TEXT, CLI_LONG, CLI_REAL, CLI_LIST, CLI_TIME } cli_kind;    /* LIST: may be repeated; TIME: 90, 15m */
+/* LIST: may be repeated; TIME: 90, 15m */
+typedef enum { CLI_FLAG, CLI_TEXT, CLI_LONG, CLI_REAL, CLI_LIST, CLI_TIME } cli_kind;
 typedef struct {
     const char *name; char letter;               /* "trials", 0 */
     cli_kind kind;
@@ -45,9 +46,11 @@ struct cli_context {
     const char *device;                          /* --device, STRIX_DEVICE, "cpu" */
     int threads;                                 /* --threads, STRIX_THREADS, 0: all cores */
     bool has_seed; uint64_t seed;
-    const char *plugin_path;                     /* colon list of absolute directories, or NULL: hand it to child processes */
+    /* colon list of absolute directories, or NULL: hand it to child processes */
+    const char *plugin_path;
     const char *events; cli_progress_mode progress;
-    volatile int stop;                           /* 0; 1 after SIGINT or SIGTERM: finish the epoch, save, return SX_E_STOPPED */
+    /* 0; 1 after SIGINT or SIGTERM: finish the epoch, save, return SX_E_STOPPED */
+    volatile int stop;
     volatile int signal;                         /* which one */
     bool printed;                                /* a JSON document went to stdout */
     sx_registry *registry;
@@ -56,7 +59,8 @@ struct cli_context {
 bool cli_flag(const cli_context *c, const char *name);
 const char *cli_text(const cli_context *c, const char *name, const char *none);
 long cli_long(const cli_context *c, const char *name, long none);
-double cli_real(const cli_context *c, const char *name, double none);           /* also of CLI_TIME, in seconds */
+/* also of CLI_TIME, in seconds */
+double cli_real(const cli_context *c, const char *name, double none);
 long cli_list(cli_context *c, const char *name, const char *const **v);
 /* options.c: fills c from the command line; SX_E_USAGE with all mistakes in c->diags. */
 int cli_parse(cli_context *c, int argc, char **argv);
@@ -64,14 +68,16 @@ void cli_help(const cli_context *c, FILE *to);   /* of c->verb, or of the progra
 int cli_exit_code(const cli_context *c, int rc);
 
 /* --- Results (output.c). Everything a person or a script reads goes to stdout through these --- */
-int cli_fail(cli_context *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));  /* error without place */
-int cli_usage(cli_context *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));           /* SX_E_USAGE with a hint to --help */
+/* error without place */
+int cli_fail(cli_context *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* SX_E_USAGE with a hint to --help */
+int cli_usage(cli_context *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_flush(cli_context *c);                  /* prints and forgets the diags so far (to stderr) */
 sx_registry *cli_registry(cli_context *c);       /* opened on first use */
 /* Reads file with the edits of the command line and opens it; --seed replaces tune.seed. */
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out);
 int cli_machine(cli_context *c, sx_machine **out);                   /* --device with --threads */
-/* A table: heads "layer|shape|>parameters" ('>': right-aligned); cells are as many texts. NULL cells are empty. */
+/* A table: heads "layer|shape|>parameters" ('>': right-aligned); cells are as many texts, NULL is empty. */
 typedef struct cli_table cli_table;
 cli_table *cli_table_open(cli_context *c, const char *heads);
 void cli_table_row(cli_table *t, const char *const *cells);
@@ -89,28 +95,35 @@ const char *cli_seconds(sx_arena *a, double s);  /* 4.1 s, 3 min 12 s, 2 h 05 mi
 const char *cli_shape(sx_arena *a, int rank, const long *shape);     /* [28, 28, 32] */
 
 /* --- Trained nets (eval.c) --- */
-/* The net of a run directory with the weights of its best epoch; open_data gives the rows that it will look at. */
-int cli_open_run(cli_context *c, const char *dir, int (*open_data)(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data),
+/* The net of a run directory with the weights of its best epoch; open_data gives the rows to look at. */
+int cli_open_run(cli_context *c, const char *dir,
+                 int (*open_data)(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx,
+                                  sx_data **data),
                  void *ctx, sx_net **net);
-const char *cli_run_weights(cli_context *c, const char *dir);        /* its safetensors file: best, else last */
+/* its safetensors file: best, else last */
+const char *cli_run_weights(cli_context *c, const char *dir);
 /* What the net says of rows of its data, against the labels: for sx_report_text. */
 int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts *out);
 long cli_argmax(const float *y, long n);
 
-/* --- Progress (progress.c): stderr, and --events FILE. Any thread may call; several trials may run at once --- */
+/* --- Progress (progress.c): stderr, and --events FILE. Any thread may call, many trials may run --- */
 typedef struct cli_progress cli_progress;
 typedef struct {
     const char *title;                           /* name of the study or file */
-    long trials, done;                           /* budget of the study and how many are done already; 0: a single training */
+    /* budget of the study and how many are done already; 0: a single training */
+    long trials, done;
     const char *objective; bool maximize;        /* "val_accuracy" */
     bool has_best; double best; long best_trial; /* so far */
 } cli_progress_want;
 cli_progress *cli_progress_open(cli_context *c, const cli_progress_want *w);
-void cli_progress_start(cli_progress *p, long trial, const char *values, long epochs);  /* values: JSON object of a sx_trial_row, or NULL */
-void cli_progress_pulse(cli_progress *p, long trial, long epoch, double share);         /* share of this epoch, 0 .. 1 */
+/* values: JSON object of a sx_trial_row, or NULL */
+void cli_progress_start(cli_progress *p, long trial, const char *values, long epochs);
+/* share of this epoch, 0 .. 1 */
+void cli_progress_pulse(cli_progress *p, long trial, long epoch, double share);
 void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e);
 void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, const char *reason);
-void cli_progress_note(cli_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));  /* a line above the status */
+/* a line above the status */
+void cli_progress_note(cli_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_progress_event(void *progress, const sx_event *e);          /* sx_worker_want.event */
 void cli_progress_close(cli_progress *p);        /* removes the status; NULL is fine */
 const char *cli_fate_name(sx_fate f);            /* "complete", "pruned", "failed" .. */

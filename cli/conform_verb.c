@@ -4,7 +4,10 @@
 
 static int run(cli_context *c)
 {
-    conform suite = { .arena = c->arena, .registry = cli_registry(c), .device = c->device, .threads = c->threads,
+    conform suite = { .arena = c->arena,
+                      .registry = cli_registry(c),
+                      .device = c->device,
+                      .threads = c->threads,
                       .out = c->json ? stderr : stdout };
     int rc = 0;
     for (int i = 0; i < c->args; i++) {
@@ -13,8 +16,8 @@ static int run(cli_context *c)
     }
     const int failed = conform_end(&suite);
     if (c->json && !rc)
-        cli_json_print(c, json_pack("{s:I,s:I,s:I}", "passed", (json_int_t)suite.passed, "failed", (json_int_t)suite.failed,
-                                    "skipped", (json_int_t)suite.skipped));
+        cli_json_print(c, json_pack("{s:I,s:I,s:I}", "passed", (json_int_t)suite.passed, "failed",
+                                    (json_int_t)suite.failed, "skipped", (json_int_t)suite.skipped));
     return rc ? rc : failed ? 1 : 0;
 }
 

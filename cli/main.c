@@ -13,7 +13,7 @@ const cli_verb *const cli_verbs[] = {
 
 static cli_context run;                          /* the handler needs it; the program runs one verb */
 
-/* First signal: the verb finishes its epoch and saves. Second: the default action ends the process at once. */
+/* First signal: the verb finishes its epoch and saves. Second: the default action ends the process. */
 static void on_signal(int number)
 {
     if (run.stop) {
@@ -63,7 +63,8 @@ int main(int argc, char **argv)
     c->arena = sx_arena_open(NULL);
     sx_diags_init(&c->diags, c->arena);
     const int rc = run_verb(c, argc, argv);
-    if (rc < 0 && rc != SX_E_STOPPED && c->verb && !c->diags.errors && !c->printed) cli_fail(c, rc, "%s", sx_error_text(rc));
+    if (rc < 0 && rc != SX_E_STOPPED && c->verb && !c->diags.errors && !c->printed)
+        cli_fail(c, rc, "%s", sx_error_text(rc));
     print_errors(c);
     int code = cli_exit_code(c, rc);
     if (fflush(stdout) || ferror(stdout)) {

@@ -13,7 +13,8 @@ const cli_option cli_globals[] = {
     { "directory", 'C', CLI_TEXT, "DIR", "go to DIR first", 0, 0 },
     { "seed", 0, CLI_LONG, "N", "seed of the run", 0, 0x1p53 },
     { "device", 0, CLI_TEXT, "D", "device to run on (default: $STRIX_DEVICE, else cpu)", 0, 0 },
-    { "threads", 0, CLI_LONG, "N", "threads of the device (default: $STRIX_THREADS, else all cores)", 1, 4096 },
+    { "threads", 0, CLI_LONG, "N", "threads of the device (default: $STRIX_THREADS, else all cores)", 1,
+      4096 },
     { "plugin-path", 0, CLI_LIST, "DIR", "search plugins in DIR first (repeatable)", 0, 0 },
     { "json", 0, CLI_FLAG, NULL, "print one JSON document instead of text", 0, 0 },
     { "events", 0, CLI_TEXT, "FILE", "append what happens to FILE, as JSON lines", 0, 0 },
@@ -87,8 +88,10 @@ static void unknown_option(cli_context *c, const char *arg)
 {
     struct { const char **v; long n, cap; } names = { 0 };
     const int n = (int)strcspn(arg, "=");
-    for (const cli_option *o = own(c); o && o->name; o++) SX_PUSH(c->arena, names, sx_format(c->arena, "--%s", o->name));
-    for (const cli_option *o = cli_globals; o->name; o++) SX_PUSH(c->arena, names, sx_format(c->arena, "--%s", o->name));
+    for (const cli_option *o = own(c); o && o->name; o++)
+        SX_PUSH(c->arena, names, sx_format(c->arena, "--%s", o->name));
+    for (const cli_option *o = cli_globals; o->name; o++)
+        SX_PUSH(c->arena, names, sx_format(c->arena, "--%s", o->name));
     cli_usage(c, "unknown option '%.*s'", n, arg);
     const char *near = sx_nearest(sx_strndup(c->arena, arg, (size_t)n), names.v, names.n);
     if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
@@ -122,9 +125,12 @@ static void give(cli_context *c, const cli_option *o, const char *text)
     cli_given g = { o, text, 0 };
     const bool number = o->kind == CLI_LONG || o->kind == CLI_REAL || o->kind == CLI_TIME;
     if (number && !read_number(o, text, &g.number)) {
-        cli_usage(c, "--%s is '%s', not %s", o->name, text, o->kind == CLI_LONG ? "a whole number" : o->kind == CLI_TIME
-                  ? "a time" : "a number");
-        if (o->kind == CLI_TIME) sx_hint(&c->diags, "Times are seconds or have a unit: 90, 90s, 15m, 2h, 1d.");
+        cli_usage(c, "--%s is '%s', not %s", o->name, text,
+                  o->kind == CLI_LONG   ? "a whole number"
+                  : o->kind == CLI_TIME ? "a time"
+                                        : "a number");
+        if (o->kind == CLI_TIME)
+            sx_hint(&c->diags, "Times are seconds or have a unit: 90, 90s, 15m, 2h, 1d.");
         else if (o->min != 0 || o->max != 0) sx_hint(&c->diags, "It may be %.17g to %.17g.", o->min, o->max);
         return;
     }
@@ -199,7 +205,8 @@ static void make_absolute(cli_context *c)
 
 static void read_environment(cli_context *c)
 {
-    const char *device = getenv("STRIX_DEVICE"), *threads = getenv("STRIX_THREADS"), *plain = getenv("NO_COLOR");
+    const char *device = getenv("STRIX_DEVICE"), *threads = getenv("STRIX_THREADS"),
+               *plain = getenv("NO_COLOR");
     double n = 0;
     c->device = device && *device ? device : "cpu";
     c->color = !(plain && *plain);
@@ -245,7 +252,8 @@ static void count_args(cli_context *c)
     const cli_verb *v = c->verb;
     if (!v || c->help || c->version) return;
     if (c->args < v->least) cli_usage(c, "%s needs %s", v->name, v->args);
-    else if (v->most >= 0 && c->args > v->most) cli_usage(c, "%s has no use for '%s'", v->name, c->arg[v->most]);
+    else if (v->most >= 0 && c->args > v->most)
+        cli_usage(c, "%s has no use for '%s'", v->name, c->arg[v->most]);
 }
 
 int cli_parse(cli_context *c, int argc, char **argv)
@@ -254,7 +262,8 @@ int cli_parse(cli_context *c, int argc, char **argv)
     bool options = true;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
-        if (c->diags.errors && !c->verb && strcmp(arg, "--json")) continue;     /* without a verb the rest says little */
+        if (c->diags.errors && !c->verb && strcmp(arg, "--json"))
+            continue; /* without a verb the rest says little */
         if (options && !strcmp(arg, "--")) options = false;
         else if (options && !strncmp(arg, "--", 2)) i += long_option(c, arg, next);
         else if (options && arg[0] == '-' && arg[1]) i += short_options(c, arg, next);
@@ -273,8 +282,8 @@ static void help_options(const cli_option *o, FILE *to)
 {
     for (; o && o->name; o++) {
         char left[80];
-        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
-                 o->name, o->value ? " " : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
+                 o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
         fprintf(to, "  %-28s %s\n", left, o->doc);
     }
 }
@@ -290,7 +299,9 @@ void cli_help(const cli_context *c, FILE *to)
         fputs("\n`strix --help` lists the options that all verbs have.\n", to);
         return;
     }
-    fputs("usage: strix [options] VERB [arguments]\nNeural nets and hyper-parameter search from plugins.\n\nverbs:\n", to);
+    fputs("usage: strix [options] VERB [arguments]\nNeural nets and hyper-parameter search from "
+          "plugins.\n\nverbs:\n",
+          to);
     for (const cli_verb *const *v = cli_verbs; *v; v++) fprintf(to, "  %-10s %s\n", (*v)->name, (*v)->doc);
     fputs("\noptions of all verbs:\n", to);
     help_options(cli_globals, to);

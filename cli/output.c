@@ -1,4 +1,5 @@
-/* output.c: results to stdout: tables, JSON documents, numbers as people read them; opening what verbs work on. */
+/* output.c: results to stdout: tables, JSON documents, numbers as people read them; opening what verbs work
+ * on. */
 #include "cli.h"
 #include <stdarg.h>
 #include <string.h>
@@ -21,7 +22,8 @@ int cli_usage(cli_context *c, const char *fmt, ...)
     const char *text = sx_vformat(c->arena, fmt, ap);
     va_end(ap);
     const int rc = sx_error(&c->diags, SX_E_USAGE, SX_NOWHERE, "%s", text);
-    sx_hint(&c->diags, "`strix %s%s--help` shows the usage.", c->verb ? c->verb->name : "", c->verb ? " " : "");
+    sx_hint(&c->diags, "`strix %s%s--help` shows the usage.", c->verb ? c->verb->name : "",
+            c->verb ? " " : "");
     return rc;
 }
 
@@ -199,7 +201,12 @@ const char *cli_bytes(sx_arena *a, double n)
     static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
     int i = 0;
     for (; n >= 999.5 && i < 5; i++) n /= 1000;
-    return sx_format(a, i == 0 ? "%.0f %s" : n < 10 ? "%.2f %s" : n < 100 ? "%.1f %s" : "%.0f %s", n, unit[i]);
+    return sx_format(a,
+                     i == 0    ? "%.0f %s"
+                     : n < 10  ? "%.2f %s"
+                     : n < 100 ? "%.1f %s"
+                               : "%.0f %s",
+                     n, unit[i]);
 }
 
 const char *cli_seconds(sx_arena *a, double s)

@@ -20,7 +20,10 @@ static int kind_argument(cli_context *c, const char *word, int *kind)
     cli_usage(c, "there is no kind '%s' of plugins", word);
     const char *near = sx_nearest(word, names, SX_KINDS - 1);
     if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
-    else sx_hint(&c->diags, "Kinds are layer, loss, metric, optimizer, schedule, dataset, sampler, pruner, store, device.");
+    else
+        sx_hint(
+            &c->diags,
+            "Kinds are layer, loss, metric, optimizer, schedule, dataset, sampler, pruner, store, device.");
     return SX_E_USAGE;
 }
 
@@ -42,7 +45,8 @@ static void list_one(cli_context *c, int kind, const char *name, cli_table *t, j
     const char *doc = e ? e->item->doc : d.errors ? sx_format(c->arena, "(%s)", d.v[0].text) : NULL;
     CLI_ROW(t, sx_kind_name(kind), name, doc);
     json_array_append_new(rows, json_pack("{s:s,s:s,s:s?,s:s?,s:b}", "kind", sx_kind_name(kind), "name", name,
-                                          "doc", e ? e->item->doc : NULL, "file", e ? e->file : NULL, "loads", e != NULL));
+                                          "doc", e ? e->item->doc : NULL, "file", e ? e->file : NULL, "loads",
+                                          e != NULL));
 }
 
 static int list(cli_context *c)
@@ -70,7 +74,8 @@ static json_t *param_json(cli_context *c, const sx_param *p)
     json_t *o = json_pack("{s:s,s:s,s:s?,s:b}", "name", p->name, "type", sx_type_name(p->type), "doc", p->doc,
                           "required", (p->flags & SX_REQUIRED) != 0);
     json_object_set_new(o, "range", json_string(sx_param_range(c->arena, p)));
-    json_object_set_new(o, "default", p->flags & SX_REQUIRED ? json_null() : json_string(sx_param_default(c->arena, p)));
+    json_object_set_new(o, "default",
+                        p->flags & SX_REQUIRED ? json_null() : json_string(sx_param_default(c->arena, p)));
     return o;
 }
 
@@ -79,22 +84,24 @@ static json_t *entry_json(cli_context *c, const sx_entry *e)
     const sx_plugin *p = e->plugin;
     json_t *params = json_array();
     for (const sx_param *row = e->params; row->name; row++) json_array_append_new(params, param_json(c, row));
-    return json_pack("{s:s,s:s,s:s?,s:s,s:s,s:s?,s:s?,s:s,s:o}", "kind", sx_kind_name((int)e->item->kind), "name", e->item->name,
-                     "doc", e->item->doc, "file", e->file, "plugin", p->name, "version", p->version, "license", p->license,
-                     "abi", sx_format(c->arena, "%u.%u", p->abi >> 16, p->abi & 0xffff), "parameters", params);
+    return json_pack("{s:s,s:s,s:s?,s:s,s:s,s:s?,s:s?,s:s,s:o}", "kind", sx_kind_name((int)e->item->kind),
+                     "name", e->item->name, "doc", e->item->doc, "file", e->file, "plugin", p->name,
+                     "version", p->version, "license", p->license, "abi",
+                     sx_format(c->arena, "%u.%u", p->abi >> 16, p->abi & 0xffff), "parameters", params);
 }
 
 static void show_text(cli_context *c, const sx_entry *e)
 {
     const sx_plugin *p = e->plugin;
     printf("%s %s: %s\n", sx_kind_name((int)e->item->kind), e->item->name, e->item->doc ? e->item->doc : "");
-    printf("  plugin %s %s (%s), ABI %u.%u\n  %s\n", p->name, p->version ? p->version : "?", p->license ? p->license : "?",
-           p->abi >> 16, p->abi & 0xffff, e->file);
+    printf("  plugin %s %s (%s), ABI %u.%u\n  %s\n", p->name, p->version ? p->version : "?",
+           p->license ? p->license : "?", p->abi >> 16, p->abi & 0xffff, e->file);
     if (!e->params->name) { puts("\nIt has no parameters."); return; }
     putchar('\n');
     cli_table *t = cli_table_open(c, "parameter|type|default|range|what it is");
     for (const sx_param *row = e->params; row->name; row++)
-        CLI_ROW(t, row->name, sx_type_name(row->type), sx_param_default(c->arena, row), sx_param_range(c->arena, row), row->doc);
+        CLI_ROW(t, row->name, sx_type_name(row->type), sx_param_default(c->arena, row),
+                sx_param_range(c->arena, row), row->doc);
     cli_table_print(t);
 }
 
@@ -128,7 +135,8 @@ static int show(cli_context *c)
     int only = 0;
     if (!c->arg[1]) return cli_usage(c, "plugins show needs the name of a plugin");
     const char *slash = strchr(c->arg[1], '/'), *name = slash ? slash + 1 : c->arg[1];
-    if (slash && kind_argument(c, sx_strndup(c->arena, c->arg[1], (size_t)(slash - c->arg[1])), &only)) return SX_E_USAGE;
+    if (slash && kind_argument(c, sx_strndup(c->arena, c->arg[1], (size_t)(slash - c->arg[1])), &only))
+        return SX_E_USAGE;
     sx_each_file(cli_registry(c), load_several, c);
     json_t *rows = json_array();
     long shown = 0;
@@ -165,7 +173,8 @@ static bool hidden(const finds *f, long at)      /* an earlier directory has one
 
 static int judge_file(cli_context *c)            /* strix plugins judge FILE: the child */
 {
-    return c->arg[1] ? sx_load_file(cli_registry(c), c->arg[1], NULL, &c->diags) : cli_usage(c, "judge needs a file");
+    return c->arg[1] ? sx_load_file(cli_registry(c), c->arg[1], NULL, &c->diags)
+                     : cli_usage(c, "judge needs a file");
 }
 
 /* Runs the child with its words in out; its wait status, or -1. */
@@ -186,7 +195,8 @@ static int run_judge(const char *file, char *out, size_t size)
     char rest[512];
     for (ssize_t n; !failed; at += (size_t)n) {
         const size_t room = size - 1 - at;
-        n = read(fds[0], room ? out + at : rest, room ? room : sizeof rest);     /* drained to the end: the child must not block */
+        n = read(fds[0], room ? out + at : rest,
+                 room ? room : sizeof rest); /* drained to the end: the child must not block */
         if (n < 0 && errno == EINTR) { n = 0; continue; }
         if (n <= 0) break;
         if (!room) n = 0;
@@ -202,7 +212,8 @@ static int run_judge(const char *file, char *out, size_t size)
 static const char *verdict(cli_context *c, int status, const char *words)
 {
     if (status == -1) return "could not be tried";
-    if (WIFSIGNALED(status)) return sx_format(c->arena, "it crashes when it is loaded (signal %d)\n", WTERMSIG(status));
+    if (WIFSIGNALED(status))
+        return sx_format(c->arena, "it crashes when it is loaded (signal %d)\n", WTERMSIG(status));
     return WEXITSTATUS(status) ? sx_strdup(c->arena, words) : NULL;
 }
 
@@ -216,11 +227,16 @@ static int doctor(cli_context *c)
         char words[4096];
         const char *why = verdict(c, run_judge(f.v[i].file, words, sizeof words), words);
         bad += why != NULL;
-        json_array_append_new(rows, json_pack("{s:s,s:b,s:s?}", "file", f.v[i].file, "ok", why == NULL, "message", why));
-        if (!c->json) printf("%s  %s%s\n", why ? "bad" : "ok ", f.v[i].file, hidden(&f, i) ? "  (hidden by an earlier one)" : "");
+        json_array_append_new(
+            rows, json_pack("{s:s,s:b,s:s?}", "file", f.v[i].file, "ok", why == NULL, "message", why));
+        if (!c->json)
+            printf("%s  %s%s\n", why ? "bad" : "ok ", f.v[i].file,
+                   hidden(&f, i) ? "  (hidden by an earlier one)" : "");
         if (!c->json && why) fputs(why, stdout);
     }
-    if (c->json) cli_json_print(c, json_pack("{s:s,s:o,s:I}", "path", sx_registry_path(cli_registry(c)), "files", rows, "bad", (json_int_t)bad));
+    if (c->json)
+        cli_json_print(c, json_pack("{s:s,s:o,s:I}", "path", sx_registry_path(cli_registry(c)), "files", rows,
+                                    "bad", (json_int_t)bad));
     else { json_decref(rows); printf("%ld files, %ld bad\n", f.n, bad); }
     return bad ? 4 : 0;
 }
@@ -258,9 +274,14 @@ static int run(cli_context *c)
 }
 
 const cli_verb verb_plugins = {
-    .name = "plugins", .args = "list [KIND] | show NAME | doctor | path", .doc = "which plugins there are, their parameters, their health",
-    .least = 1, .most = 2, .run = run,
+    .name = "plugins",
+    .args = "list [KIND] | show NAME | doctor | path",
+    .doc = "which plugins there are, their parameters, their health",
+    .least = 1,
+    .most = 2,
+    .run = run,
     .more = "list    kind, name and purpose of all that the search path has\n"
             "show    parameters with types, ranges and defaults; KIND/NAME where two kinds share a name\n"
             "doctor  loads every file in a process of its own; exit code 4 if one is bad\n"
-            "path    the directories that are searched, in order" };
+            "path    the directories that are searched, in order"
+};

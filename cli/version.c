@@ -1,4 +1,5 @@
-/* version.c: strix version [--build]: what this program is, what it was built with and where it looks for plugins. */
+/* version.c: strix version [--build]: what this program is, what it was built with and where it looks for
+ * plugins. */
 #include "cli.h"
 #include "build-config.h"
 #include <string.h>
@@ -61,5 +62,8 @@ static const cli_option options[] = {
     CLI_END
 };
 
-const cli_verb verb_version = { .name = "version", .args = "", .doc = "version of strix, of its plugin ABI and its build",
-                                .options = options, .run = run };
+const cli_verb verb_version = { .name = "version",
+                                .args = "",
+                                .doc = "version of strix, of its plugin ABI and its build",
+                                .options = options,
+                                .run = run };

@@ -49,8 +49,8 @@ void conform_diags(conform *c, const sx_diags *d)
 {
     for (long i = 0; i < d->n; i++) {
         const sx_diag *g = &d->v[i];
-        conform_note(c, "%s%s%s: %s%s%s", g->where.file ? g->where.file : "", g->where.file ? ": " : "", g->code ? "error" : "warning",
-                     g->text, g->hint ? " " : "", g->hint ? g->hint : "");
+        conform_note(c, "%s%s%s: %s%s%s", g->where.file ? g->where.file : "", g->where.file ? ": " : "",
+                     g->code ? "error" : "warning", g->text, g->hint ? " " : "", g->hint ? g->hint : "");
     }
 }
 
@@ -58,7 +58,8 @@ void conform_diags(conform *c, const sx_diags *d)
 
 static bool is_number(const sx_param *p)
 {
-    return p->type == SX_TYPE_INT || p->type == SX_TYPE_REAL || p->type == SX_TYPE_INTS || p->type == SX_TYPE_REALS;
+    return p->type == SX_TYPE_INT || p->type == SX_TYPE_REAL || p->type == SX_TYPE_INTS ||
+           p->type == SX_TYPE_REALS;
 }
 static bool has_range(const sx_param *p) { return p->min != 0 || p->max != 0; }
 static bool is_whole(const sx_param *p) { return p->type == SX_TYPE_INT || p->type == SX_TYPE_INTS; }
@@ -128,7 +129,8 @@ static bool documented(const char *doc) { return doc && strlen(doc) >= 4; }
 static bool default_legal(const sx_param *p)
 {
     const bool list = p->type == SX_TYPE_INTS || p->type == SX_TYPE_REALS;
-    return p->flags & SX_REQUIRED || !is_number(p) || (list && (p->text || p->def == 0)) || sx_param_legal(p, p->def);
+    return p->flags & SX_REQUIRED || !is_number(p) || (list && (p->text || p->def == 0)) ||
+           sx_param_legal(p, p->def);
 }
 
 static void check_param(conform *c, const sx_param *p)
@@ -137,8 +139,10 @@ static void check_param(conform *c, const sx_param *p)
     conform_check(c, default_legal(p), "'%s': the default is within the range", p->name);
     double ends[2];
     const int n = conform_ends(p, ends);
-    for (int i = 0; i < n; i++) conform_check(c, sx_param_legal(p, ends[i]), "'%s': %g is legal", p->name, ends[i]);
-    if (p->flags & SX_LOG_SCALE) conform_check(c, has_range(p) && p->min >= 0, "'%s': a log scale has no negative end", p->name);
+    for (int i = 0; i < n; i++)
+        conform_check(c, sx_param_legal(p, ends[i]), "'%s': %g is legal", p->name, ends[i]);
+    if (p->flags & SX_LOG_SCALE)
+        conform_check(c, has_range(p) && p->min >= 0, "'%s': a log scale has no negative end", p->name);
 }
 
 int conform_item(conform *c, const sx_entry *e)
@@ -158,10 +162,12 @@ int conform_item(conform *c, const sx_entry *e)
 int conform_entry(conform *c, const sx_entry *e)
 {
     static int (*const suite[SX_KINDS])(conform *, const sx_entry *) = {
-        [SX_KIND_LAYER] = conform_layer, [SX_KIND_LOSS] = conform_loss, [SX_KIND_METRIC] = conform_metric,
-        [SX_KIND_OPTIMIZER] = conform_optimizer, [SX_KIND_SCHEDULE] = conform_schedule, [SX_KIND_DATASET] = conform_dataset,
-        [SX_KIND_SAMPLER] = conform_sampler, [SX_KIND_PRUNER] = conform_pruner, [SX_KIND_STORE] = conform_store,
-        [SX_KIND_DEVICE] = conform_device };
+        [SX_KIND_LAYER] = conform_layer,       [SX_KIND_LOSS] = conform_loss,
+        [SX_KIND_METRIC] = conform_metric,     [SX_KIND_OPTIMIZER] = conform_optimizer,
+        [SX_KIND_SCHEDULE] = conform_schedule, [SX_KIND_DATASET] = conform_dataset,
+        [SX_KIND_SAMPLER] = conform_sampler,   [SX_KIND_PRUNER] = conform_pruner,
+        [SX_KIND_STORE] = conform_store,       [SX_KIND_DEVICE] = conform_device
+    };
     c->entry = e;
     int rc = conform_item(c, e);
     if (!rc) rc = suite[e->item->kind](c, e);
@@ -192,7 +198,8 @@ int conform_file(conform *c, const char *file, sx_diags *d)
 
 int conform_end(conform *c)
 {
-    fprintf(c->out, "1..%ld\n%ld passed, %ld failed, %ld skipped\n", c->passed + c->failed + c->skipped, c->passed, c->failed, c->skipped);
+    fprintf(c->out, "1..%ld\n%ld passed, %ld failed, %ld skipped\n", c->passed + c->failed + c->skipped,
+            c->passed, c->failed, c->skipped);
     fflush(c->out);
     return c->failed ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /* conform.h: the tests that any plugin of a kind must pass, for `make check` and `strix conform FILE.so`.
- * A suite calls conform_check for each fact; lines are TAP, the last one says 'N passed, N failed, N skipped'. */
+ * A suite calls conform_check for each fact; lines are TAP; the last one: 'N passed, N failed, N skipped'. */
 #ifndef CONFORM_H
 #define CONFORM_H
 #include <stdio.h>
@@ -17,21 +17,24 @@ typedef struct {
 
 /* One line: "ok 3 - layer dense: gradient of kernel". The text says what should hold. Returns ok. */
 bool conform_check(conform *c, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void conform_skip(conform *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));   /* "ok 4 - ... # SKIP" */
-void conform_note(conform *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));   /* "# ..." below a line: numbers, reasons */
+/* "ok 4 - ... # SKIP" */
+void conform_skip(conform *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "# ..." below a line: numbers, reasons */
+void conform_note(conform *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void conform_diags(conform *c, const sx_diags *d);                   /* as notes */
 
-/* Settings for a trial of e: defaults, and for required ones the smallest sensible values. NULL: could not be filled (checked). */
+/* Settings to try e with: defaults, small values where one is required. NULL: cannot be filled (checked). */
 void *conform_params(conform *c, sx_arena *a, const sx_entry *e);
 /* The same with one parameter set to v; list members all v. NULL where p is no number. */
 void *conform_params_with(conform *c, sx_arena *a, const sx_entry *e, const sx_param *p, double v);
-/* The ends of p's range that are legal (an open end: a little inside; an endless one is left out). Returns how many. */
+/* The legal ends of p's range (an open end: a little inside; an endless one is left out); how many. */
 int conform_ends(const sx_param *p, double ends[2]);
 
-/* What holds for every item: name, documentation, parameters with documentation, ranges and defaults in range. */
+/* What holds for every item: name, documentation, parameters with documentation, defaults in range. */
 int conform_item(conform *c, const sx_entry *e);
 /* By kind; 0 or SX_E_* where the suite could not run. */
-int conform_layer(conform *c, const sx_entry *e);                    /* conform_layer.c; also losses and metrics */
+/* conform_layer.c; also losses and metrics */
+int conform_layer(conform *c, const sx_entry *e);
 int conform_loss(conform *c, const sx_entry *e);
 int conform_metric(conform *c, const sx_entry *e);
 int conform_optimizer(conform *c, const sx_entry *e);                /* conform_optimizer.c; also schedules */
@@ -42,7 +45,9 @@ int conform_pruner(conform *c, const sx_entry *e);
 int conform_store(conform *c, const sx_entry *e);
 int conform_device(conform *c, const sx_entry *e);
 
-int conform_entry(conform *c, const sx_entry *e);                    /* conform_item and the suite of its kind */
+/* conform_item and the suite of its kind */
+int conform_entry(conform *c, const sx_entry *e);
 int conform_file(conform *c, const char *file, sx_diags *d);         /* every item of a file */
-int conform_end(conform *c);                                         /* plan and last line; 0: nothing failed */
+/* plan and last line; 0: nothing failed */
+int conform_end(conform *c);
 #endif

@@ -2,9 +2,11 @@
  * Samplers draw and round through these calls only, so that all of them mean the same by a kind. */
 #include <strix/plugin.h>
 
-/* The grid of a stepped axis: value k is low + k step. Where 1 / step is a whole number (0.05 -> 20) values are
- * quotients, so that the third is 0.15 and not 0.15000000000000002. */
-typedef struct { double first, step, inverse, last; } grid;          /* k = 0 .. last; first in steps where inverse > 0 */
+/* The grid of a stepped axis: value k is low + k step. Where 1 / step is a whole number (0.05 -> 20) values
+ * are quotients, so that the third is 0.15 and not 0.15000000000000002. */
+typedef struct {
+    double first, step, inverse, last;
+} grid; /* k = 0 .. last; first in steps where inverse > 0 */
 
 static double step_of(const sx_axis *a) { return a->step > 0 ? a->step : a->whole ? 1 : 0; }
 
@@ -27,7 +29,8 @@ static grid grid_of(const sx_axis *a)
 {
     const double step = step_of(a), n = whole_inverse(step), steps = nearbyint(a->low * n);
     const bool exact = n > 0 && fabs(a->low * n - steps) <= 1e-9 * fmax(1, fabs(steps));
-    return (grid){ exact ? steps : a->low, step, exact ? n : 0, floor((a->high - a->low) / step * (1 + 1e-12) + 1e-9) };
+    return (grid){ exact ? steps : a->low, step, exact ? n : 0,
+                   floor((a->high - a->low) / step * (1 + 1e-12) + 1e-9) };
 }
 
 static double grid_value(const grid *g, double k)
@@ -43,8 +46,8 @@ static double grid_nearest(const sx_axis *a, double v)
     return grid_value(&g, clamp(nearbyint((v - a->low) / g.step), 0, g.last));
 }
 
-/* Inverse of the normal distribution function: Acklam's rational approximation, then two steps of Halley's method,
- * which bring it to the last digits. */
+/* Inverse of the normal distribution function: Acklam's rational approximation, then two steps of Halley's
+ * method, which bring it to the last digits. */
 static double normal_quantile(double u)
 {
     static const double a[] = { -3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
@@ -53,7 +56,8 @@ static double normal_quantile(double u)
                                 6.680131188771972e+01, -1.328068155288572e+01 };
     static const double c[] = { -7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
                                 -2.549732539343734e+00, 4.374664141464968e+00, 2.938163982698783e+00 };
-    static const double d[] = { 7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00 };
+    static const double d[] = { 7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
+                                3.754408661907416e+00 };
     u = clamp(u, 0x1p-54, 1 - 0x1p-53);
     const bool upper = u > 0.5;
     const double p = upper ? 1 - u : u;          /* works in the lower half, where no digits cancel */
@@ -100,7 +104,7 @@ static double real_at(const sx_axis *a, double u)
 {
     const double step = step_of(a);
     if (a->round || !(step > 0)) return sx_axis_snap(a, between(a, a->low, a->high, u));
-    if (a->log) {                                /* cells around the values, cut in the logarithm (as Optuna's log integers) */
+    if (a->log) { /* cells around the values, cut in the logarithm (as Optuna's log integers) */
         const double low = a->low - step / 2 > 0 ? a->low - step / 2 : a->low;
         return grid_nearest(a, between(a, low, a->high + step / 2, u));
     }

@@ -1,4 +1,4 @@
-/* loader.c: finds plugins by kind and name, judges their manifests as data, keeps the registry of their items.
+/* loader.c: finds plugins by kind and name, judges their manifests as data, keeps the registry of items.
  * A file is never scanned for in a run, never looked for in the working directory and never unloaded. */
 #include "loader.h"
 #include <strix/device.h>
@@ -30,14 +30,20 @@ static const kind_row kinds[SX_KINDS] = {
     [SX_KIND_DEVICE] = { "device", "devices", sizeof(sx_device) },
 };
 typedef struct { uint32_t size, align; } field_row;
-static const field_row fields[] = {              /* of a field of the plugin's struct, by sx_type */
-    [SX_TYPE_INT] = { sizeof(long), _Alignof(long) }, [SX_TYPE_REAL] = { sizeof(double), _Alignof(double) },
-    [SX_TYPE_BOOL] = { sizeof(bool), _Alignof(bool) }, [SX_TYPE_TEXT] = { sizeof(char *), _Alignof(char *) },
-    [SX_TYPE_CHOICE] = { sizeof(int), _Alignof(int) }, [SX_TYPE_INTS] = { sizeof(sx_ints), _Alignof(sx_ints) },
-    [SX_TYPE_REALS] = { sizeof(sx_reals), _Alignof(sx_reals) }, [SX_TYPE_TEXTS] = { sizeof(sx_texts), _Alignof(sx_texts) },
+/* A field of the plugin's struct, by sx_type. */
+static const field_row fields[] = {
+    [SX_TYPE_INT] = { sizeof(long), _Alignof(long) },
+    [SX_TYPE_REAL] = { sizeof(double), _Alignof(double) },
+    [SX_TYPE_BOOL] = { sizeof(bool), _Alignof(bool) },
+    [SX_TYPE_TEXT] = { sizeof(char *), _Alignof(char *) },
+    [SX_TYPE_CHOICE] = { sizeof(int), _Alignof(int) },
+    [SX_TYPE_INTS] = { sizeof(sx_ints), _Alignof(sx_ints) },
+    [SX_TYPE_REALS] = { sizeof(sx_reals), _Alignof(sx_reals) },
+    [SX_TYPE_TEXTS] = { sizeof(sx_texts), _Alignof(sx_texts) },
 };
 
-typedef struct { void *handle; const sx_plugin *plugin; } loaded;    /* dlopen gives one handle for one file */
+/* dlopen gives one handle for one file, whatever its path. */
+typedef struct { void *handle; const sx_plugin *plugin; } loaded;
 typedef struct { const char **v; long n, cap; } words;
 struct sx_registry {
     sx_arena *arena;
@@ -62,7 +68,7 @@ static void add_dir(sx_registry *r, const char *dir, size_t n)
 {
     while (n > 1 && dir[n - 1] == '/') n--;
     if (n == 0) return;
-    if (dir[0] != '/') {                         /* else a plugin could come from wherever the user happens to stand */
+    if (dir[0] != '/') { /* else a plugin could come from wherever the user happens to stand */
         sx_log(SX_LOG_WARN, "loader", "plugin path ignored: not absolute path=%.*s", (int)n, dir);
         return;
     }
@@ -75,7 +81,9 @@ static void add_defaults(sx_registry *r)
 {
     const char *data = secure_getenv("XDG_DATA_HOME"), *home = secure_getenv("HOME");
     const char *user = data && *data == '/' ? sx_format(r->arena, "%s/strix/plugins-%d", data, SX_ABI_MAJOR)
-        : home && *home == '/' ? sx_format(r->arena, "%s/.local/share/strix/plugins-%d", home, SX_ABI_MAJOR) : "";
+                       : home && *home == '/'
+                           ? sx_format(r->arena, "%s/.local/share/strix/plugins-%d", home, SX_ABI_MAJOR)
+                           : "";
     add_dir(r, user, strlen(user));
     add_dir(r, STRIX_PLUGINDIR, strlen(STRIX_PLUGINDIR));
 }
@@ -124,7 +132,8 @@ static bool is_file(const char *path)
 
 static const char *folder_of(sx_arena *a, const char *dir, int kind, bool libs)
 {
-    return sx_format(a, "%s%s%s%s", dir, kind ? "/" : "", kind ? sx_kind_folder(kind) : "", libs ? "/.libs" : "");
+    return sx_format(a, "%s%s%s%s", dir, kind ? "/" : "", kind ? sx_kind_folder(kind) : "",
+                     libs ? "/.libs" : "");
 }
 
 /* DIR/<kinds>/NAME.so, or where libtool puts it in a build tree; NULL: not in this directory. */
@@ -161,10 +170,13 @@ static int rebuild(const judge *j, int code)
 static int judge_abi(const judge *j, const sx_plugin *p)
 {
     if (!p) return REFUSE(j, "sx_plugin_entry gives no manifest");
-    if (p->magic != SX_MAGIC) return rebuild(j, REFUSE(j, "manifest begins with 0x%08x, not with strix' 0x%08x", p->magic, SX_MAGIC));
+    if (p->magic != SX_MAGIC)
+        return rebuild(j,
+                       REFUSE(j, "manifest begins with 0x%08x, not with strix' 0x%08x", p->magic, SX_MAGIC));
     const unsigned major = p->abi >> 16, minor = p->abi & 0xffff;
     if (major != SX_ABI_MAJOR || minor > SX_ABI_MINOR)
-        return rebuild(j, REFUSE(j, "plugin speaks ABI %u.%u, this strix speaks %d.%d", major, minor, SX_ABI_MAJOR, SX_ABI_MINOR));
+        return rebuild(j, REFUSE(j, "plugin speaks ABI %u.%u, this strix speaks %d.%d", major, minor,
+                                 SX_ABI_MAJOR, SX_ABI_MINOR));
     return 0;
 }
 
@@ -174,7 +186,8 @@ static int judge_choices(const judge *j, const char *item, const sx_param *p)
     while (p->choices && n <= MOST_CHOICES && p->choices[n]) n++;
     if (n == 0) return REFUSE(j, "%s '%s' is a choice without choices", item, p->name);
     if (n > MOST_CHOICES) return REFUSE(j, "%s '%s' has more than %d choices", item, p->name, MOST_CHOICES);
-    if (!(p->def >= 0 && p->def < (double)n)) return REFUSE(j, "%s '%s' has the default %g of %ld choices", item, p->name, p->def, n);
+    if (!(p->def >= 0 && p->def < (double)n))
+        return REFUSE(j, "%s '%s' has the default %g of %ld choices", item, p->name, p->def, n);
     return 0;
 }
 
@@ -182,12 +195,15 @@ static int judge_param(const judge *j, const sx_item *it, const sx_param *p)
 {
     if (!is_name(p->name)) return REFUSE(j, "%s has a parameter named '%.64s'", it->name, p->name);
     if ((unsigned)p->type >= sizeof fields / sizeof *fields)
-        return REFUSE(j, "%s '%s' has type %d, this strix knows %zu", it->name, p->name, (int)p->type, sizeof fields / sizeof *fields);
+        return REFUSE(j, "%s '%s' has type %d, this strix knows %zu", it->name, p->name, (int)p->type,
+                      sizeof fields / sizeof *fields);
     const field_row *f = &fields[p->type];
     if (p->offset % f->align || p->offset > it->params_size || it->params_size - p->offset < f->size)
-        return REFUSE(j, "%s '%s' lies at %u, outside its struct of %u bytes", it->name, p->name, p->offset, it->params_size);
+        return REFUSE(j, "%s '%s' lies at %u, outside its struct of %u bytes", it->name, p->name, p->offset,
+                      it->params_size);
     if (p->type == SX_TYPE_CHOICE) return judge_choices(j, it->name, p);
-    if (!(p->min <= p->max) || isnan(p->def)) return REFUSE(j, "%s '%s' has the range %g to %g", it->name, p->name, p->min, p->max);
+    if (!(p->min <= p->max) || isnan(p->def))
+        return REFUSE(j, "%s '%s' has the range %g to %g", it->name, p->name, p->min, p->max);
     if (!p->doc || !*p->doc) sx_warn(j->d, at_file(j), "%s '%s' has no documentation", it->name, p->name);
     return 0;
 }
@@ -198,15 +214,18 @@ static int copy_params(const judge *j, const sx_item *it, const sx_param **out)
     struct { sx_param *v; long n, cap; } rows = { 0 };
     const size_t least = offsetof(sx_param, def), size = it->param_size;
     if (it->params && (size < least || size > sizeof(sx_param) || size % _Alignof(sx_param)))
-        return rebuild(j, REFUSE(j, "%s has parameters of %zu bytes, this strix reads %zu to %zu", it->name, size, least, sizeof(sx_param)));
+        return rebuild(j, REFUSE(j, "%s has parameters of %zu bytes, this strix reads %zu to %zu", it->name,
+                                 size, least, sizeof(sx_param)));
     const char *from = (const char *)it->params;
     for (long i = 0; from && i <= MOST_PARAMS; i++, from += size) {
         sx_param row = { 0 };
         memcpy(&row, from, size);
         if (!row.name) break;
         for (long k = 0; k < i; k++)
-            if (!strcmp(rows.v[k].name, row.name)) return REFUSE(j, "%s has two parameters '%s'", it->name, row.name);
-        if (i == MOST_PARAMS) return REFUSE(j, "%s has more than %d parameters (SX_END missing?)", it->name, MOST_PARAMS);
+            if (!strcmp(rows.v[k].name, row.name))
+                return REFUSE(j, "%s has two parameters '%s'", it->name, row.name);
+        if (i == MOST_PARAMS)
+            return REFUSE(j, "%s has more than %d parameters (SX_END missing?)", it->name, MOST_PARAMS);
         const int rc = judge_param(j, it, &row);
         if (rc) return rc;
         SX_PUSH(j->r->arena, rows, row);
@@ -222,7 +241,8 @@ static const char *missing_call(const sx_item *it)
     switch (it->kind) {
     case SX_KIND_LAYER: return ((const sx_layer *)it)->forward ? NULL : "forward";
     case SX_KIND_LOSS: return ((const sx_loss *)it)->forward ? NULL : "forward";
-    case SX_KIND_METRIC: return ((const sx_loss *)it)->forward || ((const sx_loss *)it)->over ? NULL : "forward or over";
+    case SX_KIND_METRIC:
+        return ((const sx_loss *)it)->forward || ((const sx_loss *)it)->over ? NULL : "forward or over";
     case SX_KIND_OPTIMIZER: {
         const sx_optimizer *o = (const sx_optimizer *)it;
         return o->write || (o->update && o->coef && o->update->host) ? NULL : "update and coef, or write";
@@ -231,8 +251,12 @@ static const char *missing_call(const sx_item *it)
     case SX_KIND_DATASET: return ((const sx_dataset *)it)->open ? NULL : "open";
     case SX_KIND_SAMPLER: return ((const sx_sampler *)it)->ask ? NULL : "ask";
     case SX_KIND_PRUNER: return ((const sx_pruner *)it)->judge ? NULL : "judge";
-    case SX_KIND_STORE: return ((const sx_store *)it)->open && ((const sx_store *)it)->last_error ? NULL : "open and last_error";
-    case SX_KIND_DEVICE: return ((const sx_device *)it)->open && ((const sx_device *)it)->last_error ? NULL : "open and last_error";
+    case SX_KIND_STORE:
+        return ((const sx_store *)it)->open && ((const sx_store *)it)->last_error ? NULL
+                                                                                  : "open and last_error";
+    case SX_KIND_DEVICE:
+        return ((const sx_device *)it)->open && ((const sx_device *)it)->last_error ? NULL
+                                                                                    : "open and last_error";
     }
     return NULL;
 }
@@ -242,11 +266,13 @@ static int judge_item(const judge *j, const sx_item *it)
     if (it->kind == 0 || it->kind >= SX_KINDS)
         return rebuild(j, REFUSE(j, "item is of kind %u, this strix knows 1 to %d", it->kind, SX_KINDS - 1));
     if (it->size < sizeof(sx_item) || it->size > kinds[it->kind].size)
-        return rebuild(j, REFUSE(j, "%s is %u bytes, this strix reads %zu to %u", sx_kind_name((int)it->kind), it->size,
-                                 sizeof(sx_item), kinds[it->kind].size));
-    if (!it->name || !is_name(it->name)) return REFUSE(j, "%s has no legal name", sx_kind_name((int)it->kind));
+        return rebuild(j, REFUSE(j, "%s is %u bytes, this strix reads %zu to %u", sx_kind_name((int)it->kind),
+                                 it->size, sizeof(sx_item), kinds[it->kind].size));
+    if (!it->name || !is_name(it->name))
+        return REFUSE(j, "%s has no legal name", sx_kind_name((int)it->kind));
     if (it->params_size > 1 << 20) return REFUSE(j, "%s has settings of %u bytes", it->name, it->params_size);
-    if (!it->doc || !*it->doc) sx_warn(j->d, at_file(j), "%s '%s' has no documentation", sx_kind_name((int)it->kind), it->name);
+    if (!it->doc || !*it->doc)
+        sx_warn(j->d, at_file(j), "%s '%s' has no documentation", sx_kind_name((int)it->kind), it->name);
     return 0;
 }
 
@@ -255,7 +281,9 @@ static int add_item(const judge *j, const sx_plugin *plugin, const sx_item *it)
     int rc = judge_item(j, it);
     if (rc) return rc;
     const sx_entry *same = sx_peek(j->r, (int)it->kind, it->name);
-    if (same) return REFUSE(j, "%s '%s' is already known from %s", sx_kind_name((int)it->kind), it->name, same->file);
+    if (same)
+        return REFUSE(j, "%s '%s' is already known from %s", sx_kind_name((int)it->kind), it->name,
+                      same->file);
     sx_entry e = { .plugin = plugin, .file = j->file };
     if ((rc = copy_params(j, it, &e.params))) return rc;
     sx_item *copy = sx_alloc(j->r->arena, kinds[it->kind].size);
@@ -275,13 +303,15 @@ static int add_plugin(const judge *j, void *handle, const sx_plugin *given, cons
     int rc = judge_abi(j, given);
     if (rc) return rc;
     if (given->size < offsetof(sx_plugin, items) + sizeof given->items || given->size > sizeof(sx_plugin))
-        return rebuild(j, REFUSE(j, "manifest is %u bytes, this strix reads %zu", given->size, sizeof(sx_plugin)));
+        return rebuild(
+            j, REFUSE(j, "manifest is %u bytes, this strix reads %zu", given->size, sizeof(sx_plugin)));
     if (!given->name || !given->items) return REFUSE(j, "manifest has no name or no items");
     sx_plugin *p = SX_NEW(j->r->arena, sx_plugin);
     memcpy(p, given, given->size);
     const long before = j->r->entries.n;
     for (long i = 0; !rc && p->items[i]; i++)
-        rc = i < MOST_ITEMS ? add_item(j, p, p->items[i]) : REFUSE(j, "plugin has more than %d items", MOST_ITEMS);
+        rc = i < MOST_ITEMS ? add_item(j, p, p->items[i])
+                            : REFUSE(j, "plugin has more than %d items", MOST_ITEMS);
     if (!rc && j->r->entries.n == before) rc = REFUSE(j, "plugin has no items");
     if (rc) { j->r->entries.n = before; return rc; }                 /* a file is taken whole or not at all */
     SX_PUSH(j->r->arena, j->r->files, ((loaded){ handle, p }));
@@ -291,7 +321,7 @@ static int add_plugin(const judge *j, void *handle, const sx_plugin *given, cons
 
 /* --- Opening a file --- */
 
-/* Plugins do not link libstrix: its symbols must be global also where a host opened it locally (Python's ctypes). */
+/* Plugins do not link libstrix: its symbols must be global also where a host opened it locally (Python). */
 static void make_global(void)
 {
     static const char here = 0;                  /* any address inside this library */
@@ -331,7 +361,7 @@ static const char *words_of_dlerror(const judge *j)
     return sx_strdup(j->r->arena, s);
 }
 
-/* RTLD_NOW failed. Opened lazily its manifest may still be read, and an ABI is a better reason than a symbol. */
+/* RTLD_NOW failed. Opened lazily its manifest may be read: an ABI is a better reason than a symbol. */
 static int blame(const judge *j)
 {
     static const char undefined[] = "undefined symbol: ";
@@ -345,7 +375,8 @@ static int blame(const judge *j)
     const int n = (int)strcspn(symbol, ", (");
     const int rc = REFUSE(j, "plugin needs the symbol '%.*s', which nothing defines", n, symbol);
     if (!strncmp(symbol, "sx_", 3)) return rebuild(j, rc);
-    sx_hint(j->d, "Link the library that defines it to the plugin (-l..); a plugin links all it calls itself.");
+    sx_hint(j->d,
+            "Link the library that defines it to the plugin (-l..); a plugin links all it calls itself.");
     return rc;
 }
 
@@ -373,7 +404,7 @@ static int load(sx_registry *r, const char *file, const sx_plugin **out, sx_diag
 
 int sx_load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_diags *d)
 {
-    char *whole = realpath(file, NULL);          /* dlopen searches the system's path for names without a slash */
+    char *whole = realpath(file, NULL); /* dlopen searches the system's path for names without a slash */
     if (!whole) return sx_error(d, SX_E_PLUGIN, (sx_where){ .file = file }, "no such file");
     const sx_plugin *p = NULL;
     const int rc = load(r, whole, &p, d);
@@ -387,7 +418,8 @@ int sx_load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_
 const sx_entry *sx_peek(const sx_registry *r, int kind, const char *name)
 {
     for (long i = 0; i < r->entries.n; i++)
-        if ((int)r->entries.v[i]->item->kind == kind && !strcmp(r->entries.v[i]->item->name, name)) return r->entries.v[i];
+        if ((int)r->entries.v[i]->item->kind == kind && !strcmp(r->entries.v[i]->item->name, name))
+            return r->entries.v[i];
     return NULL;
 }
 
@@ -409,8 +441,8 @@ static void not_found(sx_registry *r, int kind, const char *name, sx_where where
     const char *const *names = NULL;
     const long n = sx_known(r, r->arena, kind, &names);
     sx_error(d, SX_E_PLUGIN, where, "no %s '%s'", sx_kind_name(kind), name);
-    sx_detail(d, "Searched %s for %s/%s.so. Known: %s.", joined(r->arena, r->dirs.v, r->dirs.n), sx_kind_folder(kind),
-              name, n ? joined(r->arena, names, n) : "none");
+    sx_detail(d, "Searched %s for %s/%s.so. Known: %s.", joined(r->arena, r->dirs.v, r->dirs.n),
+              sx_kind_folder(kind), name, n ? joined(r->arena, names, n) : "none");
     const char *near = sx_nearest(name, names, n);
     if (near) sx_hint(d, "Did you mean '%s'?", near);
     else if (!n) sx_hint(d, "Name the directory of the plugins with --plugin-path or STRIX_PLUGIN_PATH.");
@@ -433,7 +465,8 @@ const sx_entry *sx_find(sx_registry *r, int kind, const char *name, sx_where whe
     if (load(r, file, &p, d)) { wanted_by(where, d); return NULL; }
     e = sx_peek(r, kind, name);
     if (!e) {
-        sx_error(d, SX_E_PLUGIN, (sx_where){ .file = file }, "plugin '%s' has no %s '%s'", p->name, sx_kind_name(kind), name);
+        sx_error(d, SX_E_PLUGIN, (sx_where){ .file = file }, "plugin '%s' has no %s '%s'", p->name,
+                 sx_kind_name(kind), name);
         wanted_by(where, d);
     }
     return e;
@@ -451,13 +484,17 @@ int sx_load(sx_registry *r, const char *name, sx_where where, sx_diags *d)
         return rc;
     }
     sx_error(d, SX_E_PLUGIN, where, "no plugin '%s'", name);
-    sx_detail(d, "Searched %s for %s.so, itself and in the folders of the kinds.", joined(r->arena, r->dirs.v, r->dirs.n), name);
+    sx_detail(d, "Searched %s for %s.so, itself and in the folders of the kinds.",
+              joined(r->arena, r->dirs.v, r->dirs.n), name);
     return SX_E_PLUGIN;
 }
 
 /* --- Listing --- */
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void add_word(sx_arena *a, words *w, const char *s)
 {
@@ -495,12 +532,14 @@ long sx_known(sx_registry *r, sx_arena *a, int kind, const char *const **names)
     return w.n;
 }
 
-void sx_each_file(sx_registry *r, void (*each)(void *ctx, int kind, const char *name, const char *file), void *ctx)
+void sx_each_file(sx_registry *r, void (*each)(void *ctx, int kind, const char *name, const char *file),
+                  void *ctx)
 {
     for (long i = 0; i < r->dirs.n; i++)
         for (int kind = 0; kind < SX_KINDS; kind++) {
             words w = { 0 };
-            for (int libs = 0; libs < 2; libs++) names_in(r->arena, folder_of(r->arena, r->dirs.v[i], kind, libs), &w);
+            for (int libs = 0; libs < 2; libs++)
+                names_in(r->arena, folder_of(r->arena, r->dirs.v[i], kind, libs), &w);
             sort(&w);
             for (long k = 0; k < w.n; k++) {
                 const char *file = file_in(r->arena, r->dirs.v[i], kind, w.v[k]);

@@ -1,5 +1,6 @@
-/* param.c: declared parameters <-> settings of a file: types, ranges, defaults, nearest names, texts for documentation.
- * Plugins and the core's own sections get their structs filled and checked here and nowhere else. */
+/* param.c: declared parameters <-> settings of a file: types, ranges, defaults, nearest names, texts for
+ * documentation. Plugins and the core's own sections get their structs filled and checked here and nowhere
+ * else. */
 #include "param.h"
 #include <ctype.h>
 #include <errno.h>
@@ -32,13 +33,17 @@ const char *sx_type_name(sx_type t)
 static bool is_list(sx_type t) { return t == SX_TYPE_INTS || t == SX_TYPE_REALS || t == SX_TYPE_TEXTS; }
 static sx_type member_type(sx_type t)
 {
-    return t == SX_TYPE_INTS ? SX_TYPE_INT : t == SX_TYPE_REALS ? SX_TYPE_REAL : t == SX_TYPE_TEXTS ? SX_TYPE_TEXT : t;
+    return t == SX_TYPE_INTS    ? SX_TYPE_INT
+           : t == SX_TYPE_REALS ? SX_TYPE_REAL
+           : t == SX_TYPE_TEXTS ? SX_TYPE_TEXT
+                                : t;
 }
 static bool has_range(const sx_param *p) { return p->min != 0 || p->max != 0; }
 static bool in_range(const sx_param *p, double v)
 {
     if (!has_range(p)) return true;
-    return (p->flags & SX_OPEN_MIN ? v > p->min : v >= p->min) && (p->flags & SX_OPEN_MAX ? v < p->max : v <= p->max);
+    return (p->flags & SX_OPEN_MIN ? v > p->min : v >= p->min) &&
+           (p->flags & SX_OPEN_MAX ? v < p->max : v <= p->max);
 }
 
 static const char *words(sx_arena *a, const char *const *v)
@@ -52,8 +57,8 @@ const char *sx_param_range(sx_arena *a, const sx_param *p)
 {
     if (p->type == SX_TYPE_CHOICE) return sx_format(a, "one of %s", words(a, p->choices));
     if (!has_range(p) || member_type(p->type) == SX_TYPE_TEXT || p->type == SX_TYPE_BOOL) return "";
-    return sx_format(a, "%c%s, %s%c", p->flags & SX_OPEN_MIN ? '(' : '[', sx_real_text(a, p->min), sx_real_text(a, p->max),
-                     p->flags & SX_OPEN_MAX || isinf(p->max) ? ')' : ']');
+    return sx_format(a, "%c%s, %s%c", p->flags & SX_OPEN_MIN ? '(' : '[', sx_real_text(a, p->min),
+                     sx_real_text(a, p->max), p->flags & SX_OPEN_MAX || isinf(p->max) ? ')' : ']');
 }
 
 const char *sx_param_default(sx_arena *a, const sx_param *p)
@@ -90,10 +95,12 @@ bool sx_param_legal(const sx_param *p, double v)
 
 static const char *shown(sx_arena *a, const sx_datum *v)
 {
-    return v->kind == SX_DATUM_TEXT ? sx_format(a, "\"%.80s\"", v->s) : sx_format(a, "%.160s", sx_datum_text(a, v));
+    return v->kind == SX_DATUM_TEXT ? sx_format(a, "\"%.80s\"", v->s)
+                                    : sx_format(a, "%.160s", sx_datum_text(a, v));
 }
 
-/* A plugin's item is named by a member `type`; the core's own sections are not and have no page of `plugins show`. */
+/* A plugin's item is named by a member `type`; the core's own sections are not and have no page of `plugins
+ * show`. */
 static void hint_default(fill *f, const sx_param *p)
 {
     const char *value = sx_param_default(f->a, p), *see = sx_conf_member(f->group, "type")
@@ -108,14 +115,16 @@ static int wrong_type(fill *f, const sx_param *p, sx_where where, const char *is
         [SX_TYPE_INT] = "an integer", [SX_TYPE_REAL] = "a number", [SX_TYPE_BOOL] = "true or false",
         [SX_TYPE_TEXT] = "a text", [SX_TYPE_CHOICE] = "a word", [SX_TYPE_INTS] = "a list of integers",
         [SX_TYPE_REALS] = "a list of numbers", [SX_TYPE_TEXTS] = "a list of texts" };
-    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is %s, not %s", f->what, p->name, is, wanted[p->type]);
+    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is %s, not %s", f->what, p->name, is,
+                     wanted[p->type]);
     hint_default(f, p);
     return f->rc;
 }
 
 static int out_of_range(fill *f, const sx_param *p, sx_where where, const char *value)
 {
-    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is %s, outside %s", f->what, p->name, value, sx_param_range(f->a, p));
+    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is %s, outside %s", f->what, p->name, value,
+                     sx_param_range(f->a, p));
     hint_default(f, p);
     return f->rc;
 }
@@ -125,7 +134,8 @@ static int wrong_choice(fill *f, const sx_param *p, sx_where where, const char *
     long n = 0;
     while (p->choices[n]) n++;
     const char *near = sx_nearest(word, p->choices, n);
-    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is \"%.80s\", not one of %s", f->what, p->name, word, words(f->a, p->choices));
+    f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' is \"%.80s\", not one of %s", f->what, p->name, word,
+                     words(f->a, p->choices));
     if (near) sx_hint(f->d, "Did you mean \"%s\"?", near);
     else hint_default(f, p);
     return f->rc;
@@ -150,7 +160,8 @@ static int number(fill *f, const sx_param *p, sx_where where, const sx_datum *v,
         if (!exact_long(v, &out->i)) return wrong_type(f, p, where, shown(f->a, v));
         value = (double)out->i;
     } else {
-        if (v->kind != SX_DATUM_INT && v->kind != SX_DATUM_REAL) return wrong_type(f, p, where, shown(f->a, v));
+        if (v->kind != SX_DATUM_INT && v->kind != SX_DATUM_REAL)
+            return wrong_type(f, p, where, shown(f->a, v));
         value = out->r = sx_datum_real(v);
         if (isnan(value)) return wrong_type(f, p, where, "nan");
     }
@@ -182,7 +193,7 @@ static sx_datum_kind wanted_of(sx_type t)
     case SX_TYPE_INT: return SX_DATUM_INT;
     case SX_TYPE_REAL: return SX_DATUM_REAL;
     case SX_TYPE_BOOL: return SX_DATUM_BOOL;
-    default: return t == SX_TYPE_TEXTS ? SX_DATUM_NONE : SX_DATUM_TEXT;          /* "${names}" may be a list */
+    default: return t == SX_TYPE_TEXTS ? SX_DATUM_NONE : SX_DATUM_TEXT; /* "${names}" may be a list */
     }
 }
 
@@ -228,7 +239,8 @@ static void read_list(fill *f, const sx_param *p, const sx_conf *c, const sx_dat
     const long n = v->kind == SX_DATUM_LIST ? v->n : 1;
     const sx_datum *from = v->kind == SX_DATUM_LIST ? v->v : v;
     if (n > MOST_MEMBERS) {
-        f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' has %ld members, more than %d", f->what, p->name, n, MOST_MEMBERS);
+        f->rc = sx_error(f->d, SX_E_CONFIG, where, "%s '%s' has %ld members, more than %d", f->what, p->name,
+                         n, MOST_MEMBERS);
         return;
     }
     const size_t size = size_of(p->type);
@@ -258,7 +270,8 @@ static void default_list(fill *f, const sx_param *p, void *field)
     struct { scalar *v; long n, cap; } list = { 0 };
     const char *s = p->text;
     if (!s && p->def != 0)
-        SX_PUSH(f->a, list, p->type == SX_TYPE_INTS ? ((scalar){ .i = (long)p->def }) : ((scalar){ .r = p->def }));
+        SX_PUSH(f->a, list,
+                p->type == SX_TYPE_INTS ? ((scalar){ .i = (long)p->def }) : ((scalar){ .r = p->def }));
     while (s && *(s += strspn(s, " ,\"[]"))) {
         const size_t n = strcspn(s, ",\"[]");
         const char *one = sx_strndup(f->a, s, n);
@@ -275,14 +288,17 @@ static void default_list(fill *f, const sx_param *p, void *field)
 static void read_default(fill *f, const sx_param *p, void *field)
 {
     if (p->flags & SX_REQUIRED) {
-        f->rc = sx_error(f->d, SX_E_CONFIG, f->group ? sx_conf_where(f->a, f->group) : SX_NOWHERE, "%s needs '%s'", f->what, p->name);
+        f->rc = sx_error(f->d, SX_E_CONFIG, f->group ? sx_conf_where(f->a, f->group) : SX_NOWHERE,
+                         "%s needs '%s'", f->what, p->name);
         if (p->doc) sx_hint(f->d, "'%s' is %s.", p->name, p->doc);
     } else if (is_list(p->type)) {
         default_list(f, p, field);
     } else {
-        const scalar v = p->type == SX_TYPE_INT ? (scalar){ .i = (long)p->def } : p->type == SX_TYPE_REAL ? (scalar){ .r = p->def }
-            : p->type == SX_TYPE_BOOL ? (scalar){ .b = p->def != 0 } : p->type == SX_TYPE_CHOICE ? (scalar){ .choice = (int)p->def }
-            : (scalar){ .s = p->text };
+        const scalar v = p->type == SX_TYPE_INT      ? (scalar){ .i = (long)p->def }
+                         : p->type == SX_TYPE_REAL   ? (scalar){ .r = p->def }
+                         : p->type == SX_TYPE_BOOL   ? (scalar){ .b = p->def != 0 }
+                         : p->type == SX_TYPE_CHOICE ? (scalar){ .choice = (int)p->def }
+                                                     : (scalar){ .s = p->text };
         put(p, &v, field);
     }
 }
@@ -314,8 +330,8 @@ static void unknown(fill *f, const sx_param *params, const char *const *also, co
     else sx_hint(f->d, "It has no parameters.");
 }
 
-int sx_param_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
-                  const char *const *also, void *out, sx_diags *d)
+int sx_param_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group,
+                  const sx_scope *scope, const char *const *also, void *out, sx_diags *d)
 {
     static const sx_param none[] = { SX_END };
     if (!params) params = none;
@@ -334,28 +350,32 @@ int sx_param_fill(sx_arena *a, const sx_param *params, const char *what, const s
 
 /* --- Items of plugins --- */
 
-static int type_of(sx_arena *a, int kind, const sx_conf *c, const char *fallback, const sx_scope *scope, const char **type, sx_diags *d)
+static int type_of(sx_arena *a, int kind, const sx_conf *c, const char *fallback, const sx_scope *scope,
+                   const char **type, sx_diags *d)
 {
     const sx_conf *t = c && c->kind == SX_CONF_GROUP ? sx_conf_member(c, "type") : c;
     const char *noun = sx_kind_name(kind);
     *type = fallback;
     if (!t && fallback) return 0;
     if (!t) {
-        const int rc = sx_error(d, SX_E_CONFIG, c ? sx_conf_where(a, c) : SX_NOWHERE, "the %s has no 'type'", noun);
+        const int rc = sx_error(d, SX_E_CONFIG, c ? sx_conf_where(a, c) : SX_NOWHERE, "the %s has no 'type'",
+                                noun);
         sx_hint(d, "Write type = \"NAME\"; `strix plugins list %s` shows the names.", noun);
         return rc;
     }
     sx_datum v = { 0 };
     if (t->kind != SX_CONF_TEXT)
-        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, t), "a %s is named by a text or a group with a 'type'", noun);
+        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, t),
+                        "a %s is named by a text or a group with a 'type'", noun);
     const int rc = sx_conf_datum(a, t, scope, SX_DATUM_TEXT, &v, d);
     if (rc) return rc;
-    if (v.kind != SX_DATUM_TEXT) return sx_error(d, SX_E_CONFIG, sx_conf_where(a, t), "a %s is named by a text", noun);
+    if (v.kind != SX_DATUM_TEXT)
+        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, t), "a %s is named by a text", noun);
     *type = v.s;
     return 0;
 }
 
-/* A shallow copy of m as last member of g; it still knows its file, line and path. Replaces one of that name. */
+/* A shallow copy of m as last member of g; it still knows file, line and path. Replaces one of that name. */
 static void take(sx_arena *a, sx_conf *g, const sx_conf *m)
 {
     sx_conf *copy = sx_conf_member(g, m->name), *next = NULL;
@@ -400,13 +420,16 @@ static const char *const *with_type(sx_arena *a, const char *const *also)
     return v;
 }
 
-int sx_param_item(sx_arena *a, sx_registry *r, int kind, const sx_conf *c, const char *fallback, const sx_scope *scope,
-                  const char *const *also, const sx_entry **entry, void **params, sx_diags *d)
+int sx_param_item(sx_arena *a, sx_registry *r, int kind, const sx_conf *c, const char *fallback,
+                  const sx_scope *scope, const char *const *also, const sx_entry **entry, void **params,
+                  sx_diags *d)
 {
     const char *type = NULL;
     int rc = type_of(a, kind, c, fallback, scope, &type, d);
     if (rc) return rc;
-    const sx_conf *named = c && c->kind == SX_CONF_GROUP && sx_conf_member(c, "type") ? sx_conf_member(c, "type") : c;
+    const sx_conf *named = c && c->kind == SX_CONF_GROUP && sx_conf_member(c, "type")
+                               ? sx_conf_member(c, "type")
+                               : c;
     const sx_entry *e = sx_find(r, kind, type, named ? sx_conf_where(a, named) : SX_NOWHERE, d);
     if (!e) return SX_E_PLUGIN;
     const sx_conf *group = c && c->kind == SX_CONF_GROUP ? settings_for(a, r, kind, c, type) : NULL;

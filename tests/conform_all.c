@@ -1,4 +1,5 @@
-/* conform_all.c: the conformance suites over every plugin of the build tree; `tests/conform_all layer dense` runs a part of them. */
+/* conform_all.c: the conformance suites over every plugin of the build tree; `tests/conform_all layer dense`
+ * runs a part of them. */
 #include <stdlib.h>
 #include <string.h>
 #include "conform.h"
@@ -17,7 +18,7 @@ static void each(void *ctx, int kind, const char *name, const char *file)
 
 int main(int argc, char **argv)
 {
-    const bool part = argc > 1 && argv[1][0] != '-';                 /* make check gives Criterion's options to all tests */
+    const bool part = argc > 1 && argv[1][0] != '-'; /* make check gives Criterion's options to all tests */
     sweep s = { .only_kind = part ? argv[1] : NULL, .only_name = part && argc > 2 ? argv[2] : NULL };
     s.c = (conform){ .arena = sx_arena_open(NULL), .device = "cpu", .threads = 2, .out = stdout };
     s.build = sx_format(s.c.arena, "%s/plugins/", getenv("STRIX_BUILD") ? getenv("STRIX_BUILD") : ".");

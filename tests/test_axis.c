@@ -10,7 +10,8 @@ static double frequency(const sx_axis *a, double value)
     for (long i = 0; i < DRAWS; i++) n += sx_axis_at(a, (i + 0.5) / DRAWS) == value;
     return (double)n / DRAWS;
 }
-#define NEAR(x, y, eps) cr_assert(fabs((x) - (y)) <= (eps), #x " is %.17g, not %.17g", (double)(x), (double)(y))
+#define NEAR(x, y, eps)                                                                                      \
+    cr_assert(fabs((x) - (y)) <= (eps), #x " is %.17g, not %.17g", (double)(x), (double)(y))
 
 Test(axis, steps_are_decimal_and_equally_likely)
 {
@@ -77,7 +78,9 @@ Test(axis, normal_quantiles)
     NEAR(sx_axis_at(&a, 0.001), 3 - 2 * 3.090232306167813, 1e-12);
     NEAR(sx_axis_at(&a, 1e-10), 3 - 2 * 6.361340902404056, 1e-10);
     cr_assert(isfinite(sx_axis_at(&a, 0)) && isfinite(sx_axis_at(&a, 1)));
-    const sx_axis l = { .kind = SX_AXIS_NORMAL, .log = true, .mu = 1, .sigma = 0.5, .step = 0.25, .round = true };
+    const sx_axis l = {
+        .kind = SX_AXIS_NORMAL, .log = true, .mu = 1, .sigma = 0.5, .step = 0.25, .round = true
+    };
     cr_assert_eq(sx_axis_at(&l, 0.5), 2.75);
     cr_assert_eq(sx_axis_count(&l), 0);
 }
@@ -85,7 +88,8 @@ Test(axis, normal_quantiles)
 Test(axis, choices)
 {
     static const double weight[] = { 1, 0, 3 };
-    const sx_axis a = { .kind = SX_AXIS_CHOICE, .high = 2 }, w = { .kind = SX_AXIS_CHOICE, .high = 2, .weight = weight };
+    const sx_axis a = { .kind = SX_AXIS_CHOICE, .high = 2 },
+                  w = { .kind = SX_AXIS_CHOICE, .high = 2, .weight = weight };
     cr_assert_eq(sx_axis_count(&a), 3);
     for (int k = 0; k < 3; k++) NEAR(frequency(&a, k), 1 / 3.0, 1e-3);
     for (int k = 0; k < 3; k++) NEAR(frequency(&w, k), weight[k] / 4, 1e-3);
@@ -99,7 +103,11 @@ Test(axis, snapping_is_idempotent_and_mends_nan)
     sx_rng r;
     sx_rng_init(&r, 1, 0, "axis");
     for (int i = 0; i < 2000; i++) {
-        sx_axis a = { .kind = i % 9 ? SX_AXIS_REAL : SX_AXIS_NORMAL, .step = step[i % 7], .round = i % 2, .sigma = 1, .low = -3 + 6 * sx_uniform(&r) };
+        sx_axis a = { .kind = i % 9 ? SX_AXIS_REAL : SX_AXIS_NORMAL,
+                      .step = step[i % 7],
+                      .round = i % 2,
+                      .sigma = 1,
+                      .low = -3 + 6 * sx_uniform(&r) };
         a.high = a.low + 10 * sx_uniform(&r);
         const double v = sx_axis_at(&a, sx_uniform(&r));
         cr_assert_eq(sx_axis_snap(&a, v), v, "%.17g of [%g, %g] by %g", v, a.low, a.high, a.step);
@@ -110,8 +118,10 @@ Test(axis, snapping_is_idempotent_and_mends_nan)
 Test(axis, conditions)
 {
     static const double zero[] = { 0 }, two_three[] = { 2, 3 }, one[] = { 1 };
-    static const sx_when when1[] = { { 0, 2, two_three } }, when2[] = { { 1, 1, one }, { 0, 1, zero } }, self[] = { { 3, 1, one } };
-    static const sx_axis root = { .name = "r" }, a = { .whens = 1, .when = when1 }, b = { .whens = 2, .when = when2 }, c = { .whens = 1, .when = self };
+    static const sx_when when1[] = { { 0, 2, two_three } }, when2[] = { { 1, 1, one }, { 0, 1, zero } },
+                         self[] = { { 3, 1, one } };
+    static const sx_axis root = { .name = "r" }, a = { .whens = 1, .when = when1 },
+                         b = { .whens = 2, .when = when2 }, c = { .whens = 1, .when = self };
     static const sx_axis *const axes[] = { &root, &a, &b, &c };
     const sx_space s = { .n = 4, .axis = axes };
     cr_assert(sx_active(&s, (double[]){ 2, 1, 0, 0 }, 1));

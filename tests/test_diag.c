@@ -1,4 +1,5 @@
-/* test_diag.c: records of errors: kept, counted, printed with their source line; names of codes; nearest names. */
+/* test_diag.c: records of errors: kept, counted, printed with their source line; names of codes; nearest
+ * names. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,16 @@ Test(diag, prints_like_a_compiler)
     sx_arena *a = sx_arena_open(NULL);
     sx_diags d;
     sx_diags_init(&d, a);
-    cr_assert_eq(sx_error(&d, SX_E_CONFIG, (sx_where){ "no-such.cfg", 14, NULL }, "dropout 'rate' is %g, outside [0, 1)", 1.5), SX_E_CONFIG);
+    cr_assert_eq(sx_error(&d, SX_E_CONFIG, (sx_where){ "no-such.cfg", 14, NULL },
+                          "dropout 'rate' is %g, outside [0, 1)", 1.5),
+                 SX_E_CONFIG);
     sx_hint(&d, "The default is %g.", 0.5);
     sx_warn(&d, SX_NOWHERE, "beware");
     sx_detail(&d, "of this");
     char *text = printed(&d);
-    cr_assert_str_eq(text, "no-such.cfg:14: error: dropout 'rate' is 1.5, outside [0, 1)\n  hint: The default is 0.5.\n"
-                           "warning: beware\n  detail: of this\n");
+    cr_assert_str_eq(
+        text, "no-such.cfg:14: error: dropout 'rate' is 1.5, outside [0, 1)\n  hint: The default is 0.5.\n"
+              "warning: beware\n  detail: of this\n");
     cr_assert_eq(sx_diags_code(&d), SX_E_CONFIG);
     free(text);
     sx_arena_close(a);
@@ -38,7 +42,8 @@ Test(diag, shows_the_line)
     sx_diags_init(&d, a);
     char file[] = "/tmp/strix-diag-XXXXXX";
     FILE *f = fdopen(mkstemp(file), "w");
-    for (int i = 0; i < 600; i++) fputc('x', f); /* longer than a buffer: the count of lines must not be fooled */
+    for (int i = 0; i < 600; i++)
+        fputc('x', f); /* longer than a buffer: the count of lines must not be fooled */
     fputs("\n   second = 2;\r\n", f);
     fclose(f);
     sx_error(&d, SX_E_CONFIG, (sx_where){ file, 2, NULL }, "bad");

@@ -110,12 +110,17 @@ Test(loader, tells_plugins_from_other_files)
 
 Test(loader, refuses_wrong_manifests)
 {
-    static const struct { const char *name, *words; } bad[] = {
-        { "bad_call", "layer 'bad' has no forward" }, { "bad_choice", "has the default 2 of 2 choices" },
-        { "bad_kind", "item is of kind 99, this strix knows 1 to 10" }, { "bad_magic", "begins with 0xdeadbeef" },
-        { "bad_newer", "plugin speaks ABI 1.1, this strix speaks 1.0" }, { "bad_offset", "'rate' lies at 4096, outside its struct of 16 bytes" },
-        { "bad_range", "'units' has the range 1 to -9" }, { "bad_size", "layer is 7 bytes, this strix reads" },
-        { "bad_twice", "two parameters 'units'" }, { "bad_type", "'rate' has type 99, this strix knows 8" } };
+    static const struct { const char *name, *words;
+    } bad[] = { { "bad_call", "layer 'bad' has no forward" },
+                { "bad_choice", "has the default 2 of 2 choices" },
+                { "bad_kind", "item is of kind 99, this strix knows 1 to 10" },
+                { "bad_magic", "begins with 0xdeadbeef" },
+                { "bad_newer", "plugin speaks ABI 1.1, this strix speaks 1.0" },
+                { "bad_offset", "'rate' lies at 4096, outside its struct of 16 bytes" },
+                { "bad_range", "'units' has the range 1 to -9" },
+                { "bad_size", "layer is 7 bytes, this strix reads" },
+                { "bad_twice", "two parameters 'units'" },
+                { "bad_type", "'rate' has type 99, this strix knows 8" } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sx_diags_init(&d, a);
         cr_assert_eq(sx_load(r, bad[i].name, here, &d), SX_E_PLUGIN, "%s", bad[i].name);
@@ -167,15 +172,19 @@ Test(loader, never_searches_the_working_directory)
     setenv("STRIX_PLUGIN_PATH", "plugins:.::/no/such/dir/", 1);
     sx_registry *own = sx_registry_open(a, "relative");
     const char *path = sx_registry_path(own);
-    for (const char *p = path; p; p = strchr(p, ':') ? strchr(p, ':') + 1 : NULL) cr_assert_eq(*p, '/', "%s", path);
-    cr_assert_not_null(strstr(path, ":/no/such/dir"), "the empty member stands for the defaults, before it: %s", path);
+    for (const char *p = path; p; p = strchr(p, ':') ? strchr(p, ':') + 1 : NULL)
+        cr_assert_eq(*p, '/', "%s", path);
+    cr_assert_not_null(strstr(path, ":/no/such/dir"),
+                       "the empty member stands for the defaults, before it: %s", path);
 }
 
 Test(loader, search_order)
 {
     setenv("XDG_DATA_HOME", "/data", 1);
     setenv("STRIX_PLUGIN_PATH", "/env/one:/env/two/", 1);
-    cr_assert_eq(strncmp(sx_registry_path(sx_registry_open(a, "/first")), "/first:/env/one:/env/two:/data/strix/plugins-1:", 45), 0);
+    cr_assert_eq(strncmp(sx_registry_path(sx_registry_open(a, "/first")),
+                         "/first:/env/one:/env/two:/data/strix/plugins-1:", 45),
+                 0);
     unsetenv("XDG_DATA_HOME");
     unsetenv("STRIX_PLUGIN_PATH");
     setenv("HOME", "/home/me", 1);

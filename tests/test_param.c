@@ -1,11 +1,21 @@
-/* test_param.c: declared parameters filled from settings: types, ranges, defaults, choices, lists, all errors at once. */
+/* test_param.c: declared parameters filled from settings: types, ranges, defaults, choices, lists, all errors
+ * at once. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "param.h"
 
-struct all { long whole; double real; bool flag; const char *text; int word; sx_ints ints; sx_reals reals; sx_texts texts; };
+struct all {
+    long whole;
+    double real;
+    bool flag;
+    const char *text;
+    int word;
+    sx_ints ints;
+    sx_reals reals;
+    sx_texts texts;
+};
 
 static sx_arena *a;
 static sx_diags d;
@@ -25,7 +35,8 @@ static void close_all(void) { sx_arena_close(a); }
 static sx_conf *parse(const char *text)
 {
     sx_conf *root = NULL;
-    cr_assert_eq(sx_config_parse(a, text, "net.cfg", &(sx_edits){ 0 }, &root, &d), 0, "%s: %s", text, d.n ? d.v[0].text : "");
+    cr_assert_eq(sx_config_parse(a, text, "net.cfg", &(sx_edits){ 0 }, &root, &d), 0, "%s: %s", text,
+                 d.n ? d.v[0].text : "");
     return root;
 }
 
@@ -64,8 +75,10 @@ Test(param, defaults)
 
 Test(param, settings)
 {
-    cr_assert_eq(fill("x = { type = \"first\"; whole = 7; real = 0; flag = false; text = \"t\"; word = \"explicit\";\n"
-                      "ints = [ 3, 4, 5 ]; reals = ( 1, 2.5 ); texts = \"one\"; };"), 0, "%s", d.n ? d.v[0].text : "");
+    cr_assert_eq(
+        fill("x = { type = \"first\"; whole = 7; real = 0; flag = false; text = \"t\"; word = \"explicit\";\n"
+             "ints = [ 3, 4, 5 ]; reals = ( 1, 2.5 ); texts = \"one\"; };"),
+        0, "%s", d.n ? d.v[0].text : "");
     cr_assert_eq(v.whole, 7);
     cr_assert_eq(v.real, 0);
     cr_assert_eq(v.flag, false);
@@ -79,8 +92,10 @@ Test(param, settings)
 Test(param, expressions)
 {
     cr_assert_eq(fill("vars = { n = 4; name = \"valid\"; depth = [ 2, 3 ]; on = true; };\n"
-                      "x = { whole = \"2 * n + 1\"; real = \"1 / n\"; flag = \"n > 9\"; word = \"${name}\"; text = \"n is ${n}\";\n"
-                      "ints = \"depth\"; reals = ( \"n / 2\", 7 ); };"), 0, "%s", d.n ? d.v[0].text : "");
+                      "x = { whole = \"2 * n + 1\"; real = \"1 / n\"; flag = \"n > 9\"; word = \"${name}\"; "
+                      "text = \"n is ${n}\";\n"
+                      "ints = \"depth\"; reals = ( \"n / 2\", 7 ); };"),
+                 0, "%s", d.n ? d.v[0].text : "");
     cr_assert_eq(v.whole, 9);
     cr_assert_eq(v.real, 0.25);
     cr_assert_eq(v.flag, false);
@@ -106,20 +121,24 @@ Test(param, errors)
     says("\nx = { whole = [ 1 ]; };", "first 'whole' is a list, not an integer", NULL);
     says("\nx = { flag = 1; };", "first 'flag' is 1, not true or false", "The default is true.");
     says("\nx = { text = 1; };", "first 'text' is 1, not a text", "The default is \"some words\".");
-    says("\nx = { word = \"vaild\"; };", "first 'word' is \"vaild\", not one of same, valid, explicit", "Did you mean \"valid\"?");
-    says("\nx = { word = \"quite other\"; };", "first 'word' is \"quite other\", not one of same, valid, explicit", "The default is \"valid\".");
+    says("\nx = { word = \"vaild\"; };", "first 'word' is \"vaild\", not one of same, valid, explicit",
+         "Did you mean \"valid\"?");
+    says("\nx = { word = \"quite other\"; };",
+         "first 'word' is \"quite other\", not one of same, valid, explicit", "The default is \"valid\".");
     says("\nx = { ints = [ 1, 10 ]; };", "first 'ints' is 10, outside [0, 9]", "The default is [1, 2].");
     says("\nx = { ints = ( 1, \"0.5\" ); };", "first 'ints' is 0.5, not a list of integers", NULL);
     says("\nx = { texts = [ 1 ]; };", "first 'texts' is 1, not a list of texts", NULL);
     says("\nx = { hole = 1; };", "first has no parameter 'hole'", "Did you mean 'whole'?");
-    says("\nx = { momentum = 1; };", "first has no parameter 'momentum'", "Its parameters are whole, real, flag, text, word, ints, reals, texts.");
+    says("\nx = { momentum = 1; };", "first has no parameter 'momentum'",
+         "Its parameters are whole, real, flag, text, word, ints, reals, texts.");
     says("\nx = { whole = 1e300; };", "first 'whole' is 1e+300, not an integer", NULL);
     says("\nx = { real = \"1e999\"; };", "this number is too large", NULL);
 }
 
 Test(param, all_errors_at_once)
 {
-    cr_assert_eq(fill("x = { whole = 0;\nreal = 7; word = \"x\";\nnone = 1; ints = \"nothing\"; };"), SX_E_CONFIG);
+    cr_assert_eq(fill("x = { whole = 0;\nreal = 7; word = \"x\";\nnone = 1; ints = \"nothing\"; };"),
+                 SX_E_CONFIG);
     cr_assert_eq(d.errors, 5);
     cr_assert_eq(d.v[1].where.line, 2);
     cr_assert_eq(d.v[3].where.line, 3);
@@ -129,7 +148,9 @@ Test(param, required_ones)
 {
     const sx_entry *e = sx_find(r, SX_KIND_LAYER, "old_small", SX_NOWHERE, &d);
     struct { long units; double rate; } s;
-    cr_assert_eq(sx_param_fill(a, e->params, "old_small", sx_conf_member(parse("\nx = { };"), "x"), NULL, NULL, &s, &d), SX_E_CONFIG);
+    cr_assert_eq(sx_param_fill(a, e->params, "old_small", sx_conf_member(parse("\nx = { };"), "x"), NULL,
+                               NULL, &s, &d),
+                 SX_E_CONFIG);
     cr_assert_str_eq(d.v[0].text, "old_small needs 'units'");
     cr_assert_str_eq(d.v[0].hint, "'units' is how many.");
     cr_assert_eq(d.v[0].where.line, 2);
@@ -139,7 +160,8 @@ static int item(const char *text, const sx_entry **e, struct all **out)
 {
     sx_conf *root = parse(text);
     sx_diags_init(&d, a);
-    return sx_param_item(a, r, SX_KIND_LAYER, sx_conf_member(root, "x"), NULL, sx_scope_open(a, NULL, sx_conf_member(root, "vars")),
+    return sx_param_item(a, r, SX_KIND_LAYER, sx_conf_member(root, "x"), NULL,
+                         sx_scope_open(a, NULL, sx_conf_member(root, "vars")),
                          (const char *const[]){ "lr", NULL }, e, (void **)out, &d);
 }
 
@@ -151,8 +173,10 @@ Test(param, items_of_plugins)
     cr_assert(e == first && p->whole == 3);
     cr_assert_eq(item("vars = { t = \"first\"; }; x = { type = \"${t}\"; lr = 3; whole = 9; };", &e, &p), 0);
     cr_assert(e == first && p->whole == 9);
-    cr_assert_eq(item("x = { type = \"first\"; whole = 9; real = 0.25; first = { whole = 8; }; second = { bogus = 1; }; };", &e, &p), 0,
-                 "settings of other items are theirs");
+    cr_assert_eq(item("x = { type = \"first\"; whole = 9; real = 0.25; first = { whole = 8; }; second = { "
+                      "bogus = 1; }; };",
+                      &e, &p),
+                 0, "settings of other items are theirs");
     cr_assert(p->whole == 8 && p->real == 0.25, "own settings win");
     cr_assert_eq(item("x = { type = \"first\"; third_party = { whole = 8; }; };", &e, &p), SX_E_CONFIG);
     cr_assert_str_eq(d.v[0].text, "first has no parameter 'third_party'");
@@ -175,7 +199,8 @@ Test(param, texts_and_legality)
     cr_assert_str_eq(sx_param_range(a, &p[4]), "one of same, valid, explicit");
     cr_assert_str_eq(sx_param_default(a, &p[3]), "\"some words\"");
     cr_assert_str_eq(sx_param_default(a, &p[6]), "[0.25]");
-    cr_assert(sx_param_legal(&p[0], 100) && !sx_param_legal(&p[0], 101) && !sx_param_legal(&p[0], 1.5) && !sx_param_legal(&p[0], NAN));
+    cr_assert(sx_param_legal(&p[0], 100) && !sx_param_legal(&p[0], 101) && !sx_param_legal(&p[0], 1.5) &&
+              !sx_param_legal(&p[0], NAN));
     cr_assert(sx_param_legal(&p[1], 0.999) && !sx_param_legal(&p[1], 1) && !sx_param_legal(&p[1], NAN));
     cr_assert(sx_param_legal(&p[2], 1) && !sx_param_legal(&p[2], 2));
     cr_assert(!sx_param_legal(&p[3], 0));

@@ -13,7 +13,8 @@ Test(rng, philox_known_answers)
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
         sx_philox(kat[i].counter, kat[i].key, out);
-        cr_assert_eq(memcmp(out, kat[i].out, sizeof out), 0, "vector %d: %08x %08x %08x %08x", i, out[0], out[1], out[2], out[3]);
+        cr_assert_eq(memcmp(out, kat[i].out, sizeof out), 0, "vector %d: %08x %08x %08x %08x", i, out[0],
+                     out[1], out[2], out[3]);
     }
 }
 
@@ -22,7 +23,8 @@ Test(rng, a_number_is_a_function_of_its_place)
     const sx_key key = sx_key_of(7, 3, "dropout");
     float all[103], part[103];
     sx_uniform_fill(key, 5, 0, 103, all);
-    for (long from = 0; from < 103; from += 13) sx_uniform_fill(key, 5, (uint64_t)from, from + 13 < 103 ? 13 : 103 - from, part + from);
+    for (long from = 0; from < 103; from += 13)
+        sx_uniform_fill(key, 5, (uint64_t)from, from + 13 < 103 ? 13 : 103 - from, part + from);
     for (int i = 0; i < 103; i++) {
         cr_assert_eq(all[i], part[i]);
         cr_assert_eq(all[i], sx_uniform_at(key, 5, (uint64_t)i));

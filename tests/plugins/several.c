@@ -1,7 +1,17 @@
-/* several.c: one file with two layers and a sampler, named by `plugins = [ "several" ]`; its layer takes every type of parameter. */
+/* several.c: one file with two layers and a sampler, named by `plugins = [ "several" ]`; its layer takes
+ * every type of parameter. */
 #include <strix/plugin.h>
 
-struct all { long whole; double real; bool flag; const char *text; int word; sx_ints ints; sx_reals reals; sx_texts texts; };
+struct all {
+    long whole;
+    double real;
+    bool flag;
+    const char *text;
+    int word;
+    sx_ints ints;
+    sx_reals reals;
+    sx_texts texts;
+};
 static const char *const words[] = { "same", "valid", "explicit", NULL };
 static const sx_param params[] = {
     SX_INT(struct all, whole, .doc = "an integer", .def = 3, .min = 1, .max = 100),
@@ -21,7 +31,8 @@ static sx_t pass(sx_graph *g, const void *p, sx_t x)
     return x;
 }
 
-static int ask(const void *params_, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x, int64_t *tag)
+static int ask(const void *params_, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
 {
     (void)params_, (void)cache, (void)h, (void)tag;
     for (int i = 0; i < s->n; i++) x[i] = sx_axis_at(s->axis[i], sx_uniform(r));

@@ -1,4 +1,5 @@
-/* abi2.c: a plugin of another ABI that also needs a function of that ABI: the ABI is to be blamed, not the symbol. */
+/* abi2.c: a plugin of another ABI that also needs a function of that ABI: the ABI is to be blamed, not the
+ * symbol. */
 #include <strix/plugin.h>
 
 sx_t sx_of_another_age(sx_graph *g, sx_t x);

@@ -1,4 +1,5 @@
-/* needs_symbol.c: a plugin of the right ABI that calls what nobody defines (OF_STRIX: a name that looks like strix' own). */
+/* needs_symbol.c: a plugin of the right ABI that calls what nobody defines (OF_STRIX: a name that looks like
+ * strix' own). */
 #include <strix/plugin.h>
 
 #ifdef OF_STRIX

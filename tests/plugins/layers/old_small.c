@@ -1,4 +1,5 @@
-/* old_small.c: a layer as an older strix had it: shorter struct, shorter rows of parameters. It must still load. */
+/* old_small.c: a layer as an older strix had it: shorter struct, shorter rows of parameters. It must still
+ * load. */
 #include <strix/plugin.h>
 
 struct settings { long units; double rate; };
@@ -17,8 +18,12 @@ static sx_t forward(sx_graph *g, const void *p, sx_t x)
     return x;
 }
 
-static const struct old_layer old_small_item = {
-    .kind = SX_KIND_LAYER, .size = sizeof(struct old_layer), .name = "old_small", .doc = "a layer of long ago",
-    .params = (const sx_param *)(const void *)params, .params_size = sizeof(struct settings),
-    .param_size = sizeof(struct old_param), .forward = forward };
+static const struct old_layer old_small_item = { .kind = SX_KIND_LAYER,
+                                                 .size = sizeof(struct old_layer),
+                                                 .name = "old_small",
+                                                 .doc = "a layer of long ago",
+                                                 .params = (const sx_param *)(const void *)params,
+                                                 .params_size = sizeof(struct settings),
+                                                 .param_size = sizeof(struct old_param),
+                                                 .forward = forward };
 SX_PLUGIN("old_small", "0.9", "MIT", SX_ITEM(old_small));
