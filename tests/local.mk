@@ -4,7 +4,7 @@ LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
 	STRIX_SOURCE='$(abs_top_srcdir)' LSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0'; \
 	export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE LSAN_OPTIONS;
-EXTRA_DIST += tests/train_help.h tests/data/classification_report.json tests/tap.sh tests/graph_help.h
+EXTRA_DIST += tests/train_help.h tests/data/idx tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_ask \
@@ -62,7 +62,7 @@ EXTRA_DIST += tests/data/optuna
 
 # Mistakes of people and what strix says to them.
 TESTS += tests/test_errors.sh
-EXTRA_DIST += tests/test_errors.sh tests/errors
+EXTRA_DIST += tests/test_errors.sh tests/errors tests/lsan.supp
 
 # The border to plugins and to people.
 check_PROGRAMS += tests/conform_all
