@@ -82,7 +82,8 @@ static void print(job *j, double median)
     cli_context *c = j->c;
     const char *precision = precisions[j->e->train.precision];
     json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "mode", j->train ? "train" : "infer", "precision", precision, "device",
-                            j->m->name, "batch", (json_int_t)j->batch, "steps", (json_int_t)j->steps, "threads", (json_int_t)j->m->threads);
+                            j->m->name, "batch", (json_int_t)j->batch, "steps", (json_int_t)j->steps, "threads",
+                            (json_int_t)(j->m->threads ? j->m->threads : (int)j->m->info.units));
     cli_json_real(doc, "ms_per_step", 1e3 * median);
     cli_json_real(doc, "images_per_s", (double)j->batch / median);
     json_object_set_new(doc, "peak_bytes", json_integer((json_int_t)peak_bytes()));

@@ -76,3 +76,7 @@ bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/functions.h
 bench_hpo_LDADD = libconform.la libstrix.la -lm
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
 EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/golden/make_median.py
+
+# Training, evaluation and prediction as a user meets them.
+TESTS += tests/test_train_cli.sh
+EXTRA_DIST += tests/test_train_cli.sh

@@ -1,0 +1,128 @@
+#!/bin/sh
+# test_train_cli.sh: strix train, eval, predict and bench step as a user meets them: run directories, signals, exit codes, JSON.
+: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+PATH=$STRIX_BUILD:$PATH
+export PATH
+cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx" && cd "$tmp" || exit 1
+cat >net.cfg <<'END'
+vars = { rate = 0.01; };
+model = { input = [ 8, 8, 1 ]; layers = {
+  conv = { type = "conv2d"; filters = 4; kernel = 3; padding = "same"; activation = "relu"; };
+  norm = { type = "batchnorm"; };
+  flat = { type = "flatten"; };
+  drop = { type = "dropout"; rate = 0.2; };
+  out = { type = "dense"; units = 5; activation = "softmax"; };
+}; };
+dataset = { type = "idx"; dir = "idx"; train = [ "x.gz", "y.gz" ]; test = [ "x.gz", "y.gz" ];
+            names = [ "ant", "bee", "cat", "dog", "eel" ];
+            transform = { unit = { type = "scale"; factor = "1 / 255"; }; }; };
+train = { loss = "cross_entropy"; epochs = 3; batch = 8; optimizer = { type = "adam"; lr = "rate"; }; };
+END
+
+n=0
+say() { # status, what, files to show
+    status=$1 what=$2
+    shift 2
+    n=$((n + 1))
+    [ "$status" = 0 ] && echo "ok $n - $what" && return
+    echo "not ok $n - $what"
+    sed 's/^/#   /' "$@"
+}
+ok() { # what, then a command; its words stay in out and err
+    what=$1
+    shift
+    "$@" >out 2>err
+    say $? "$what" out err
+}
+is() { # what, then a look at what the last command left
+    what=$1
+    shift
+    "$@" >said 2>&1
+    say $? "$what" said
+}
+ends() { # exit code, then a command
+    want=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }
+}
+has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
+wait_for() { # file, at least so many lines
+    for _ in $(seq 600); do
+        [ -f "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ] && return
+        sleep 0.05
+    done
+    return 1
+}
+
+ok 'a training ends with 0' strix train net.cfg --dir a --threads 1
+is 'it shows the test accuracy' has out 'test:  loss'
+is 'and one line an epoch' has err 'epoch 3/3'
+for f in config.cfg last.safetensors best.safetensors log.jsonl result.json; do is "$f is there" test -s "a/$f"; done
+ok 'the default directory has the name of the file' strix -q train net.cfg --set train.epochs=1
+is 'and a hash' sh -c 'test -s runs/net-????????/result.json'
+ok 'two threads give the same file' strix -q train net.cfg --dir b --threads 2
+is 'bit for bit' cmp a/last.safetensors b/last.safetensors
+ok 'a run directory trains the same again' strix -q train a/config.cfg --dir c
+is 'bit for bit again' cmp a/best.safetensors c/best.safetensors
+ok 'with --init a training starts elsewhere' strix -q train net.cfg --dir d --init a/best.safetensors
+is 'so it ends elsewhere' sh -c '! cmp -s a/best.safetensors d/best.safetensors'
+ok 'JSON' strix train net.cfg --dir e --json
+is 'JSON has the metrics' has out '"val_accuracy":'
+is 'JSON has the test' has out '"test":'
+ok 'dry run writes nothing' strix train net.cfg --dir dry -n
+is 'nothing' test ! -e dry
+
+# Interruptions: after a signal or a kill --resume ends with the very file of a training that was not stopped.
+many() { strix -q train net.cfg --set train.epochs=150 --set train.early_stop.patience=1000 --threads 1 "$@"; }
+ok 'a long training' many --dir straight
+strix -q train net.cfg --set train.epochs=150 --set train.early_stop.patience=1000 --dir cut >/dev/null 2>int.err &
+pid=$!
+is 'epochs begin' wait_for cut/log.jsonl 2
+kill -INT $pid
+ok 'SIGINT ends with 130' ends 130 wait $pid
+lines=$(wc -l <cut/log.jsonl)
+is 'before the last epoch' test "$lines" -lt 150
+strix -q train net.cfg --set train.epochs=150 --set train.early_stop.patience=1000 --dir cut --resume >/dev/null 2>&1 &
+pid=$!
+is 'resumed it goes on' wait_for cut/log.jsonl $((lines + 3))
+kill -9 $pid
+wait $pid 2>/dev/null
+ok 'and on after kill -9' many --dir cut --resume
+is 'to the same file' cmp straight/last.safetensors cut/last.safetensors
+
+ok 'eval' strix eval a
+is 'eval prints the report of the named classes' has out '^         ant      [01]\.[0-9]'
+is 'eval prints the accuracy line' has out '^    accuracy  '
+is 'eval prints the confusion matrix' has out '^true, guessed     0     1     2     3     4$'
+ok 'eval --data val --json' strix eval a --data val --json
+is 'eval names the part' has out '"data": "val"'
+ok 'eval of a wrong part ends with 2' ends 2 strix eval a --data dev
+ok 'eval of no run ends with 5' ends 5 strix eval idx
+is 'and says so' has err 'no run directory'
+
+gzip -dc idx/x.gz | head -c 80 | tail -c 64 >pixels
+{ printf 'P5\n# one image\n8 8\n255\n'; cat pixels; } >one.pgm
+{ printf 'P5 7 8 255\n'; head -c 56 pixels; } >small.pgm
+ok 'predict' strix predict a idx/x.gz one.pgm --top 2
+is 'predict gives a line for each image' test "$(wc -l <out)" = 41
+is 'predict names file, row, class, probability' sh -c "head -1 out | grep -q '^idx/x.gz	0	[a-z]*	[01]\\.[0-9]*	[a-z]*	0\\.[0-9]*\$'"
+is 'an image alone and among others gives the same' sh -c 'test "$(head -1 out | cut -f 3-)" = "$(tail -1 out | cut -f 3-)"'
+ok 'predict --json' strix predict a one.pgm --json
+is 'predict JSON' has out '"probability":'
+ok 'an image of another size ends with 5' ends 5 strix predict a small.pgm
+is 'and tells both sizes' has err 'images are \[8, 7, 1\], the net takes \[8, 8, 1\]'
+ok 'a truncated file ends with 5' ends 5 strix predict a idx/x-truncated
+ok 'a missing file ends with 5' ends 5 strix predict a none.pgm
+ok 'another kind of file ends with 5' ends 5 strix predict a net.cfg
+
+for mode in train infer; do
+    ok "bench step $mode" strix bench step net.cfg --precision f32 --mode $mode --batch 16 --steps 5 --json
+    for key in ms_per_step images_per_s peak_bytes predicted_bytes; do is "$mode: $key" has out "\"$key\": [0-9]"; done
+done
+ok 'bench step --stages' strix bench step net.cfg --steps 3 --stages
+ok 'bench needs no files' strix bench step net.cfg --steps 3 --set dataset.dir=nowhere
+ok 'a wrong mode ends with 2' ends 2 strix bench step net.cfg --mode walk
+echo "1..$n"
