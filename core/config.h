@@ -20,7 +20,9 @@ typedef struct {
     const char *const *unset; long n_unset;
 } sx_edits;
 
-/* Reads file (with extends, remove, @include), then applies the edits. All errors at once. */
+/* Reads file (with extends, remove, @include), then applies the edits: extends, unset, set. Unknown sections are errors here.
+ * A --set may name what the file lacks if its group is there or is one that every experiment has (train.early_stop, ..): the
+ * plugin's settings tell typos later. A new variable must be read by some expression or searched. */
 int sx_config_load(sx_arena *a, const char *file, const sx_edits *edits, sx_conf **root, sx_diags *d);
 /* The same from text (a study's stored config); name stands for the file in messages; extends are refused. */
 int sx_config_parse(sx_arena *a, const char *text, const char *name, const sx_edits *edits, sx_conf **root, sx_diags *d);

@@ -211,7 +211,8 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
             if (given ? !coordinate(&v, s->var[i], given, &x[i]) : !find_branch(&v, i, &x[i])) return refuse(&v, i, given);
             continue;
         }
-        if (!variable(&v, s->var[i], &is)) return unknown(&v, axis_at(s, i)->name);
+        if (!variable(&v, s->var[i], &is))
+            return sx_error(d, SX_E_REFUSED, sx_conf_where(a, s->var[i]->where), "'%s' has no value", axis_at(s, i)->name);
         if (!coordinate(&v, s->var[i], &is, &x[i])) return refuse(&v, i, &is);
     }
     return check_named(&v);
@@ -219,7 +220,7 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
 
 /* --- Size --- */
 
-enum { WORK = 1000000 };
+enum { WORK = 200000 };
 typedef struct { const sx_domain *s; double *x; const int *group; const bool *parent; int of; long work; bool endless; } counting;
 
 static uint64_t times(counting *c, uint64_t x, uint64_t y)

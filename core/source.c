@@ -233,8 +233,10 @@ int sx_source_add(sx_source *s, const char *file, const char *text)
     size_t bytes = text ? strlen(text) : 0;
     char *read = NULL;
     if (!text) {
-        const int rc = sx_file_read(s->a, file, SX_SOURCE_BYTES, &read, &bytes, s->d);
-        if (rc) return rc;
+        if (sx_file_read(s->a, file, SX_SOURCE_BYTES, &read, &bytes, s->d)) {
+            if (s->d && s->d->n) s->d->v[s->d->n - 1].code = SX_E_CONFIG;    /* no data file, this one */
+            return SX_E_CONFIG;
+        }
         text = read;
     }
     const sx_where where = { file, 0, NULL };

@@ -299,6 +299,87 @@ Test(space, steps_that_miss_the_end_are_told)
     cr_assert_eq(d.errors, 0);
 }
 
+/* --- Random spaces --- */
+
+static sx_rng dice;
+static long roll(long n) { return (long)(sx_uniform(&dice) * (double)n); }
+
+static const char *random_domain(void)
+{
+    switch (roll(5)) {
+    case 0: return sx_format(a, "{ int = [ 1, %ld ]; }", 1 + roll(3));
+    case 1: return "{ choice = [ 0, 2, 1 ]; }";
+    case 2: return "{ choice = ( \"p\", 2, 2.5 ); weights = [ 1, 2, 1 ]; }";
+    case 3: return "{ quniform = [ 0, 4, 2 ]; }";
+    default: return sx_format(a, "{ per = \"v%ld\"; choice = [ 5, 6 ]; }", roll(6));
+    }
+}
+
+static const char *random_members(int depth)
+{
+    const char *s = "";
+    long used = 0;
+    for (long n = 1 + roll(3); n--;) {
+        const long v = roll(6);
+        if (used >> v & 1) continue;
+        used |= 1L << v;
+        if (roll(3) == 0 && depth < 3) {
+            const char *branches = "";
+            for (long k = 0, m = 1 + roll(3); k < m; k++)
+                branches = sx_format(a, "%s%s{ %s }", branches, k ? ", " : "", random_members(depth + 1));
+            s = sx_format(a, "%s c%ld = { choice = ( %s ); };", s, v, branches);
+        } else if (depth && roll(2)) s = sx_format(a, "%s v%ld = %ld;", s, v, roll(3));
+        else s = sx_format(a, "%s v%ld = %s;", s, v, random_domain());
+    }
+    return s;
+}
+
+static bool equal_points(const double *x, const double *y, int n)
+{
+    for (int i = 0; i < n; i++) if (x[i] != y[i] && !(isnan(x[i]) && isnan(y[i]))) return false;
+    return true;
+}
+
+/* A space that opens: every draw comes back from its values, and there are as many different ones as it says. */
+Test(space, random_spaces)
+{
+    enum { MOST = 40, DRAWS = 1500 };
+    long opened = 0, counted = 0;
+    sx_rng_init(&dice, 4711, 0, "spaces");
+    for (int round = 0; round < 400; round++) {
+        sx_conf *root;
+        sx_domain *s;
+        sx_diags_init(&d, a);
+        const char *text = sx_format(a, "vars = { v0 = 1; v1 = 2; v2 = 0; v3 = 1; v4 = 3; v5 = 1; }; space = { %s };", random_members(0));
+        if (sx_config_parse(a, text, "random.cfg", NULL, &root, &d)) continue;
+        const sx_conf *v = sx_conf_member(root, "vars");
+        const sx_scope *scope = sx_scope_open(a, NULL, v);
+        const int rc = sx_domain_open(a, sx_conf_member(root, "space"), v, scope, 1, 0, &s, &d);
+        cr_assert_eq(rc != 0, d.errors > 0, "%s", text);
+        if (rc) continue;
+        const int n = s->space.n;
+        const uint64_t size = sx_domain_size(s);
+        double *seen = sx_alloc_array(a, (size_t)(MOST + 1) * (size_t)(n + 1), sizeof *seen), *x = sx_alloc_array(a, (size_t)n, 2 * sizeof *x);
+        long different = 0;
+        cr_assert_gt(size, 0, "%s", text);
+        for (long t = 0; t < (size <= MOST ? DRAWS : 20); t++) {
+            sx_named *named;
+            draw(s, t, x);
+            const long values = sx_domain_values(a, s, x, &named);
+            cr_assert_eq(sx_domain_point(a, s, named, values, scope, x + n, &d), 0, "%s", text);
+            cr_assert(equal_points(x, x + n, n), "%s", text);
+            long k = 0;
+            while (k < different && !equal_points(seen + k * n, x, n)) k++;
+            if (k == different && different <= MOST) memcpy(seen + different++ * n, x, (size_t)n * sizeof *x);
+        }
+        if (size <= MOST) cr_assert_eq((uint64_t)different, size, "%ld of %lu: %s", different, (unsigned long)size, text);
+        counted += size > 1 && size <= MOST;
+        opened++;
+        cr_assert_not_null(sx_domain_json(a, s));
+    }
+    cr_assert(opened > 100 && counted > 50, "%ld %ld", opened, counted);
+}
+
 Test(space, a_missing_space_has_no_axes)
 {
     sx_domain *s;
