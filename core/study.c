@@ -357,12 +357,35 @@ int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, co
     return finish(s, &c->row, c->row.worker, fate, value, reason, d);
 }
 
+static bool names(const sx_named *v, long n, const char *name)
+{
+    for (long i = 0; i < n; i++) if (!strcmp(v[i].name, name)) return true;
+    return false;
+}
+
+/* Leaves what was named, and the choices that it hangs on; the sampler fills the rest. */
+static void blank_unnamed(const sx_domain *domain, const sx_named *v, long n, double *x, bool *keep)
+{
+    for (int i = 0; i < domain->space.n; i++)
+        keep[i] = names(v, n, domain->var[i]->axis.name) || names(v, n, domain->var[i]->name);
+    for (long i = 0; i < domain->n_fixed; i++)
+        if (names(v, n, domain->fixed[i].name)) keep[domain->fixed[i].axis] = true;
+    for (int i = domain->space.n - 1; i >= 0; i--) {
+        const sx_axis *axis = domain->space.axis[i];
+        for (int w = 0; keep[i] && w < axis->whens; w++) keep[axis->when[w].parent] = true;
+        if (!keep[i]) x[i] = NAN;
+    }
+}
+
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d)
 {
     const sx_domain *domain = s->exp->domain;
     double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
-    const int rc = sx_domain_point(s->arena, domain, v, n, s->exp->scope, x, d);
+    bool *keep = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *keep);
+    const sx_scope *scope = sx_domain_bind(s->arena, domain, s->usual, s->exp->scope);
+    const int rc = sx_domain_point(s->arena, domain, v, n, scope, x, d);
     if (rc) return rc;
+    blank_unnamed(domain, v, n, x, keep);
     const sx_trial_row row = { .size = sizeof row, .t = { .x = x } };
     return told(s, s->store->add(s->db, s->id, &row, number), d);
 }
@@ -439,23 +462,21 @@ static bool same_point(const double *x, const double *y, int n)
     return true;
 }
 
-int sx_study_replay(sx_study *s, long number, double *x, sx_diags *d)
+int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d)
 {
+    if (row->waiting || !row->attempt || row->queued) return 2;
+    int rc = row->seen > s->since ? read_news(s, d) : 0;
+    if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);
-    const sx_trial_row *row = numbered(s, a, number, d);
-    int rc = row ? read_news(s, d) : SX_E_USAGE;
-    if (!rc && (!row->attempt || row->queued)) rc = 2;
-    if (!rc) {
-        const sx_history h = sx_past_at(s->past, a, row->seen);
-        const sx_sampler *p = sampler(s);
-        void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
-        asking q = { s, a, d, false };
-        int64_t tag;
-        rc = suggest(&q, &h, cache, number, NULL, x, &tag);
-        if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "trial %ld: the sampler has no point now", number);
-        if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
-        if (cache && p->close) p->close(cache);
-    }
+    const sx_history h = sx_past_at(s->past, a, row->seen);
+    const sx_sampler *p = sampler(s);
+    void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
+    asking q = { s, a, d, false };
+    int64_t tag;
+    rc = suggest(&q, &h, cache, row->t.number, NULL, x, &tag);
+    if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "trial %ld: the sampler has no point now", row->t.number);
+    if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
+    if (cache && p->close) p->close(cache);
     sx_arena_close(a);
     return rc;
 }

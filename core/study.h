@@ -39,9 +39,9 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, c
 /* All trials in order of number (values as the user sees them: sign undone). Returns how many, or SX_E_*. */
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);       /* NULL: none is complete */
-/* Asks again for a stored trial from the history it saw: does the sampler give the same point? 0 yes; 1 no; 2: it was not
- * suggested here (queued, or of another program). */
-int sx_study_replay(sx_study *s, long number, double *x, sx_diags *d);
+/* Asks again for a stored trial from the history it saw: does the sampler give the same point (in x)? 0 yes; 1 no; 2: it was
+ * not suggested here (queued, or of another program). */
+int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d);
 
 /* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most
  * 100 times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask. NULL: no check. */
