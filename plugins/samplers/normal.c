@@ -20,12 +20,17 @@ double parzen_log_phi(double x)
 double parzen_log_mass(double a, double b)
 {
     if (!(a < b)) return -INFINITY;
+    if (b - a < 1e-6) {                          /* a difference would lose what a rectangle keeps */
+        const double middle = a + (b - a) / 2;
+        return log(b - a) - 0.5 * middle * middle - PARZEN_LN_SQRT_2PI;
+    }
     if (a > 0) {                                 /* mirror: the left tail is the exact one */
         const double t = a;
         a = -b;
         b = -t;
     }
     if (b > 0) return log1p(-0.5 * erfc(-a * SQRT_HALF) - 0.5 * erfc(b * SQRT_HALF));
+    if (b > -30) return log(0.5 * (erfc(-b * SQRT_HALF) - erfc(-a * SQRT_HALF)));
     const double la = parzen_log_phi(a), lb = parzen_log_phi(b);
     return lb + log1p(-exp(la - lb));
 }
