@@ -259,7 +259,7 @@ static void moments_end(const task *t, const pass *r)
 const kernel k_moments = { .by_rows = 1, .sums = true, .make = moments_make, .rows = moments_rows, .end = moments_end };
 
 /* --- normalisation --- */
-static float inverse(double var, double eps) { return (float)(1 / sqrt(var + eps)); }
+static double inverse(double var, double eps) { return 1 / sqrt(var + eps); }
 
 static void norm_scale_rows(const task *t, const lane *l, long from, long n)
 {
@@ -269,8 +269,9 @@ static void norm_scale_rows(const task *t, const lane *l, long from, long n)
     const long c = channels(&t->out);
     (void)from, (void)n;
     for (long j = 0; j < c; j++) {
-        y[j] = gamma[j] * inverse((double)m[c + j], e->eps);
-        y[c + j] = beta[j] - m[j] * y[j];
+        const double scale = (double)gamma[j] * inverse((double)m[c + j], e->eps);
+        y[j] = (float)scale;
+        y[c + j] = (float)((double)beta[j] - (double)m[j] * scale);
     }
 }
 static bool single_make(sx_dev *dev, task *t)    /* small and undivided */
@@ -329,7 +330,7 @@ static void norm_sums_end(const task *t, const pass *r)
     for (long j = 0; j < 2 * c; j++) {
         double sum = 0;
         for (long g = 0; g < r->groups; g++) sum += ((double *)partial_at(t, r, g))[j];
-        y[j] = (float)(j < c ? sum * (double)inverse((double)m[c + j], e->eps) : sum);
+        y[j] = (float)(j < c ? sum * inverse((double)m[c + j], e->eps) : sum);
     }
 }
 const kernel k_norm_sums = { .by_rows = 3, .sums = true, .make = norm_sums_make, .rows = norm_sums_rows,
@@ -351,7 +352,8 @@ static bool norm_bwd_make(sx_dev *dev, task *t)
     return true;
 }
 
-/* dx = a dy + b (x - mean) + d: gamma invstd (dy - mean(dy) - xhat mean(dy xhat)) with the channel's numbers taken out */
+/* dx = a dy + b (x - mean) + d: gamma invstd (dy - mean(dy) - xhat mean(dy xhat)) with the channel's numbers taken out.
+ * They are rounded once: their errors are the same in every pixel and would add up in the sums below this layer. */
 static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
 {
     const sx_eps *e = t->op->attr;
@@ -359,10 +361,10 @@ static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
     const float *m = in_at(t, 2, l, 0), *gamma = in_at(t, 3, l, 0), *sums = in_at(t, 4, l, 0);
     float *k = (float *)l->scratch;
     for (long j = 0; j < c; j++) {
-        const float inv = inverse((double)m[c + j], e->eps), a = gamma[j] * inv;
-        k[j] = a;
-        k[c + j] = -a * inv * sums[j] / (float)count;
-        k[2 * c + j] = -a * sums[c + j] / (float)count;
+        const double inv = inverse((double)m[c + j], e->eps), a = (double)gamma[j] * inv;
+        k[j] = (float)a;
+        k[c + j] = (float)(-a * inv * (double)sums[j] / (double)count);
+        k[2 * c + j] = (float)(-a * (double)sums[c + j] / (double)count);
     }
     norm_bwd(n * row_size(&t->out) / c, c, in_at(t, 0, l, from), in_at(t, 1, l, from), m, k, out_at(t, l, from));
 }

@@ -64,20 +64,20 @@ static long place(const pooling *g, long i, long j, long r, long s)
     return (y * g->w + x) * g->c;
 }
 
-/* --- largest element: NaN wins, the first of equals wins --- */
+/* --- largest element: NaN wins, the first of equals wins. No && and ||: branches would keep loops from vectors. --- */
+#define BEATS(x, y) (((x) > (y)) | ((x) != (x)))
 SX_FAST static void max_into(long c, const float *restrict x, float *restrict y)
 {
-    for (long j = 0; j < c; j++) y[j] = x[j] > y[j] || x[j] != x[j] ? x[j] : y[j];
+    for (long j = 0; j < c; j++) y[j] = BEATS(x[j], y[j]) ? x[j] : y[j];
 }
 
 SX_FAST static void max_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
                              const float *restrict e, float *restrict y)
 {
     for (long j = 0; j < c; j++) {
-        float m = a[j];
-        m = b[j] > m || b[j] != b[j] ? b[j] : m;
-        m = d[j] > m || d[j] != d[j] ? d[j] : m;
-        y[j] = e[j] > m || e[j] != e[j] ? e[j] : m;
+        float m = BEATS(b[j], a[j]) ? b[j] : a[j];
+        m = BEATS(d[j], m) ? d[j] : m;
+        y[j] = BEATS(e[j], m) ? e[j] : m;
     }
 }
 
@@ -111,21 +111,22 @@ const kernel k_maxpool = { .by_rows = 1, .make = forward_make, .rows = maxpool_r
 SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *restrict best, int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
-        const int better = x[j] > best[j] || x[j] != x[j];
+        const int better = BEATS(x[j], best[j]);
         best[j] = better ? x[j] : best[j];
         arg[j] = better ? k : arg[j];
     }
 }
 
 SX_FAST static void arg_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
-                             const float *restrict e, uint8_t *restrict y)
+                             const float *restrict e, int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
-        float m = a[j];
-        int k = 0;
-        k = b[j] > m || b[j] != b[j] ? 1 : k, m = k == 1 ? b[j] : m;
-        k = d[j] > m || d[j] != d[j] ? 2 : k, m = k == 2 ? d[j] : m;
-        y[j] = (uint8_t)(e[j] > m || e[j] != e[j] ? 3 : k);
+        const int second = BEATS(b[j], a[j]);
+        float m = second ? b[j] : a[j];
+        const int third = BEATS(d[j], m);
+        m = third ? d[j] : m;
+        const int k = third ? 2 : second;
+        arg[j] = BEATS(e[j], m) ? 3 : k;
     }
 }
 
@@ -140,7 +141,8 @@ static void arg_pixel(const pooling *g, const float *x, long i, long j, float *b
     int32_t *arg = (int32_t *)(best + g->c);
     if (g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
         arg_of_4(g->c, x + place(g, i, j, 0, 0), x + place(g, i, j, 0, 1), x + place(g, i, j, 1, 0),
-                 x + place(g, i, j, 1, 1), y);
+                 x + place(g, i, j, 1, 1), arg);
+        narrow(g->c, arg, y);
         return;
     }
     for (long k = 0; k < g->c; k++) best[k] = -INFINITY, arg[k] = (int32_t)(in.r0 * g->kw + in.s0);
@@ -170,27 +172,9 @@ SX_FAST static void give_more(long c, const float *restrict dy, const uint8_t *r
     for (long j = 0; j < c; j++) dx[j] += arg[j] == k ? dy[j] : 0;
 }
 
-SX_FAST static void give_4(long c, const float *restrict dy, const uint8_t *restrict arg, float *restrict a,
-                           float *restrict b, float *restrict d, float *restrict e)
-{
-    for (long j = 0; j < c; j++) {
-        const int k = arg[j];
-        const float v = dy[j];
-        a[j] = k == 0 ? v : 0;
-        b[j] = k == 1 ? v : 0;
-        d[j] = k == 2 ? v : 0;
-        e[j] = k == 3 ? v : 0;
-    }
-}
-
 static void scatter_pixel(const pooling *g, const float *dy, const uint8_t *arg, long i, long j, float *dx)
 {
     const inside in = inside_of(g, i, j);
-    if (g->apart && g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
-        give_4(g->c, dy, arg, dx + place(g, i, j, 0, 0), dx + place(g, i, j, 0, 1), dx + place(g, i, j, 1, 0),
-               dx + place(g, i, j, 1, 1));
-        return;
-    }
     for (long r = in.r0; r < in.r1; r++)
         for (long s = in.s0; s < in.s1; s++)
             (g->apart ? give : give_more)(g->c, dy, arg, (int)(r * g->kw + s), dx + place(g, i, j, r, s));
