@@ -95,6 +95,7 @@ void *sx_dup(sx_arena *a, const void *from, size_t bytes)
 
 char *sx_strndup(sx_arena *a, const char *s, size_t n)
 {
+    n = strnlen(s, n);
     char *p = sx_alloc(a, n + 1);
     memcpy(p, s, n);
     return p;
