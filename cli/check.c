@@ -1,12 +1,12 @@
-/* check.c: `strix check FILE`: reads an experiment, builds its model without running it, tells what it costs; draws
- * points of its space to tell how many of them would run. */
+/* check.c: `strix check FILE`: reads an experiment, builds its model without running it and tells what it
+ * costs; draws points of its space to tell how many of them would run. */
 #include <ctype.h>
 #include <string.h>
 #include "cli.h"
 
 static const cli_option options[] = {
-    { "expand", 0, CLI_FLAG, NULL, "print the experiment with loops, templates and variables worked out", 0, 0 },
-    { "space", 0, CLI_LONG, "N", "draw N points of the space: how many can be built, fit the device, repeat", 1, 1e6 },
+    { "expand", 0, CLI_FLAG, NULL, "print it with loops, templates and variables worked out", 0, 0 },
+    { "space", 0, CLI_LONG, "N", "draw N points of the space: how many can be built, fit, repeat", 1, 1e6 },
     { "strict", 0, CLI_FLAG, NULL, "warnings count as errors", 0, 0 },
     CLI_END
 };
@@ -17,8 +17,8 @@ static bool names(const char *text, const char *word)
 {
     const size_t n = strlen(word);
     for (const char *s = strstr(text, word); s; s = strstr(s + 1, word)) {
-        const char before = s == text ? ' ' : s[-1], after = s[n];
-        if (!isalnum((unsigned char)before) && before != '_' && !isalnum((unsigned char)after) && after != '_') return true;
+        const unsigned char before = s == text ? ' ' : (unsigned char)s[-1], after = (unsigned char)s[n];
+        if (!isalnum(before) && before != '_' && !isalnum(after) && after != '_') return true;
     }
     return false;
 }
@@ -59,7 +59,8 @@ static int data_shape(cli_context *c, const sx_exp *e, sx_data_shape *s)
     sx_diags own;
     sx_diags_init(&own, c->arena);
     if (!sx_exp_shape(e, s, &own)) return 0;
-    sx_warn(&c->diags, own.n ? own.v[0].where : SX_NOWHERE, "%s", own.n ? own.v[0].text : "the data set cannot be read");
+    sx_warn(&c->diags, own.n ? own.v[0].where : SX_NOWHERE, "%s",
+            own.n ? own.v[0].text : "the data set cannot be read");
     sx_detail(&c->diags, "Memory is told for 60,000 images in the shape of model.input.");
     if (own.n && own.v[0].hint) sx_hint(&c->diags, "%s", own.v[0].hint);
     return sx_step_shape(c->arena, e, 48000, 12000, s, &c->diags);
@@ -73,8 +74,10 @@ static void print_layers(cli_context *c, const sx_layer_rows *rows)
     cli_table *t = cli_table_open(c, "layer|type|output|>parameters|>MACs|>output bytes|");
     for (long i = 0; i < rows->n; i++) {
         const sx_layer_row *r = &rows->v[i];
-        CLI_ROW(t, r->path, r->type, cli_shape(a, r->rank, r->shape), r->parameters ? cli_count(a, (double)r->parameters) : "",
-                r->macs > 0 ? cli_count(a, r->macs) : "", cli_bytes(a, (double)r->bytes), r->frozen ? "frozen" : "");
+        CLI_ROW(t, r->path, r->type, cli_shape(a, r->rank, r->shape),
+                r->parameters ? cli_count(a, (double)r->parameters) : "",
+                r->macs > 0 ? cli_count(a, r->macs) : "", cli_bytes(a, (double)r->bytes),
+                r->frozen ? "frozen" : "");
     }
     cli_table_print(t);
 }
@@ -84,9 +87,10 @@ static json_t *json_layers(const sx_layer_rows *rows, long model_from)
     json_t *list = json_array();
     for (long i = 0; i < rows->n; i++) {
         const sx_layer_row *r = &rows->v[i];
-        json_t *shape = json_array(), *one = json_pack("{s:s, s:s, s:b, s:I, s:f, s:I, s:b}", "path", r->path, "type", r->type,
-            "transform", i < model_from, "parameters", (json_int_t)r->parameters, "macs", r->macs, "bytes", (json_int_t)r->bytes,
-            "frozen", r->frozen);
+        json_t *shape = json_array();
+        json_t *one = json_pack("{s:s, s:s, s:b, s:I, s:f, s:I, s:b}", "path", r->path, "type", r->type,
+                                "transform", i < model_from, "parameters", (json_int_t)r->parameters, "macs",
+                                r->macs, "bytes", (json_int_t)r->bytes, "frozen", r->frozen);
         for (int k = 0; k < r->rank; k++) json_array_append_new(shape, json_integer(r->shape[k]));
         json_object_set_new(one, "shape", shape);
         json_array_append_new(list, one);
@@ -96,10 +100,14 @@ static json_t *json_layers(const sx_layer_rows *rows, long model_from)
 
 /* What a trial takes, part by part. */
 static const struct { const char *name, *doc; size_t at; } parts[] = {
-    { "weights", "weights", offsetof(sx_budget, weights) }, { "slots", "optimizer", offsetof(sx_budget, slots) },
-    { "states", "running statistics", offsetof(sx_budget, states) }, { "slab", "activations and gradients", offsetof(sx_budget, slab) },
-    { "data", "data", offsetof(sx_budget, data) }, { "logs", "logs", offsetof(sx_budget, logs) },
-    { "total", "together", offsetof(sx_budget, total) } };
+    { "weights", "weights", offsetof(sx_budget, weights) },
+    { "slots", "optimizer", offsetof(sx_budget, slots) },
+    { "states", "running statistics", offsetof(sx_budget, states) },
+    { "slab", "activations and gradients", offsetof(sx_budget, slab) },
+    { "data", "data", offsetof(sx_budget, data) },
+    { "logs", "logs", offsetof(sx_budget, logs) },
+    { "total", "together", offsetof(sx_budget, total) },
+};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static double part(const sx_budget *b, int i)
@@ -115,7 +123,8 @@ static void print_costs(cli_context *c, const sx_exp *e, const sx_machine *m, co
     printf("\n%s weights", cli_count(a, (double)(b->parameters + b->frozen)));
     if (b->frozen) printf(" (%s frozen)", cli_count(a, (double)b->frozen));
     printf(", %s MACs for an image\n", cli_count(a, b->macs));
-    printf("memory of a training with batch %ld on %s:", e->train.batch, m ? m->name : "a device that keeps every value");
+    printf("memory of a training with batch %ld on %s:", e->train.batch,
+           m ? m->name : "a device that keeps every value");
     for (int i = 0; i < PARTS; i++)
         if (part(b, i) > 0) printf("%s %s %s", i ? "," : "", parts[i].doc, cli_bytes(a, part(b, i)));
     if (m && m->info.memory) printf(" of %s", cli_bytes(a, (double)m->info.memory));
@@ -125,7 +134,8 @@ static void print_costs(cli_context *c, const sx_exp *e, const sx_machine *m, co
 static json_t *json_costs(const sx_machine *m, const sx_budget *b)
 {
     json_t *o = json_object();
-    for (int i = 0; i < PARTS; i++) json_object_set_new(o, parts[i].name, json_integer((json_int_t)part(b, i)));
+    for (int i = 0; i < PARTS; i++)
+        json_object_set_new(o, parts[i].name, json_integer((json_int_t)part(b, i)));
     json_object_set_new(o, "device", m ? json_string(m->name) : json_null());
     json_object_set_new(o, "device_memory", m ? json_integer((json_int_t)m->info.memory) : json_null());
     return o;
@@ -145,13 +155,17 @@ static void count_reason(sx_arena *a, sx_arena *keep, tally *t, const char *text
 {
     const char *colon = strstr(text, ": ");
     if (colon) text = sx_strndup(a, text, (size_t)(colon - text));
-    for (long i = 0; i < t->reasons.n; i++) if (!strcmp(t->reasons.v[i].text, text)) { t->reasons.v[i].n++; return; }
+    for (long i = 0; i < t->reasons.n; i++)
+        if (!strcmp(t->reasons.v[i].text, text)) {
+            t->reasons.v[i].n++;
+            return;
+        }
     SX_PUSH(keep, t->reasons, ((reason){ sx_strdup(keep, text), 1 }));
 }
 
 static uint64_t hash_point(const double *x, int n)
 {
-    uint64_t h = 1469598103934665603u;           /* FNV-1a over the bytes; inactive axes are all one not-a-number */
+    uint64_t h = 1469598103934665603u;           /* FNV-1a over the bytes; all inactive axes are alike */
     for (int i = 0; i < n; i++) {
         unsigned char b[sizeof(double)];
         const double v = x[i] == x[i] ? x[i] : -1.7e308;
@@ -200,7 +214,8 @@ static int try_point(cli_context *c, const sx_exp *e, const sx_machine *m, long 
     } else if (rc == SX_E_REFUSED) {
         count_reason(a, c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
     } else {
-        for (long i = 0; i < own.n && i < 1; i++) (void)sx_error(&c->diags, rc, own.v[i].where, "%s", own.v[i].text);
+        for (long i = 0; i < own.n && i < 1; i++)
+            (void)sx_error(&c->diags, rc, own.v[i].where, "%s", own.v[i].text);
     }
     sx_arena_close(a);
     return rc == SX_E_REFUSED ? 0 : rc;
@@ -226,9 +241,10 @@ static int draw(cli_context *c, const sx_exp *e, const sx_machine *m, long n, ta
 static void print_tally(const tally *t)
 {
     enum { SHOWN = 12 };
-    printf("\n%ld points drawn: %ld can be built, %ld of them fit the device, %ld refused, %ld repeated\n", t->drawn, t->built,
-           t->fit, t->drawn - t->built, t->repeated);
-    for (long i = 0; i < t->reasons.n && i < SHOWN; i++) printf("  %6ld  %s\n", t->reasons.v[i].n, t->reasons.v[i].text);
+    printf("\n%ld points drawn: %ld can be built, %ld of them fit the device, %ld refused, %ld repeated\n",
+           t->drawn, t->built, t->fit, t->drawn - t->built, t->repeated);
+    for (long i = 0; i < t->reasons.n && i < SHOWN; i++)
+        printf("  %6ld  %s\n", t->reasons.v[i].n, t->reasons.v[i].text);
     if (t->reasons.n > SHOWN) printf("          and %ld more reasons\n", t->reasons.n - SHOWN);
 }
 
@@ -236,22 +252,26 @@ static json_t *json_tally(const tally *t)
 {
     json_t *list = json_array();
     for (long i = 0; i < t->reasons.n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "reason", t->reasons.v[i].text, "points", (json_int_t)t->reasons.v[i].n));
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "drawn", (json_int_t)t->drawn, "built", (json_int_t)t->built, "fit",
-                     (json_int_t)t->fit, "refused", (json_int_t)(t->drawn - t->built), "repeated", (json_int_t)t->repeated,
-                     "reasons", list);
+        json_array_append_new(list, json_pack("{s:s, s:I}", "reason", t->reasons.v[i].text, "points",
+                                              (json_int_t)t->reasons.v[i].n));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "drawn", (json_int_t)t->drawn, "built",
+                     (json_int_t)t->built, "fit", (json_int_t)t->fit, "refused",
+                     (json_int_t)(t->drawn - t->built), "repeated", (json_int_t)t->repeated, "reasons", list);
 }
 
 /* --- The verb --- */
 
-static json_t *json_all(cli_context *c, const sx_exp *e, const sx_machine *m, const sx_steps *s, const sx_budget *b, const tally *t)
+static json_t *json_all(cli_context *c, const sx_exp *e, const sx_machine *m, const sx_steps *s,
+                        const sx_budget *b, const tally *t)
 {
     json_t *warnings = json_array();
     for (long i = 0; i < c->diags.n; i++)
         if (!c->diags.v[i].code) json_array_append_new(warnings, cli_json_diag(&c->diags.v[i]));
     json_t *doc = json_pack("{s:s, s:o, s:I, s:I, s:f, s:o, s:i, s:o}", "name", e->study.name, "layers",
-        json_layers(&s->eval->layers, s->eval->model_from), "parameters", (json_int_t)(b->parameters + b->frozen), "frozen",
-        (json_int_t)b->frozen, "macs", b->macs, "memory", json_costs(m, b), "axes", e->domain->space.n, "warnings", warnings);
+                            json_layers(&s->eval->layers, s->eval->model_from), "parameters",
+                            (json_int_t)(b->parameters + b->frozen), "frozen", (json_int_t)b->frozen, "macs",
+                            b->macs, "memory", json_costs(m, b), "axes", e->domain->space.n, "warnings",
+                            warnings);
     if (t->drawn) json_object_set_new(doc, "space", json_tally(t));
     return doc;
 }
@@ -301,6 +321,7 @@ static int run(cli_context *c)
 }
 
 const cli_verb verb_check = {
-    .name = "check", .args = "FILE", .doc = "read an experiment, show its layers and what they cost", .least = 1, .most = 1,
-    .options = options, .run = run,
-    .more = "Nothing is trained and nothing is written." };
+    .name = "check", .args = "FILE", .doc = "read an experiment, show its layers and what they cost",
+    .least = 1, .most = 1, .options = options, .run = run,
+    .more = "Nothing is trained and nothing is written.",
+};

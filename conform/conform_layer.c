@@ -1,5 +1,5 @@
-/* conform_layer.c: what any layer, loss and metric must do: build on common shapes, gradients that agree with central
- * differences, the same numbers twice, the same weights in training and evaluation, no crash at the ends of its ranges. */
+/* conform_layer.c: what any layer, loss and metric must do: build on common shapes, have gradients that agree
+ * with central differences, give the same bits twice, stand the ends of its ranges. */
 #include <string.h>
 #include "rig.h"
 
@@ -10,7 +10,7 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
     rig *r;
-    sx_t x[MOST_INPUTS], factor, product, loss;  /* factor: random, of y's shape; product = y factor; loss: its sum by row */
+    sx_t x[MOST_INPUTS], factor, product, loss; /* factor: random; product = y factor; loss: its sum by row */
     int inputs;
     sx_t y;
     long n; sx_t *weights, *grads;               /* the learned ones: offsets of x first */
@@ -56,7 +56,8 @@ static bool gradients(trial *t)
 {
     sx_graph *g = t->r->g;
     (void)!sx_grad(g, t->loss, 1, &t->n, &t->weights, &t->grads);
-    for (long i = 0; i < t->n && !g->refused; i++) rig_result(t->r, t->grads[i], sx_format(g->arena, "grad%ld", i));
+    for (long i = 0; i < t->n && !g->refused; i++)
+        rig_result(t->r, t->grads[i], sx_format(g->arena, "grad%ld", i));
     return !g->refused;
 }
 
@@ -159,7 +160,8 @@ static bool finite_all(const float *x, long n)
 static bool check_run(conform *c, const sx_entry *e, const row_shape *s, bool training)
 {
     trial *t = open_trial(c, e, s, training);
-    const char *where = sx_format(c->arena, "%s on %d axes of %ld", training ? "training" : "evaluation", s->rank, s->dim[0]);
+    const char *where = sx_format(c->arena, "%s on %d axes of %ld", training ? "training" : "evaluation",
+                                  s->rank, s->dim[0]);
     if (!t) return false;
     if (rig_compile(c, t->r) || (fill_trial(t), rig_run(t->r))) {
         conform_check(c, false, "%s: runs on device %s", where, c->device);
@@ -169,7 +171,9 @@ static bool check_run(conform *c, const sx_entry *e, const row_shape *s, bool tr
         const float *first = rig_read(t->r, t->product);
         conform_check(c, finite_all(first, n), "%s: finite numbers", where);
         const bool again = !rig_run(t->r);
-        conform_check(c, again && !memcmp(first, rig_read(t->r, t->product), (size_t)n * sizeof *first), "%s: the same bits twice", where);
+        const size_t bytes = (size_t)n * sizeof *first;
+        conform_check(c, again && !memcmp(first, rig_read(t->r, t->product), bytes),
+                      "%s: the same bits twice", where);
         for (long i = 0; i < t->n; i++) check_gradient(c, t, i, where);
     }
     rig_close(t->r);
@@ -188,7 +192,8 @@ static const char *kept(conform *c, const sx_entry *e, const row_shape *s, bool 
         for (long i = 0; i < r->g->vals.n; i++) {
             const sx_val *v = &r->g->vals.v[i];
             if (v->role != SX_ROLE_WEIGHT && v->role != SX_ROLE_STATE) continue;
-            list = sx_format(c->arena, "%s%s%s%s", list, *list ? " " : "", v->name, sx_graph_shape(c->arena, v));
+            list = sx_format(c->arena, "%s%s%s%s", list, *list ? " " : "", v->name,
+                             sx_graph_shape(c->arena, v));
         }
     }
     rig_close(r);
@@ -218,7 +223,8 @@ int conform_layer(conform *c, const sx_entry *e)
         built++;
         check_run(c, e, &shapes[s], false);
         const char *train = kept(c, e, &shapes[s], true), *eval = kept(c, e, &shapes[s], false);
-        conform_check(c, train && eval && !strcmp(train, eval), "the same weights and states in training and evaluation");
+        conform_check(c, train && eval && !strcmp(train, eval),
+                      "the same weights and states in training and evaluation");
     }
     conform_check(c, built > 0, "builds on at least one common shape");
     for (const sx_param *p = e->params; p->name; p++) {
@@ -243,7 +249,9 @@ static bool write_row_values(conform *c, const sx_entry *e, trial *t, sx_t *labe
     const sx_t logits = offset_input(g, 0, &s, &t->x[0]);
     *labels = sx_graph_bound(g, SX_ROLE_INPUT, "labels", SX_I32, (const long[]){ BATCH, 0 }, true);
     sx_t in[1] = { sx_softmax(g, logits) };
-    const sx_layer_context at = { .path = "loss", .type = e->item->name, .inputs = 1, .in = in, .training = true, .lr_scale = 1 };
+    const sx_layer_context at = {
+        .path = "loss", .type = e->item->name, .inputs = 1, .in = in, .training = true, .lr_scale = 1
+    };
     sx_graph_enter(g, &at);
     t->loss = params ? l->forward(g, params, in[0], *labels) : (sx_t){ 0 };
     sx_graph_leave(g, NULL, params, in[0], t->loss);

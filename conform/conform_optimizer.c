@@ -1,4 +1,4 @@
-/* conform_optimizer.c: what any optimizer must do: find the foot of a bowl, stay put without a gradient or a rate, go on
+/* conform_optimizer.c: what any optimizer must do: find the foot of a bowl, stay put without a rate, go on
  * from a saved memo with the same bits. And schedules: pure, finite, never below zero. */
 #include <string.h>
 #include "rig.h"
@@ -82,15 +82,19 @@ static void check_linear(conform *c, const sx_entry *e, const void *params)
     float k[2][8] = { { 0 } };
     a.o->coef(params, 0.01, 1, a.memo, k[0]);
     b.o->coef(params, 0.02, 1, b.memo, k[1]);
-    conform_check(c, fabsf(k[1][0] - 2 * k[0][0]) <= 1e-6f * fabsf(k[1][0]) && !memcmp(&k[0][1], &k[1][1], 7 * sizeof(float)),
+    conform_check(c,
+                  fabsf(k[1][0] - 2 * k[0][0]) <= 1e-6f * fabsf(k[1][0]) &&
+                      !memcmp(&k[0][1], &k[1][1], 7 * sizeof(float)),
                   "k[0] is linear in the rate, the others do not know it");
 }
 
 int conform_optimizer(conform *c, const sx_entry *e)
 {
     const sx_optimizer *o = (const sx_optimizer *)(const void *)e->item;
-    if (!conform_check(c, (o->update && o->coef) || o->write, "has an update with coefficients, or writes ops")) return 0;
-    if (!o->update || !o->coef) { conform_skip(c, "an optimizer that writes ops is tested by the layers it trains"); return 0; }
+    if (!conform_check(c, (o->update && o->coef) || o->write,
+                       "has an update with coefficients, or writes ops"))
+        return 0;
+    if (!o->update || !o->coef) { conform_skip(c, "it writes ops: nothing is known of them here"); return 0; }
     conform_check(c, o->update->slots >= 0 && o->update->slots <= 4, "has at most 4 moments");
     void *params = conform_params(c, c->arena, e);
     if (!params || o->update->slots < 0 || o->update->slots > 4) return 0;
@@ -122,7 +126,11 @@ int conform_schedule(conform *c, const sx_entry *e)
     void *params = conform_params(c, c->arena, e);
     bool fine = true, pure = true;
     for (long i = 0; params && i < EPOCHS * PER_EPOCH; i++) {
-        const sx_progress p = { .step = i % PER_EPOCH, .steps = PER_EPOCH, .epoch = i / PER_EPOCH, .epochs = EPOCHS, .monitor = monitor };
+        const sx_progress p = { .step = i % PER_EPOCH,
+                                .steps = PER_EPOCH,
+                                .epoch = i / PER_EPOCH,
+                                .epochs = EPOCHS,
+                                .monitor = monitor };
         const double f = s->factor(params, &p), again = s->factor(params, &p);
         fine = fine && isfinite(f) && f >= 0;
         pure = pure && !memcmp(&f, &again, sizeof f);

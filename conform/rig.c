@@ -1,4 +1,5 @@
-/* rig.c: runs the ops that a suite wrote: opens the device, gives every bound value a buffer, reads and writes them. */
+/* rig.c: runs the ops that a suite wrote: opens the device, gives every bound value a buffer of its own.
+ * What the core does for a net (one flat buffer a kind) would hide here what is wrong. */
 #include "rig.h"
 
 rig *rig_open(conform *c, bool training, long batch)
@@ -7,7 +8,8 @@ rig *rig_open(conform *c, bool training, long batch)
     rig *r = SX_NEW(a, rig);
     r->a = a;
     sx_diags_init(&r->d, a);
-    r->g = sx_graph_open(a, &(sx_graph_want){ .training = training, .compute = SX_F32, .batch = batch, .seed = 1 }, &r->d);
+    r->g = sx_graph_open(
+        a, &(sx_graph_want){ .training = training, .compute = SX_F32, .batch = batch, .seed = 1 }, &r->d);
     return r;
 }
 
@@ -22,7 +24,8 @@ void rig_numbers(const char *purpose, double low, double high, long n, float *ou
 void rig_write(rig *r, sx_t t, const void *from)
 {
     const sx_memory *m = r->memory[t.id - 1];
-    if (m && r->machine->device->write(r->machine->queue, m->buf, 0, from, sx_val_bytes(sx_graph_val(r->g, t))))
+    if (m &&
+        r->machine->device->write(r->machine->queue, m->buf, 0, from, sx_val_bytes(sx_graph_val(r->g, t))))
         SX_BUG("writing to the device failed: %s", r->machine->device->last_error());
 }
 

@@ -1,19 +1,15 @@
-/* expand.c: a group of layers -> a flat list: loops run, templates used, conditions and expressions worked out.
+/* expand.c: a group of layers -> a flat list: loops, templates, conditions and expressions worked out.
  * No graph is needed, so that a wrong setting is found when a file is read, before any shape is. */
-#include "model.h"
+#include "places.h"
 #include <fnmatch.h>
 #include <string.h>
 
 enum { MOST_ROUNDS = 10000, MOST_LAYERS = 100000, MOST_DEPTH = 40 };
 
-typedef struct { const char *path; sx_link out; long rounds, node; } place;      /* rounds: of a repeat; node: -1 of a block */
-typedef struct {                                 /* the places by path, open addressing; cap is a power of two */
-    place *v; long n, cap;
-} places;
 typedef struct {
     sx_arena *a; const sx_exp *e; sx_diags *d;
     sx_layer_list *out;
-    places places;
+    sx_places places;
     const char *root;                            /* prefix of all paths: "" or "transform." */
     sx_texts freeze;                             /* globs of model.freeze */
     long visits;
@@ -25,76 +21,13 @@ typedef struct {                                 /* what a member has from the g
     bool frozen; double lr_scale, l1, l2; int depth;
 } frame;
 
-static int refuse(expander *x, const sx_conf *c, const char *text)
+static int __attribute__((format(printf, 3, 4))) refuse(expander *x, const sx_conf *c, const char *fmt, ...)
 {
-    return sx_error(x->d, SX_E_CONFIG, sx_conf_where(x->a, c), "%s", text);
-}
-
-/* --- Places by path --- */
-
-static place *slot(const places *p, const char *path)
-{
-    uint64_t h = 1469598103934665603u;           /* FNV-1a */
-    for (const char *s = path; *s; s++) h = (h ^ (unsigned char)*s) * 1099511628211u;
-    long i = (long)(h & (uint64_t)(p->cap - 1));
-    while (p->v[i].path && strcmp(p->v[i].path, path)) i = (i + 1) & (p->cap - 1);
-    return &p->v[i];
-}
-
-static void enlarge(expander *x)
-{
-    const places old = x->places;
-    x->places.cap = old.cap ? 2 * old.cap : 64;
-    x->places.v = sx_alloc_array(x->a, (size_t)x->places.cap, sizeof *old.v);
-    for (long i = 0; i < old.cap; i++) if (old.v[i].path) *slot(&x->places, old.v[i].path) = old.v[i];
-}
-
-/* false: that path is taken */
-static bool record(expander *x, const char *path, sx_link out, long rounds, long node)
-{
-    if (2 * (x->places.n + 1) > x->places.cap) enlarge(x);
-    place *p = slot(&x->places, path);
-    if (p->path) return false;
-    *p = (place){ path, out, rounds, node };
-    x->places.n++;
-    return true;
-}
-
-static const place *known(const expander *x, const char *path)
-{
-    const place *p = x->places.cap ? slot(&x->places, path) : NULL;
-    return p && p->path ? p : NULL;
-}
-
-/* `name` below the prefix; where a part of it was repeated and no round is named, its last round is meant. */
-static const place *below(const expander *x, const char *prefix, const char *name)
-{
-    const char *path = prefix;
-    const place *p = NULL;
-    for (const char *s = name; *s;) {
-        const size_t n = strcspn(s, ".");
-        const char *dot = p ? "." : "", *part = sx_strndup(x->a, s, n);
-        const place *next = known(x, sx_format(x->a, "%s%s%s", path, dot, part));
-        if (!next && p && p->rounds > 0) next = known(x, sx_format(x->a, "%s.%ld.%s", path, p->rounds - 1, part));
-        if (!next) return NULL;
-        p = next;
-        path = p->path;
-        s += n + (s[n] == '.');
-    }
-    return p;
-}
-
-/* The nearest enclosing group that has it wins: prefixes are tried from the inside out. */
-static const place *look_up(const expander *x, const char *prefix, const char *name)
-{
-    for (char *p = sx_strdup(x->a, prefix);;) {
-        const place *found = below(x, p, name);
-        if (found || !*p || !strcmp(p, x->root)) return found;
-        p[strlen(p) - 1] = 0;                    /* the last dot */
-        char *dot = strrchr(p, '.');
-        if (dot) dot[1] = 0;
-        else *p = 0;
-    }
+    va_list ap;
+    va_start(ap, fmt);
+    const int rc = sx_error(x->d, SX_E_CONFIG, sx_conf_where(x->a, c), "%s", sx_vformat(x->a, fmt, ap));
+    va_end(ap);
+    return rc;
 }
 
 /* --- inputs --- */
@@ -105,27 +38,37 @@ static bool runs_later(const sx_conf *c, const char *name)
     const size_t n = strcspn(name, ".");
     for (const sx_conf *g = c->parent; g; g = g->parent)
         for (const sx_conf *m = g->first; m; m = m->next)
-            if (m->kind == SX_CONF_GROUP && m->name && strlen(m->name) == n && !strncmp(m->name, name, n)) return true;
+            if (m->kind == SX_CONF_GROUP && m->name && strlen(m->name) == n && !strncmp(m->name, name, n))
+                return true;
     return false;
+}
+
+/* The number of an output; -1: no number below 1000. */
+static int port_of(const char *s)
+{
+    int port = *s ? 0 : -1;
+    for (; *s && port >= 0; s++) port = *s >= '0' && *s <= '9' && port < 100 ? 10 * port + *s - '0' : -1;
+    return port;
 }
 
 static int resolve(expander *x, const frame *f, const sx_conf *c, const char *text, sx_link *out)
 {
     const sx_conf *m = sx_conf_member(c, "inputs");
-    const char *colon = strrchr(text, ':'), *name = colon ? sx_strndup(x->a, text, (size_t)(colon - text)) : text;
-    int port = 0;
-    for (const char *s = colon ? colon + 1 : ""; *s && port < 1000; s++) port = *s >= '0' && *s <= '9' ? 10 * port + *s - '0' : 1000;
-    if (!*name || (colon && !colon[1]) || port >= 1000)
-        return refuse(x, m, sx_format(x->a, "'%s' names no layer's output", text));
-    const place *p = look_up(x, f->path, name);
+    const char *colon = strrchr(text, ':');
+    const char *name = colon ? sx_strndup(x->a, text, (size_t)(colon - text)) : text;
+    const int port = colon ? port_of(colon + 1) : 0;
+    if (!*name || port < 0)
+        return refuse(x, m, "'%s' names no layer's output", text);
+    const sx_place *p = sx_places_find(&x->places, f->path, x->root, name);
     if (p) { *out = (sx_link){ p->out.node, port ? port : p->out.port }; return 0; }
     if (!strcmp(name, "input") && !port) { *out = (sx_link){ -1, 0 }; return 0; }
     if (runs_later(c, name)) {
-        (void)!refuse(x, m, sx_format(x->a, "cyclic inputs: '%s' reads '%s', which does not run before it", c->name, name));
+        refuse(x, m, "cyclic inputs: '%s' reads '%s', which does not run before it", c->name, name);
         sx_hint(x->d, "Layers run in the order of the file; a layer reads those before it.");
     } else {
-        (void)!refuse(x, m, sx_format(x->a, "'%s' reads '%s', and there is no such layer", c->name, name));
-        sx_hint(x->d, "Names are those of the groups around it, then of the groups around these; `input` is what comes in.");
+        refuse(x, m, "'%s' reads '%s', and there is no such layer", c->name, name);
+        sx_hint(x->d,
+                "Names are looked up in the groups around it, from the inside out; `input` is the model's.");
     }
     return SX_E_CONFIG;
 }
@@ -134,7 +77,8 @@ static int resolve(expander *x, const frame *f, const sx_conf *c, const char *te
 
 struct loop { long repeat; const char *index; };
 static const sx_param loop_params[] = {
-    SX_INT(struct loop, repeat, .def = 1, .min = 0, .max = MOST_ROUNDS, .doc = "how often, each round after the other"),
+    SX_INT(struct loop, repeat, .def = 1, .min = 0, .max = MOST_ROUNDS,
+           .doc = "how often, each round after the other"),
     SX_TEXT(struct loop, index, .text = NULL, .doc = "name of the variable that counts the rounds from 0"),
     SX_END
 };
@@ -143,7 +87,11 @@ static const sx_param gate_params[] = {
     SX_BOOL(struct gate, when, .def = true, .doc = "false: passes its input on"),
     SX_END
 };
-struct common { sx_texts inputs; const char *name, *share, *weights, *use, *cache; bool freeze; double lr_scale, l1, l2; };
+struct common {
+    sx_texts inputs;
+    const char *name, *share, *weights, *use, *cache;
+    bool freeze; double lr_scale, l1, l2;
+};
 static const sx_param common_params[] = {
     SX_TEXTS(struct common, inputs, .text = "", .doc = "what it reads; the layer before it where not given"),
     SX_TEXT(struct common, name, .text = NULL, .doc = "path below the nearest `use`"),
@@ -157,10 +105,10 @@ static const sx_param common_params[] = {
     SX_REAL(struct common, l2, .def = 0, .min = 0, .max = 1e6, .doc = "penalty on the weights' squares"),
     SX_END
 };
-static const char *const of_block[] = { "repeat", "index", "when", "inputs", "weights", "cache", "freeze", "lr_scale", "l1", "l2",
-                                        "use", NULL };
-static const char *const of_layer[] = { "repeat", "index", "when", "inputs", "weights", "freeze", "lr_scale", "l1", "l2", "name",
-                                        "share", "activation", NULL };
+static const char *const of_block[] = { "repeat", "index", "when", "inputs", "weights", "cache", "freeze",
+                                        "lr_scale", "l1", "l2", "use", NULL };
+static const char *const of_layer[] = { "repeat", "index", "when", "inputs", "weights", "freeze", "lr_scale",
+                                        "l1", "l2", "name", "share", "activation", NULL };
 
 static bool among(const char *name, const char *const *v)
 {
@@ -168,7 +116,7 @@ static bool among(const char *name, const char *const *v)
     return false;
 }
 
-static void unknown(expander *x, const sx_conf *c, const char *const *also, long n_also)
+static int unknown(expander *x, const sx_conf *c, const char *const *also, long n_also)
 {
     const char *names[64];
     long n = 0;
@@ -176,9 +124,11 @@ static void unknown(expander *x, const sx_conf *c, const char *const *also, long
     for (long i = 0; i < n_also && n < 63; i++) names[n++] = also[i];
     names[n++] = "type";
     const char *near = sx_nearest(c->name, names, n);
-    (void)!refuse(x, c, sx_format(x->a, n_also ? "this template has no parameter '%s'" : "a block has no setting '%s'", c->name));
+    refuse(x, c, "%s has no %s '%s'", n_also ? "this template" : "a block", n_also ? "parameter" : "setting",
+           c->name);
     if (near) sx_hint(x->d, "Did you mean '%s'?", near);
     else sx_hint(x->d, "A group without 'type' or 'use' is a block of layers, each a group of its own.");
+    return SX_E_CONFIG;
 }
 
 /* --- Layers --- */
@@ -199,7 +149,8 @@ static bool frozen_by_name(const expander *x, const char *path)
 static int activate(expander *x, const frame *f, const sx_conf *c, sx_link *out)
 {
     const sx_conf *m = sx_conf_member(c, "activation");
-    sx_layer_node node = { .conf = m, .inputs = 1, .in = sx_dup(x->a, out, sizeof *out), .frozen = f->frozen, .lr_scale = f->lr_scale };
+    sx_layer_node node = { .conf = m, .inputs = 1, .in = sx_dup(x->a, out, sizeof *out), .frozen = f->frozen,
+                           .lr_scale = f->lr_scale };
     sx_datum v = { 0 };
     if (!m) return 0;
     if (m->kind == SX_CONF_TEXT) {
@@ -207,7 +158,8 @@ static int activate(expander *x, const frame *f, const sx_conf *c, sx_link *out)
         if (rc) return rc;
         if (v.kind == SX_DATUM_TEXT && !strcmp(v.s, "linear")) return 0;
     }
-    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, m, NULL, f->scope, NULL, &node.entry, &node.params, x->d);
+    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, m, NULL, f->scope, NULL, &node.entry,
+                                 &node.params, x->d);
     if (rc) return rc;
     node.path = node.weights = sx_format(x->a, "%s.%s", x->out->v[out->node].path, node.entry->item->name);
     *out = (sx_link){ push(x, node), 0 };
@@ -217,15 +169,15 @@ static int activate(expander *x, const frame *f, const sx_conf *c, sx_link *out)
 static int share(expander *x, const frame *f, const sx_conf *c, const char *name, sx_layer_node *node)
 {
     const sx_conf *m = sx_conf_member(c, "share");
-    const place *p = look_up(x, f->path, name);
+    const sx_place *p = sx_places_find(&x->places, f->path, x->root, name);
     if (!p || p->node < 0) {
-        (void)!refuse(x, m, sx_format(x->a, "'share' names '%s', and no layer before this one has that path", name));
+        refuse(x, m, "'share' names '%s', and no layer before this one has that path", name);
         return SX_E_CONFIG;
     }
     const sx_layer_node *with = &x->out->v[p->node];
     if (with->entry != node->entry)
-        return refuse(x, m, sx_format(x->a, "'share' names '%s', a %s, and this is a %s", name, with->entry->item->name,
-                                      node->entry->item->name));
+        return refuse(x, m, "'share' names '%s', a %s, and this is a %s", name, with->entry->item->name,
+                                      node->entry->item->name);
     node->weights = with->weights;
     return 0;
 }
@@ -236,15 +188,17 @@ static int check_inputs(expander *x, const sx_conf *c, const sx_layer_node *node
     const long wants = l->inputs ? l->inputs : 1;
     if (wants < 0 || node->inputs == wants) return 0;
     const sx_conf *m = sx_conf_member(c, "inputs");
-    return refuse(x, m ? m : c, sx_format(x->a, "%s takes %ld input%s, not %ld", node->entry->item->name, wants, wants > 1 ? "s" : "",
-                                          node->inputs));
+    return refuse(x, m ? m : c, "%s takes %ld input%s, not %ld", node->entry->item->name, wants,
+                  wants > 1 ? "s" : "", node->inputs);
 }
 
-static int layer(expander *x, const frame *f, const sx_conf *c, const char *path, const struct common *s, long inputs,
-                 const sx_link *in, sx_link *out)
+static int layer(expander *x, const frame *f, const sx_conf *c, const char *path, const struct common *s,
+                 long inputs, const sx_link *in, sx_link *out)
 {
-    sx_layer_node node = { .conf = c, .inputs = inputs, .in = in, .lr_scale = f->lr_scale, .l1 = f->l1, .l2 = f->l2 };
-    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, c, NULL, f->scope, of_layer, &node.entry, &node.params, x->d);
+    sx_layer_node node = { .conf = c, .inputs = inputs, .in = in, .lr_scale = f->lr_scale, .l1 = f->l1,
+                           .l2 = f->l2 };
+    const int rc = sx_param_item(x->a, x->e->registry, SX_KIND_LAYER, c, NULL, f->scope, of_layer,
+                                 &node.entry, &node.params, x->d);
     if (rc) return rc;
     node.path = node.weights = s->name ? sx_format(x->a, "%s%s", f->root, s->name) : path;
     node.frozen = f->frozen || frozen_by_name(x, node.path);
@@ -254,11 +208,11 @@ static int layer(expander *x, const frame *f, const sx_conf *c, const char *path
     frame mine = *f;
     mine.frozen = node.frozen;
     if (activate(x, &mine, c, out)) return SX_E_CONFIG;
-    if (s->name && !record(x, node.path, *out, 0, self)) {
+    if (s->name && !sx_places_add(&x->places, node.path, *out, 0, self)) {
         const sx_conf *m = sx_conf_member(c, "name");
-        return refuse(x, m, sx_format(x->a, "a layer of the name '%s' is there already", node.path));
+        return refuse(x, m, "a layer of the name '%s' is there already", node.path);
     }
-    if (!s->name || strcmp(path, node.path)) (void)record(x, path, *out, 0, self);
+    if (!s->name || strcmp(path, node.path)) (void)sx_places_add(&x->places, path, *out, 0, self);
     return 0;
 }
 
@@ -289,8 +243,9 @@ static sx_datum_kind kind_of(const sx_conf *c)
     }
 }
 
-/* The template's parameters as a scope: what the user gives is read where the user stands, the others in the template. */
-static int template_scope(expander *x, const frame *f, const sx_conf *c, const sx_conf *body, const sx_scope **out)
+/* The template's parameters as a scope. What the user gives is read in the user's scope, the others in it. */
+static int template_scope(expander *x, const frame *f, const sx_conf *c, const sx_conf *body,
+                          const sx_scope **out)
 {
     const sx_conf *params = sx_conf_member(body, "params");
     const sx_scope *scope = f->scope;
@@ -301,7 +256,7 @@ static int template_scope(expander *x, const frame *f, const sx_conf *c, const s
     int first = 0;
     for (const sx_conf *m = c->first; m; m = m->next) {
         const sx_conf *p = sx_conf_member(params, m->name);
-        if (!p && !among(m->name, of_block)) { unknown(x, m, names, n); first = SX_E_CONFIG; }
+        if (!p && !among(m->name, of_block)) first = unknown(x, m, names, n);
         if (!p) continue;
         sx_datum v = { 0 };
         const int rc = sx_conf_datum(x->a, m, f->scope, kind_of(p), &v, x->d);
@@ -320,7 +275,7 @@ static int use(expander *x, const frame *f, const sx_conf *c, const char *name, 
     const sx_conf *all = sx_conf_member(x->e->root, "templates"), *body = sx_conf_member(all, name);
     const sx_conf *m = sx_conf_member(c, "use");
     if (!body || body->kind != SX_CONF_GROUP) {
-        (void)!refuse(x, m, sx_format(x->a, "there is no template '%s'", name));
+        refuse(x, m, "there is no template '%s'", name);
         const char *names[32], *near;
         long n = 0;
         for (const sx_conf *t = all ? all->first : NULL; t && n < 32; t = t->next) names[n++] = t->name;
@@ -338,7 +293,7 @@ static int block(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_l
 {
     int first = 0;
     for (const sx_conf *m = c->first; m; m = m->next)
-        if (m->kind != SX_CONF_GROUP && !among(m->name, of_block)) { unknown(x, m, NULL, 0); first = SX_E_CONFIG; }
+        if (m->kind != SX_CONF_GROUP && !among(m->name, of_block)) first = unknown(x, m, NULL, 0);
     return first ? first : members(x, f, c, in, out);
 }
 
@@ -355,16 +310,17 @@ static frame inherit(const frame *f, const sx_conf *c, const struct common *s, c
 }
 
 /* One round of a layer, template or block. */
-static int round_of(expander *x, const frame *f, const sx_conf *c, const char *path, const sx_scope *scope, sx_link in, sx_link *out)
+static int round_of(expander *x, const frame *f, const sx_conf *c, const char *path, const sx_scope *scope,
+                    sx_link in, sx_link *out)
 {
     struct gate gate = { 0 };
     struct common s = { 0 };
     *out = in;
     if (++x->visits > MOST_LAYERS)
-        return x->visits == MOST_LAYERS + 1 ? refuse(x, c, sx_format(x->a, "more than %d layers", MOST_LAYERS)) : SX_E_CONFIG;
+        return x->visits > MOST_LAYERS + 1 ? SX_E_CONFIG : refuse(x, c, "more than %d layers", MOST_LAYERS);
     int rc = sx_exp_fill(x->a, gate_params, c->name, c, scope, &gate, x->d);
     if (rc) return rc;
-    if (!gate.when) { (void)record(x, path, in, 0, -1); return 0; }
+    if (!gate.when) { (void)sx_places_add(&x->places, path, in, 0, -1); return 0; }
     if ((rc = sx_exp_fill(x->a, common_params, c->name, c, scope, &s, x->d))) return rc;
     frame inner = inherit(f, c, &s, scope);
     const long n = s.inputs.n ? s.inputs.n : 1;
@@ -376,11 +332,11 @@ static int round_of(expander *x, const frame *f, const sx_conf *c, const char *p
         SX_PUSH(x->a, x->out->files, w);
     }
     if (sx_conf_member(c, "type")) return layer(x, &inner, c, path, &s, n, from, out);
-    if (n > 1) return refuse(x, sx_conf_member(c, "inputs"), sx_format(x->a, "a block takes one input, not %ld", n));
+    if (n > 1) return refuse(x, sx_conf_member(c, "inputs"), "a block takes one input, not %ld", n);
     inner.path = sx_format(x->a, "%s.", path);
     inner.depth++;
     rc = s.use ? use(x, &inner, c, s.use, *from, out) : block(x, &inner, c, *from, out);
-    if (!rc) (void)record(x, path, *out, 0, -1);
+    if (!rc) (void)sx_places_add(&x->places, path, *out, 0, -1);
     return rc;
 }
 
@@ -390,28 +346,33 @@ static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_
     const char *path = sx_format(x->a, "%s%s", f->path, c->name);
     *out = in;
     if (f->depth > MOST_DEPTH)
-        return refuse(x, c, sx_format(x->a, "groups and templates are nested more than %d deep", MOST_DEPTH));
-    if (strchr(c->name, '*')) return refuse(x, c, sx_format(x->a, "a layer cannot be named '%s': * is for patterns", c->name));
+        return refuse(x, c, "groups and templates are nested more than %d deep", MOST_DEPTH);
+    if (strchr(c->name, '*')) return refuse(x, c, "a layer cannot be named '%s': * is for patterns", c->name);
     int rc = sx_exp_fill(x->a, loop_params, c->name, c, f->scope, &loop, x->d);
     if (rc) return rc;
     if (!sx_conf_member(c, "repeat")) return round_of(x, f, c, path, f->scope, in, out);
     if (loop.index && sx_reserved_name(loop.index))
-        return refuse(x, sx_conf_member(c, "index"), sx_format(x->a, "an index cannot be named '%s'", loop.index));
+        return refuse(x, sx_conf_member(c, "index"), "an index cannot be named '%s'", loop.index);
     for (long i = 0; i < loop.repeat && !rc; i++) {
         const sx_datum index = { .kind = SX_DATUM_INT, .i = i };
         const sx_scope *scope = loop.index ? sx_scope_bind(x->a, f->scope, loop.index, index) : f->scope;
         rc = round_of(x, f, c, sx_format(x->a, "%s.%ld", path, i), scope, *out, out);
     }
-    if (!rc) (void)record(x, path, *out, loop.repeat, -1);
+    if (!rc) (void)sx_places_add(&x->places, path, *out, loop.repeat, -1);
     return rc;
 }
 
-int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out, sx_diags *d)
+int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out,
+              sx_diags *d)
 {
     struct globs { sx_texts freeze; } globs = { 0 };
     static const sx_param params[] = {
-        SX_TEXTS(struct globs, freeze, .text = "", .doc = "patterns of paths of layers that are not learned: \"stem.*\""), SX_END };
-    expander x = { .a = a, .e = e, .d = d, .out = SX_NEW(a, sx_layer_list), .root = root };
+        SX_TEXTS(struct globs, freeze, .text = "",
+                 .doc = "patterns of paths of layers that are not learned: \"stem.*\""),
+        SX_END
+    };
+    expander x = { .a = a, .e = e, .d = d, .out = SX_NEW(a, sx_layer_list), .root = root,
+                   .places.arena = a };
     frame top = { .path = root, .root = root, .scope = e->scope, .lr_scale = 1 };
     *out = x.out;
     x.out->out = (sx_link){ -1, 0 };
@@ -420,6 +381,6 @@ int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *ro
     x.freeze = globs.freeze;
     if (rc) return rc;
     for (const sx_conf *m = group->first; m; m = m->next)
-        if (m->kind != SX_CONF_GROUP) { unknown(&x, m, NULL, 0); rc = SX_E_CONFIG; }
+        if (m->kind != SX_CONF_GROUP) rc = unknown(&x, m, NULL, 0);
     return rc ? rc : members(&x, &top, group, (sx_link){ -1, 0 }, &x.out->out);
 }

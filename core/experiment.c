@@ -1,5 +1,5 @@
-/* experiment.c: an experiment's tree -> resolved sections, for the values of `vars` or for one point of its space.
- * The core's sections are declared by tables as plugins declare theirs, so that ranges and messages are one. */
+/* experiment.c: an experiment's tree -> resolved sections, for the values of `vars` or one point of its space.
+ * Declared by tables as the settings of plugins are, so that ranges and messages are one. */
 #include "model.h"
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,8 @@ static sx_where at(const sx_exp *e, const sx_conf *c)
     return c ? sx_conf_where(e->arena, c) : (sx_where){ .file = e->file };
 }
 
-int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
-                void *out, sx_diags *d)
+int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group,
+                const sx_scope *scope, void *out, sx_diags *d)
 {
     const char **others = sx_alloc_array(a, (size_t)sx_conf_count(group) + 1, sizeof *others);
     long n = 0;
@@ -28,8 +28,8 @@ static const sx_conf *section(const sx_exp *e, const sx_conf *group, const char 
     return NULL;
 }
 
-static void item(const sx_exp *e, int kind, const sx_conf *c, const char *fallback, const char *const *also, sx_use *out,
-                 sx_diags *d)
+static void item(const sx_exp *e, int kind, const sx_conf *c, const char *fallback, const char *const *also,
+                 sx_use *out, sx_diags *d)
 {
     const sx_entry *entry = NULL;
     void *params = NULL;
@@ -40,9 +40,11 @@ static void item(const sx_exp *e, int kind, const sx_conf *c, const char *fallba
 /* --- train --- */
 
 static const sx_param train_params[] = {
-    SX_INT(sx_train_conf, epochs, .def = 10, .min = 1, .max = 1000000, .doc = "passes over the training data, at most"),
+    SX_INT(sx_train_conf, epochs, .def = 10, .min = 1, .max = 1000000,
+           .doc = "passes over the training data, at most"),
     SX_INT(sx_train_conf, batch, .def = 32, .min = 1, .max = 1 << 20, .doc = "rows of a step"),
-    SX_INT(sx_train_conf, eval_batch, .def = 0, .min = 0, .max = 1 << 20, .doc = "rows of a step of evaluation; 0: as batch"),
+    SX_INT(sx_train_conf, eval_batch, .def = 0, .min = 0, .max = 1 << 20,
+           .doc = "rows of a step of evaluation; 0: as batch"),
     SX_CHOICE(sx_train_conf, precision, .choices = (const char *const[]){ "f32", "tf32", "bf16", NULL },
               .doc = "type of activations and their gradients"),
     SX_REAL(sx_train_conf, divergence, .def = 0, .min = 0, .max = 1e300,
@@ -50,14 +52,18 @@ static const sx_param train_params[] = {
     SX_END
 };
 static const sx_param optimizer_params[] = {
-    SX_REAL(sx_train_conf, lr, .def = 1e-3, .min = 0, .max = 1e6, .flags = SX_LOG_SCALE, .doc = "learning rate"),
-    SX_REAL(sx_train_conf, clip, .def = 0, .min = 0, .max = 1e30, .doc = "largest norm of all gradients together; 0: no limit"),
-    SX_REAL(sx_train_conf, decay, .def = 0, .min = 0, .max = 1e6, .doc = "decoupled weight decay, as a share of lr"),
+    SX_REAL(sx_train_conf, lr, .def = 1e-3, .min = 0, .max = 1e6, .flags = SX_LOG_SCALE,
+            .doc = "learning rate"),
+    SX_REAL(sx_train_conf, clip, .def = 0, .min = 0, .max = 1e30,
+            .doc = "largest norm of all gradients together; 0: no limit"),
+    SX_REAL(sx_train_conf, decay, .def = 0, .min = 0, .max = 1e6,
+            .doc = "decoupled weight decay, as a share of lr"),
     SX_END
 };
 static const sx_param stop_params[] = {
     SX_TEXT(sx_train_conf, monitor, .text = "val_loss", .doc = "the value that should get better"),
-    SX_INT(sx_train_conf, patience, .def = 5, .min = 1, .max = 1000000, .doc = "epochs without a better value before the end"),
+    SX_INT(sx_train_conf, patience, .def = 5, .min = 1, .max = 1000000,
+           .doc = "epochs without a better value before the end"),
     SX_REAL(sx_train_conf, min_delta, .def = 0, .min = 0, .max = 1e300, .doc = "what counts as better"),
     SX_BOOL(sx_train_conf, restore_best, .def = true, .doc = "end with the weights of the best epoch"),
     SX_END
@@ -99,12 +105,13 @@ static void train(sx_exp *e, sx_diags *d)
 /* --- dataset --- */
 
 static const sx_param data_params[] = {
-    SX_INT(sx_data_conf, limit, .def = 0, .min = 0, .max = 1e15, .doc = "rows of each part that are used; 0: all"),
+    SX_INT(sx_data_conf, limit, .def = 0, .min = 0, .max = 1e15, .doc = "rows used of each part; 0: all"),
     SX_END
 };
 struct split { double val; long seed; };
 static const sx_param split_params[] = {
-    SX_REAL(struct split, val, .def = 0.2, .min = 0, .max = 1, .flags = SX_OPEN_MAX, .doc = "share of the training rows for validation"),
+    SX_REAL(struct split, val, .def = 0.2, .min = 0, .max = 1, .flags = SX_OPEN_MAX,
+            .doc = "share of the training rows for validation"),
     SX_INT(struct split, seed, .def = 1, .min = 0, .max = 0x1p62, .doc = "which rows these are"),
     SX_END
 };
@@ -114,7 +121,8 @@ static void dataset(sx_exp *e, sx_diags *d)
     static const char *const common[] = { "split", "transform", "limit", NULL };
     const sx_conf *c = section(e, e->root, "dataset", d);
     if (!c) {
-        if (!sx_conf_member(e->root, "dataset")) sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'dataset'");
+        if (!sx_conf_member(e->root, "dataset"))
+            sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'dataset'");
         return;
     }
     struct split s = { 0 };
@@ -128,18 +136,28 @@ static void dataset(sx_exp *e, sx_diags *d)
 
 /* --- tune --- */
 
-struct tune { long trials, seed, keep; double time; const char *objective; int direction, on_repeat; bool first; sx_texts constraints; };
+struct tune {
+    long trials, seed, keep; double time;
+    const char *objective; int direction, on_repeat; bool first;
+    sx_texts constraints;
+};
 enum { BY_METRIC, MINIMIZE, MAXIMIZE };
 static const sx_param tune_params[] = {
-    SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9, .doc = "trials of the study, failed ones included"),
-    SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12, .doc = "seconds after which no trial starts; 0: no limit"),
-    SX_TEXT(struct tune, objective, .text = NULL, .doc = "the value that is searched for; val_ and the first metric where not given"),
-    SX_CHOICE(struct tune, direction, .choices = (const char *const[]){ "auto", "minimize", "maximize", NULL },
+    SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9,
+           .doc = "trials of the study, failed ones included"),
+    SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12,
+            .doc = "seconds after which no trial starts; 0: no limit"),
+    SX_TEXT(struct tune, objective, .text = NULL,
+            .doc = "the value that is searched for; val_ and the first metric where not given"),
+    SX_CHOICE(struct tune, direction,
+              .choices = (const char *const[]){ "auto", "minimize", "maximize", NULL },
               .doc = "auto: up for metrics of which more is better, down for others and for losses"),
-    SX_INT(struct tune, seed, .def = 1, .min = 0, .max = 0x1p62, .doc = "of the search and of each trial's random numbers"),
+    SX_INT(struct tune, seed, .def = 1, .min = 0, .max = 0x1p62,
+           .doc = "of the search and of each trial's random numbers"),
     SX_CHOICE(struct tune, on_repeat, .choices = (const char *const[]){ "resample", "replay", "rerun", NULL },
               .doc = "a point that was tried before: ask again, take its result, or train it again"),
-    SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9, .doc = "trials, the best ones, of which weights are kept"),
+    SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9,
+           .doc = "trials, the best ones, of which weights are kept"),
     SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
     SX_TEXTS(struct tune, constraints, .text = "", .doc = "expressions that must hold before a trial starts"),
     SX_END
@@ -160,7 +178,8 @@ static bool is_value(const sx_exp *e, const char *name, bool *more)
     return false;
 }
 
-static void check_value(const sx_exp *e, const char *what, const char *name, const sx_conf *c, bool *more, sx_diags *d)
+static void check_value(const sx_exp *e, const char *what, const char *name, const sx_conf *c, bool *more,
+                        sx_diags *d)
 {
     if (is_value(e, name, more)) return;
     const char *names[20];                       /* two of the loss and of at most eight metrics */
@@ -193,9 +212,12 @@ static void constraints(sx_exp *e, const sx_conf *c, const sx_texts *texts)
 
 static void tune(sx_exp *e, sx_diags *d)
 {
-    static const char *const parts[] = { "sampler", "pruner", "space", NULL }, *const common[] = { "seed", NULL };
+    static const char *const parts[] = { "sampler", "pruner", "space", NULL };
+    static const char *const common[] = { "seed", NULL };
     static const sx_param sampler_params[] = {
-        SX_INT(struct tune, seed, .def = -1, .min = 0, .max = 0x1p62, .doc = "as tune.seed, and before it"), SX_END };
+        SX_INT(struct tune, seed, .def = -1, .min = 0, .max = 0x1p62, .doc = "instead of tune.seed"),
+        SX_END
+    };
     const sx_conf *c = section(e, e->root, "tune", d), *sampler = sx_conf_member(c, "sampler");
     const sx_conf *own = sampler && sampler->kind == SX_CONF_GROUP ? sampler : NULL;
     struct tune s = { 0 }, by_sampler = { 0 };
@@ -215,7 +237,8 @@ static void tune(sx_exp *e, sx_diags *d)
         return;
     }
     const sx_entry *metric = e->train.metrics ? e->train.metric[0].entry : NULL;
-    e->tune.objective = s.objective ? s.objective : sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
+    e->tune.objective = s.objective;
+    if (!s.objective) e->tune.objective = sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
     bool more = false;
     check_value(e, "objective", e->tune.objective, sx_conf_member(c, "objective"), &more, d);
     e->tune.maximize = s.direction == BY_METRIC ? more : s.direction == MAXIMIZE;
@@ -227,10 +250,13 @@ static void tune(sx_exp *e, sx_diags *d)
 /* --- study --- */
 
 static const sx_param study_params[] = {
-    SX_TEXT(sx_study_conf, store, .text = NULL, .doc = "where trials are kept; sqlite:studies/NAME.db where not given"),
+    SX_TEXT(sx_study_conf, store, .text = NULL,
+            .doc = "where trials are kept; sqlite:studies/NAME.db where not given"),
     SX_TEXT(sx_study_conf, name, .text = NULL, .doc = "of the study; the file's where not given"),
-    SX_REAL(sx_study_conf, heartbeat, .def = 30, .min = 1, .max = 1e6, .doc = "seconds between signs of life of a worker"),
-    SX_TEXT(sx_study_conf, runs, .text = NULL, .doc = "directory of the trials' weights and logs; studies/NAME.runs where not given"),
+    SX_REAL(sx_study_conf, heartbeat, .def = 30, .min = 1, .max = 1e6,
+            .doc = "seconds between signs of life of a worker"),
+    SX_TEXT(sx_study_conf, runs, .text = NULL,
+            .doc = "directory of the trials' weights and logs; studies/NAME.runs where not given"),
     SX_END
 };
 
@@ -255,16 +281,21 @@ static void model(sx_exp *e, sx_diags *d)
 {
     struct model { sx_ints input; };
     static const sx_param params[] = {
-        SX_INTS(struct model, input, .text = "", .min = 1, .max = 1 << 30, .doc = "height, width, channels of what comes in"),
-        SX_END };
+        SX_INTS(struct model, input, .text = "", .min = 1, .max = 1 << 30,
+                .doc = "height, width, channels of an input"),
+        SX_END
+    };
     static const char *const parts[] = { "layers", "freeze", NULL };
     struct model m = { 0 };
     const sx_conf *c = section(e, e->root, "model", d), *layers = section(e, c, "layers", d);
-    if (!sx_conf_member(e->root, "model")) sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
-    else if (c && !sx_conf_member(c, "layers")) sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
+    if (!sx_conf_member(e->root, "model"))
+        sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+    else if (c && !sx_conf_member(c, "layers"))
+        sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
     if (sx_param_fill(e->arena, params, "model", c, e->scope, parts, &m, d)) return;
     if (m.input.n >= SX_RANK) {
-        sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(c, "input")), "an input of %ld axes, more than %d", m.input.n, SX_RANK - 1);
+        sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(c, "input")), "an input of %ld axes, more than %d",
+                 m.input.n, SX_RANK - 1);
         return;
     }
     e->input_rank = (int)m.input.n;
@@ -297,7 +328,8 @@ static int resolve(sx_exp *e, sx_diags *d)
 
 static void check_sections(const sx_exp *e, sx_diags *d)
 {
-    static const char *const known[] = { "dataset", "train", "tune", "study", "model", "vars", "templates", "plugins" };
+    static const char *const known[] = { "dataset", "train", "tune", "study", "model", "vars", "templates",
+                                         "plugins" };
     const long n = sizeof known / sizeof *known;
     for (const sx_conf *c = e->root->first; c; c = c->next) {
         bool ok = false;
@@ -314,13 +346,15 @@ static void check_sections(const sx_exp *e, sx_diags *d)
 static void load_plugins(const sx_exp *e, sx_diags *d)
 {
     const sx_conf *c = sx_conf_member(e->root, "plugins");
-    for (const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : c; one; one = one == c ? NULL : one->next) {
+    for (const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : c; one;
+         one = one == c ? NULL : one->next) {
         if (one->kind != SX_CONF_TEXT) sx_error(d, SX_E_CONFIG, at(e, one), "a plugin is named by a text");
         else (void)!sx_load(e->registry, one->s, at(e, one), d);
     }
 }
 
-static int open_exp(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, bool search, sx_exp **out, sx_diags *d)
+static int open_exp(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, bool search, sx_exp **out,
+                    sx_diags *d)
 {
     sx_exp *e = SX_NEW(a, sx_exp);
     *out = NULL;

@@ -1,4 +1,5 @@
-/* limits.c: what a point would cost, and whether it keeps the experiment's constraints, before any of it runs. */
+/* limits.c: what a point would cost and whether it keeps the experiment's constraints, before any of it runs.
+ * So that a search never spends time on what cannot be trained. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +45,10 @@ static int shape_of(sx_arena *a, const sx_exp *e, sx_data_shape *s, sx_diags *d)
 /* --- Functions that constraints may call --- */
 
 typedef struct {
-    sx_arena *a; const sx_exp *e; const sx_machine *m; const sx_data_shape *shape; sx_budget cost; sx_diags *d;
-    bool planned; const char *seen;              /* what was called, with its value, for the message */
+    sx_arena *a; const sx_exp *e; const sx_machine *m; const sx_data_shape *shape; sx_diags *d;
+    sx_budget cost; bool planned;                /* planned: memory is known as well */
+    sx_where where;
+    const char *seen;                            /* what was called, with its value, for the message */
 } price;
 
 /* The smaller of this host's memory and its control group's limit. */
@@ -75,16 +78,18 @@ static int call(void *ctx, const char *name, long n, const sx_datum *args, sx_da
 {
     price *p = ctx;
     double v = 0;
+    int rc = 0;
     (void)args;
-    if (n) return SX_E_CONFIG;
-    if (!strcmp(name, "memory")) { const int rc = memory_of(p, &v); if (rc) return rc; }
-    else if (!strcmp(name, "device_memory")) v = p->m && p->m->info.memory ? (double)p->m->info.memory : host_memory();
+    if (n) return sx_error(p->d, SX_E_CONFIG, p->where, "%s() takes no argument", name);
+    if (!strcmp(name, "memory")) rc = memory_of(p, &v);
+    else if (!strcmp(name, "device_memory"))
+        v = p->m && p->m->info.memory ? (double)p->m->info.memory : host_memory();
     else if (!strcmp(name, "parameters")) v = (double)(p->cost.parameters + p->cost.frozen);
     else if (!strcmp(name, "macs")) v = p->cost.macs;
-    else return SX_E_CONFIG;
+    else return SX_E_UNSUPPORTED;
     *out = (sx_datum){ .kind = SX_DATUM_REAL, .r = v };
     p->seen = sx_format(p->a, "%s%s%s() is %.6g", p->seen, *p->seen ? ", " : "", name, v);
-    return 0;
+    return rc;
 }
 
 static int constraint(price *p, long i, const char **why)
@@ -92,16 +97,21 @@ static int constraint(price *p, long i, const char **why)
     const sx_where where = sx_conf_where(p->a, p->e->tune.constraint_at[i]);
     sx_datum v = { 0 };
     p->seen = "";
-    const int rc = sx_eval(p->a, p->e->tune.constraint[i], sx_scope_calls(p->a, p->e->scope, call, p), where, &v, p->d);
+    p->where = where;
+    const int rc = sx_eval(p->a, p->e->tune.constraint[i], sx_scope_calls(p->a, p->e->scope, call, p), where,
+                           &v, p->d);
     if (rc) return rc;
     if (v.kind != SX_DATUM_BOOL)
-        return sx_error(p->d, SX_E_CONFIG, where, "a constraint is %s, not true or false", sx_datum_text(p->a, &v));
+        return sx_error(p->d, SX_E_CONFIG, where, "a constraint is %s, not true or false",
+                        sx_datum_text(p->a, &v));
     if (v.b) return 0;
-    *why = sx_format(p->a, "constraint '%s' does not hold%s%s", p->e->tune.constraint[i], *p->seen ? ": " : "", p->seen);
+    *why = sx_format(p->a, "constraint '%s' does not hold%s%s", p->e->tune.constraint[i],
+                     *p->seen ? ": " : "", p->seen);
     return SX_E_REFUSED;
 }
 
-int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why, sx_diags *d)
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why,
+                 sx_diags *d)
 {
     const char *reason = NULL;
     sx_data_shape shape;
@@ -118,7 +128,8 @@ int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *c
     if (!rc && cost) { rc = memory_of(&p, &total); *cost = p.cost; }
     for (long i = 0; i < e->tune.constraints && !rc; i++) rc = constraint(&p, i, &reason);
     if (why) *why = reason;
-    if (rc && rc != SX_E_REFUSED && own.n) (void)sx_error(d, rc, own.v[own.n - 1].where, "%s", own.v[own.n - 1].text);
+    if (rc && rc != SX_E_REFUSED && own.n)
+        (void)sx_error(d, rc, own.v[own.n - 1].where, "%s", own.v[own.n - 1].text);
     return rc;
 }
 

@@ -1,13 +1,16 @@
-/* model.c: the expanded layers -> ops of a graph, a row of the table per layer; the files of their first weights; the text
- * of `check --expand`. */
+/* model.c: the expanded layers -> ops of a graph, with a row of `check`'s table each; the files of their
+ * first weights; the text of `check --expand`. */
 #include "model.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_WEIGHTS ((int64_t)1 << 37)          /* numbers, together: half a terabyte; no machine trains that */
+#define MOST_WEIGHTS ((int64_t)1 << 37)          /* numbers, together: half a terabyte */
 
-static const sx_layer *layer_of(const sx_layer_node *n) { return (const sx_layer *)(const void *)n->entry->item; }
+static const sx_layer *layer_of(const sx_layer_node *n)
+{
+    return (const sx_layer *)(const void *)n->entry->item;
+}
 
 /* --- Layers -> ops --- */
 
@@ -30,8 +33,9 @@ static void add_row(writer *w, const sx_layer_node *n, int64_t first, sx_t y, sx
     if (w->weights > MOST_WEIGHTS)
         sx_refuse(g, NULL, "the weights are more than %lld numbers up to here", (long long)MOST_WEIGHTS);
     if (!rows || !v) return;
-    sx_layer_row r = { .path = n->path, .type = n->entry->item->name, .conf = n->conf, .entry = n->entry, .rank = v->rank - 1,
-        .parameters = cost.parameters + cost.frozen, .macs = cost.macs, .frozen = n->frozen, .first = first, .last = g->ops.n };
+    sx_layer_row r = { .path = n->path, .type = n->entry->item->name, .conf = n->conf, .entry = n->entry,
+        .rank = v->rank - 1, .parameters = cost.parameters + cost.frozen, .macs = cost.macs,
+        .frozen = n->frozen, .first = first, .last = g->ops.n };
     r.bytes = sx_dtype_size(v->dtype);
     for (int i = 0; i < r.rank; i++) { r.shape[i] = v->shape[i + 1]; r.bytes *= (size_t)r.shape[i]; }
     SX_PUSH(g->arena, *rows, r);
@@ -44,11 +48,14 @@ static bool write_layer(writer *w, const sx_layer_node *n, outputs *out, sx_laye
     for (long i = 0; i < n->inputs; i++) {
         in[i] = at_link(w, n->in[i]);
         if (in[i].id) continue;
-        if (!g->quiet) sx_error(g->diags, SX_E_REFUSED, sx_conf_where(g->arena, n->conf), "%s reads an output that is not there", n->path);
+        const sx_where where = sx_conf_where(g->arena, n->conf);
+        if (!g->quiet)
+            sx_error(g->diags, SX_E_REFUSED, where, "%s reads an output that is not there", n->path);
         return false;
     }
-    const sx_layer_context c = { .path = n->weights, .conf = n->conf, .type = n->entry->item->name, .inputs = (int)n->inputs,
-        .in = in, .training = g->training && !n->frozen, .frozen = n->frozen, .lr_scale = n->lr_scale, .l1 = n->l1, .l2 = n->l2 };
+    const sx_layer_context c = { .path = n->weights, .conf = n->conf, .type = n->entry->item->name,
+        .inputs = (int)n->inputs, .in = in, .training = g->training && !n->frozen, .frozen = n->frozen,
+        .lr_scale = n->lr_scale, .l1 = n->l1, .l2 = n->l2 };
     const int64_t first = g->ops.n;
     sx_graph_enter(g, &c);
     const sx_t y = layer_of(n)->forward(g, n->params, *in);
@@ -75,11 +82,12 @@ sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, 
 /* As it stands beside the experiment file or here, then among the user's weights; NULL: nowhere. */
 static const char *find_weights(sx_arena *a, const sx_exp *e, const char *name)
 {
-    const char *home = getenv("HOME"), *data = getenv("XDG_DATA_HOME"), *slash = e->file ? strrchr(e->file, '/') : NULL;
+    const char *home = getenv("HOME"), *data = getenv("XDG_DATA_HOME");
+    const char *slash = e->file ? strrchr(e->file, '/') : NULL;
     if (*name == '/') return access(name, R_OK) ? NULL : name;
-    const char *try[3] = { slash ? sx_format(a, "%.*s/%s", (int)(slash - e->file), e->file, name) : NULL, name,
-        data && *data ? sx_format(a, "%s/strix/weights/%s", data, name)
-                      : home ? sx_format(a, "%s/.local/share/strix/weights/%s", home, name) : NULL };
+    if (!data || !*data) data = home ? sx_format(a, "%s/.local/share", home) : ".";
+    const char *beside = slash ? sx_format(a, "%.*s/%s", (int)(slash - e->file), e->file, name) : NULL;
+    const char *try[3] = { beside, name, sx_format(a, "%s/strix/weights/%s", data, name) };
     for (int i = 0; i < 3; i++) if (try[i] && !access(try[i], R_OK)) return try[i];
     return NULL;
 }
@@ -94,8 +102,9 @@ long sx_model_weights(sx_arena *a, const sx_exp *e, sx_weights_use **out, sx_dia
         (*out)[i] = *w;
         (*out)[i].file = find_weights(a, e, w->file);
         if ((*out)[i].file) continue;
-        bad = sx_error(d, SX_E_DATA, sx_conf_where(a, sx_conf_member(w->conf, "weights")), "there is no weights file '%s'", w->file);
-        sx_detail(d, "Searched: beside the experiment file, the working directory, $XDG_DATA_HOME/strix/weights.");
+        const sx_where where = sx_conf_where(a, sx_conf_member(w->conf, "weights"));
+        bad = sx_error(d, SX_E_DATA, where, "there is no weights file '%s'", w->file);
+        sx_detail(d, "Searched beside the experiment file, here, and in $XDG_DATA_HOME/strix/weights.");
         sx_hint(d, "weights = \"random\" starts from random weights.");
     }
     return bad ? bad : l->files.n;
@@ -125,18 +134,27 @@ static const char *quoted(sx_arena *a, const char *s)
 
 static const char *list_text(sx_arena *a, const sx_param *p, const void *field)
 {
-    const sx_ints *i = field; const sx_reals *r = field; const sx_texts *s = field;      /* a count and a pointer, all three */
+    const sx_ints *i = field;
+    const sx_reals *r = field;
+    const sx_texts *s = field; /* each a count and a pointer */
     const char *all = "";
     for (long k = 0; k < i->n; k++)
-        all = sx_format(a, "%s%s%s", all, k ? ", " : "", p->type == SX_TYPE_INTS ? sx_format(a, "%ld", i->v[k])
-                        : p->type == SX_TYPE_REALS ? sx_real_text(a, r->v[k]) : quoted(a, s->v[k]));
+        all = sx_format(a, "%s%s%s", all, k ? ", " : "",
+                        p->type == SX_TYPE_INTS    ? sx_format(a, "%ld", i->v[k])
+                        : p->type == SX_TYPE_REALS ? sx_real_text(a, r->v[k])
+                                                   : quoted(a, s->v[k]));
     return sx_format(a, "[%s%s]", i->n ? " " : "", i->n ? sx_format(a, "%s ", all) : "");
+}
+
+static const char *int_text(sx_arena *a, long v)
+{
+    return sx_format(a, "%ld%s", v, labs(v) > 2147483647 ? "L" : "");
 }
 
 static const char *value_text(sx_arena *a, const sx_param *p, const void *field)
 {
     switch (p->type) {
-    case SX_TYPE_INT: return sx_format(a, "%ld%s", *(const long *)field, labs(*(const long *)field) > 2147483647 ? "L" : "");
+    case SX_TYPE_INT: return int_text(a, *(const long *)field);
     case SX_TYPE_REAL: return sx_real_text(a, *(const double *)field);
     case SX_TYPE_BOOL: return *(const bool *)field ? "true" : "false";
     case SX_TYPE_TEXT: return quoted(a, *(const char *const *)field);
@@ -169,7 +187,8 @@ static void put_layers(text *t, const char *name, const sx_layer_list *l)
         put(t, sx_format(t->a, "  { path = \"%s\"; ", n->path));
         put_item(t, n->entry, n->params);
         put(t, " inputs = [");
-        for (long k = 0; k < n->inputs; k++) put(t, sx_format(t->a, "%s%s", k ? ", " : " ", link_name(t->a, l, n->in[k])));
+        for (long k = 0; k < n->inputs; k++)
+            put(t, sx_format(t->a, "%s%s", k ? ", " : " ", link_name(t->a, l, n->in[k])));
         put(t, " ];");
         if (strcmp(n->weights, n->path)) put(t, sx_format(t->a, " share = \"%s\";", n->weights));
         if (n->frozen) put(t, " freeze = true;");
@@ -195,7 +214,8 @@ static void put_vars(text *t, const sx_exp *e, sx_diags *d)
     for (const sx_conf *c = vars ? vars->first : NULL; c; c = c->next) {
         sx_datum v = { 0 };
         if (sx_scope_get(t->a, e->scope, c->name, sx_conf_where(t->a, c), &v, d)) continue;
-        put(t, sx_format(t->a, "  %s = %s;\n", c->name, v.kind == SX_DATUM_TEXT ? quoted(t->a, v.s) : sx_datum_text(t->a, &v)));
+        const char *value = v.kind == SX_DATUM_TEXT ? quoted(t->a, v.s) : sx_datum_text(t->a, &v);
+        put(t, sx_format(t->a, "  %s = %s;\n", c->name, value));
     }
     put(t, "};\n");
 }
@@ -205,8 +225,10 @@ char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d)
     text t = { .a = a };
     const sx_train_conf *c = &e->train;
     put_vars(&t, e, d);
-    put(&t, sx_format(a, "train = {\n  epochs = %ld; batch = %ld; eval_batch = %ld; lr = %s; clip = %s; decay = %s;\n", c->epochs,
-                      c->batch, c->eval_batch, sx_real_text(a, c->lr), sx_real_text(a, c->clip), sx_real_text(a, c->decay)));
+    put(&t, sx_format(a, "train = {\n  epochs = %ld; batch = %ld; eval_batch = %ld;", c->epochs, c->batch,
+                      c->eval_batch));
+    put(&t, sx_format(a, " lr = %s; clip = %s; decay = %s;\n", sx_real_text(a, c->lr),
+                      sx_real_text(a, c->clip), sx_real_text(a, c->decay)));
     put_use(&t, "loss", &c->loss);
     put_use(&t, "optimizer", &c->optimizer);
     put_use(&t, "schedule", &c->schedule);
