@@ -85,6 +85,7 @@ void cli_table_row(cli_table *t, const char *const *cells);
 void cli_table_print(const cli_table *t);
 /* One document a command. Adds "schema" (1 where missing) in front, prints to stdout, takes the reference. */
 void cli_json_print(cli_context *c, json_t *doc);
+void cli_json_write(FILE *to, json_t *doc, bool compact);            /* any document, with a line's end */
 /* A number of a document: non-finite ones are null, and KEY_state says which ("nan", "inf", "-inf"). */
 void cli_json_real(json_t *object, const char *key, double v);
 json_t *cli_json_datum(const sx_datum *v);

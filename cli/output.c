@@ -122,14 +122,92 @@ void cli_table_print(const cli_table *t)
 
 /* --- JSON --- */
 
+typedef struct { sx_arena *scratch; FILE *to; bool compact; } writer;
+
+static bool is_plain(const json_t *v)            /* lists of plain values stand on one line */
+{
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *m = json_array_get(v, i);
+        if (json_is_object(m) || json_is_array(m)) return false;
+    }
+    return true;
+}
+
+static void new_line(const writer *w, int depth)
+{
+    if (!w->compact) fprintf(w->to, "\n%*s", 2 * depth, "");
+}
+
+static void write_value(const writer *w, json_t *v, int depth);
+
+static void write_array(const writer *w, json_t *v, int depth)
+{
+    const bool plain = is_plain(v);
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        fputs(i == 0 ? "[" : plain && !w->compact ? ", " : ",", w->to);
+        if (!plain) new_line(w, depth + 1);
+        write_value(w, json_array_get(v, i), depth + 1);
+    }
+    if (json_array_size(v) == 0) fputc('[', w->to);
+    if (!plain) new_line(w, depth);
+    fputc(']', w->to);
+}
+
+static void write_text(const writer *w, const char *s)
+{
+    json_t *t = json_string(s);
+    json_dumpf(t, w->to, JSON_ENCODE_ANY);
+    json_decref(t);
+}
+
+static void write_real(const writer *w, double v)
+{
+    const char *text = sx_real_text(w->scratch, v);
+    fprintf(w->to, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");   /* a real stays one for strict readers */
+}
+
+static void write_object(const writer *w, json_t *v, int depth)
+{
+    const char *key;
+    json_t *member;
+    bool first = true;
+    fputc('{', w->to);
+    json_object_foreach(v, key, member) {
+        if (!first) fputc(',', w->to);
+        first = false;
+        new_line(w, depth + 1);
+        write_text(w, key);
+        fputs(w->compact ? ":" : ": ", w->to);
+        write_value(w, member, depth + 1);
+    }
+    if (!first) new_line(w, depth);
+    fputc('}', w->to);
+}
+
+static void write_value(const writer *w, json_t *v, int depth)
+{
+    if (json_is_object(v)) write_object(w, v, depth);
+    else if (json_is_array(v)) write_array(w, v, depth);
+    else if (json_is_real(v)) write_real(w, json_real_value(v));
+    else json_dumpf(v, w->to, JSON_ENCODE_ANY);
+}
+
+/* jansson writes reals with a fixed number of digits (0.29999999999999999); people read these documents, too. */
+void cli_json_write(FILE *to, json_t *doc, bool compact)
+{
+    const writer w = { sx_arena_open(NULL), to, compact };
+    write_value(&w, doc, 0);
+    fputc('\n', to);
+    sx_arena_close(w.scratch);
+}
+
 void cli_json_print(cli_context *c, json_t *doc)
 {
     json_t *whole = json_object();
     json_t *schema = json_object_get(doc, "schema");
     json_object_set_new(whole, "schema", schema ? json_incref(schema) : json_integer(1));
     json_object_update(whole, doc);
-    json_dumpf(whole, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
+    cli_json_write(stdout, whole, false);
     json_decref(whole);
     json_decref(doc);
     c->printed = true;

@@ -54,15 +54,12 @@ static json_t *event_of(const char *kind, long trial)
     return o;
 }
 
-/* One write a line: several processes may append to one file. */
 static void write_event(cli_progress *p, json_t *o)
 {
-    char *text = p->events ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    if (text) {
-        fprintf(p->events, "%s\n", text);
-        fflush(p->events);
+    if (p->events) {
+        cli_json_write(p->events, o, true);
+        fflush(p->events);                       /* one write a line: several processes may append to one file */
     }
-    free(text);
     json_decref(o);
 }
 

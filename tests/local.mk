@@ -7,6 +7,7 @@ AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUI
 EXTRA_DIST += tests/train_help.h tests/data/idx tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
+	tests/test_cpu_ops \
 	tests/test_ask \
 	tests/test_pruners \
 	tests/test_samplers \
@@ -37,6 +38,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
+tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
@@ -65,9 +67,10 @@ TESTS += tests/test_errors.sh
 EXTRA_DIST += tests/test_errors.sh tests/errors tests/lsan.supp
 
 # The border to plugins and to people.
-check_PROGRAMS += tests/conform_all
-TESTS += tests/conform_all tests/test_cli.sh tests/test_ctypes.sh
-EXTRA_DIST += tests/test_cli.sh tests/test_ctypes.sh
+check_PROGRAMS += tests/conform_all tests/schema
+tests_schema_LDADD = $(JANSSON_LIBS)
+TESTS += tests/conform_all tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh
+EXTRA_DIST += tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh tests/schemas
 include tests/plugins/local.mk
 
 # Samplers on five functions: regret and time per suggestion; `make bench/hpo`.
