@@ -1,6 +1,6 @@
 /* expand.c: a group of layers -> a flat list: loops, templates, conditions and expressions worked out.
  * No graph is needed, so that a wrong setting is found when a file is read, before any shape is. */
-#include "places.h"
+#include "paths.h"
 #include <fnmatch.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@ enum { MOST_ROUNDS = 10000, MOST_LAYERS = 100000, MOST_DEPTH = 40 };
 typedef struct {
     sx_arena *a; const sx_exp *e; sx_diags *d;
     sx_layer_list *out;
-    sx_places places;
+    sx_paths paths;
     const char *root;                            /* prefix of all paths: "" or "transform." */
     sx_texts freeze;                             /* globs of model.freeze */
     long visits;
@@ -59,7 +59,7 @@ static int resolve(expander *x, const frame *f, const sx_conf *c, const char *te
     const int port = colon ? port_of(colon + 1) : 0;
     if (!*name || port < 0)
         return refuse(x, m, "'%s' names no layer's output", text);
-    const sx_place *p = sx_places_find(&x->places, f->path, x->root, name);
+    const sx_path *p = sx_paths_find(&x->paths, f->path, x->root, name);
     if (p) { *out = (sx_link){ p->out.node, port ? port : p->out.port }; return 0; }
     if (!strcmp(name, "input") && !port) { *out = (sx_link){ -1, 0 }; return 0; }
     if (runs_later(c, name)) {
@@ -169,7 +169,7 @@ static int activate(expander *x, const frame *f, const sx_conf *c, sx_link *out)
 static int share(expander *x, const frame *f, const sx_conf *c, const char *name, sx_layer_node *node)
 {
     const sx_conf *m = sx_conf_member(c, "share");
-    const sx_place *p = sx_places_find(&x->places, f->path, x->root, name);
+    const sx_path *p = sx_paths_find(&x->paths, f->path, x->root, name);
     if (!p || p->node < 0) {
         refuse(x, m, "'share' names '%s', and no layer before this one has that path", name);
         return SX_E_CONFIG;
@@ -208,11 +208,11 @@ static int layer(expander *x, const frame *f, const sx_conf *c, const char *path
     frame mine = *f;
     mine.frozen = node.frozen;
     if (activate(x, &mine, c, out)) return SX_E_CONFIG;
-    if (s->name && !sx_places_add(&x->places, node.path, *out, 0, self)) {
+    if (s->name && !sx_paths_add(&x->paths, node.path, *out, 0, self)) {
         const sx_conf *m = sx_conf_member(c, "name");
         return refuse(x, m, "a layer of the name '%s' is there already", node.path);
     }
-    if (!s->name || strcmp(path, node.path)) (void)sx_places_add(&x->places, path, *out, 0, self);
+    if (!s->name || strcmp(path, node.path)) (void)sx_paths_add(&x->paths, path, *out, 0, self);
     return 0;
 }
 
@@ -320,7 +320,7 @@ static int round_of(expander *x, const frame *f, const sx_conf *c, const char *p
         return x->visits > MOST_LAYERS + 1 ? SX_E_CONFIG : refuse(x, c, "more than %d layers", MOST_LAYERS);
     int rc = sx_exp_fill(x->a, gate_params, c->name, c, scope, &gate, x->d);
     if (rc) return rc;
-    if (!gate.when) { (void)sx_places_add(&x->places, path, in, 0, -1); return 0; }
+    if (!gate.when) { (void)sx_paths_add(&x->paths, path, in, 0, -1); return 0; }
     if ((rc = sx_exp_fill(x->a, common_params, c->name, c, scope, &s, x->d))) return rc;
     frame inner = inherit(f, c, &s, scope);
     const long n = s.inputs.n ? s.inputs.n : 1;
@@ -336,7 +336,7 @@ static int round_of(expander *x, const frame *f, const sx_conf *c, const char *p
     inner.path = sx_format(x->a, "%s.", path);
     inner.depth++;
     rc = s.use ? use(x, &inner, c, s.use, *from, out) : block(x, &inner, c, *from, out);
-    if (!rc) (void)sx_places_add(&x->places, path, *out, 0, -1);
+    if (!rc) (void)sx_paths_add(&x->paths, path, *out, 0, -1);
     return rc;
 }
 
@@ -358,7 +358,7 @@ static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_
         const sx_scope *scope = loop.index ? sx_scope_bind(x->a, f->scope, loop.index, index) : f->scope;
         rc = round_of(x, f, c, sx_format(x->a, "%s.%ld", path, i), scope, *out, out);
     }
-    if (!rc) (void)sx_places_add(&x->places, path, *out, loop.repeat, -1);
+    if (!rc) (void)sx_paths_add(&x->paths, path, *out, loop.repeat, -1);
     return rc;
 }
 
@@ -372,7 +372,7 @@ int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *ro
         SX_END
     };
     expander x = { .a = a, .e = e, .d = d, .out = SX_NEW(a, sx_layer_list), .root = root,
-                   .places.arena = a };
+                   .paths.arena = a };
     frame top = { .path = root, .root = root, .scope = e->scope, .lr_scale = 1 };
     *out = x.out;
     x.out->out = (sx_link){ -1, 0 };

@@ -5,7 +5,7 @@ libstrix_la_SOURCES = \
 	core/expr.c core/expr.h core/scope.c core/eval.h core/datum.c \
 	core/space.c core/domain.c core/spacejson.c core/space.h core/axis.c core/point.c \
 	core/graph.c core/graph.h core/shape.c core/init.c core/grad.c core/plan.c core/plan.h core/match.c core/exec.c core/exec.h \
-	core/experiment.c core/expand.c core/places.c core/places.h core/model.c core/limits.c core/model.h core/data.c core/data.h core/step.c core/net.c core/step.h \
+	core/experiment.c core/expand.c core/paths.c core/paths.h core/model.c core/limits.c core/model.h core/data.c core/data.h core/step.c core/net.c core/step.h \
 	core/file.c core/file.h core/tensors.c core/tensors.h core/ckpt.c core/ckpt.h core/train.c core/train.h core/report.c core/report.h \
 	core/ask.c core/history.c core/history.h core/search.c core/search.h core/study.c core/study.h core/worker.c core/worker.h
 libstrix_la_CPPFLAGS = $(AM_CPPFLAGS) -DSTRIX_PLUGINDIR='"$(libdir)/strix/plugins-$(STRIX_ABI)"' \

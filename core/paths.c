@@ -1,8 +1,8 @@
-/* places.c: the paths of an expanded model in a hash table, and the lookup of names by enclosing groups. */
-#include "places.h"
+/* paths.c: the paths of an expanded model in a hash table, and the lookup of names by enclosing groups. */
+#include "paths.h"
 #include <string.h>
 
-static sx_place *slot(const sx_places *p, const char *path)
+static sx_path *slot(const sx_paths *p, const char *path)
 {
     uint64_t h = 1469598103934665603u;           /* FNV-1a; open addressing, cap is a power of two */
     for (const char *s = path; *s; s++) h = (h ^ (unsigned char)*s) * 1099511628211u;
@@ -11,38 +11,38 @@ static sx_place *slot(const sx_places *p, const char *path)
     return &p->v[i];
 }
 
-static void enlarge(sx_places *p)
+static void enlarge(sx_paths *p)
 {
-    const sx_places old = *p;
+    const sx_paths old = *p;
     p->cap = old.cap ? 2 * old.cap : 64;
     p->v = sx_alloc_array(p->arena, (size_t)p->cap, sizeof *p->v);
     for (long i = 0; i < old.cap; i++) if (old.v[i].path) *slot(p, old.v[i].path) = old.v[i];
 }
 
-bool sx_places_add(sx_places *p, const char *path, sx_link out, long rounds, long node)
+bool sx_paths_add(sx_paths *p, const char *path, sx_link out, long rounds, long node)
 {
     if (2 * (p->n + 1) > p->cap) enlarge(p);
-    sx_place *to = slot(p, path);
+    sx_path *to = slot(p, path);
     if (to->path) return false;
-    *to = (sx_place){ path, out, rounds, node };
+    *to = (sx_path){ path, out, rounds, node };
     p->n++;
     return true;
 }
 
-static const sx_place *at(const sx_places *p, const char *path)
+static const sx_path *at(const sx_paths *p, const char *path)
 {
-    const sx_place *found = p->cap ? slot(p, path) : NULL;
+    const sx_path *found = p->cap ? slot(p, path) : NULL;
     return found && found->path ? found : NULL;
 }
 
-static const sx_place *below(const sx_places *p, const char *prefix, const char *name)
+static const sx_path *below(const sx_paths *p, const char *prefix, const char *name)
 {
     const char *path = prefix;
-    const sx_place *last = NULL;
+    const sx_path *last = NULL;
     for (const char *s = name; *s;) {
         const size_t n = strcspn(s, ".");
         const char *dot = last ? "." : "", *part = sx_strndup(p->arena, s, n);
-        const sx_place *next = at(p, sx_format(p->arena, "%s%s%s", path, dot, part));
+        const sx_path *next = at(p, sx_format(p->arena, "%s%s%s", path, dot, part));
         if (!next && last && last->rounds > 0)
             next = at(p, sx_format(p->arena, "%s.%ld.%s", path, last->rounds - 1, part));
         if (!next) return NULL;
@@ -53,10 +53,10 @@ static const sx_place *below(const sx_places *p, const char *prefix, const char 
     return last;
 }
 
-const sx_place *sx_places_find(const sx_places *p, const char *prefix, const char *root, const char *name)
+const sx_path *sx_paths_find(const sx_paths *p, const char *prefix, const char *root, const char *name)
 {
     for (char *from = sx_strdup(p->arena, prefix);;) {
-        const sx_place *found = below(p, from, name);
+        const sx_path *found = below(p, from, name);
         if (found || !*from || !strcmp(from, root)) return found;
         from[strlen(from) - 1] = 0;              /* the last dot */
         char *dot = strrchr(from, '.');
