@@ -9,7 +9,7 @@
 #include "trials.h"
 
 enum { MOST = 100000 };
-typedef struct { sx_arena *arena; const sx_sampler *sampler; const void *params; long trials, seeds; } wanted;
+typedef struct { sx_arena *arena; const sx_sampler *sampler; const void *params; long trials, seeds, jobs; } wanted;
 
 static int ascending(const void *a, const void *b)
 {
@@ -17,7 +17,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median and quartiles of the regret over seeds, and microseconds per suggestion. */
+/* Median and quartiles of the regret over seeds, and microseconds per suggestion. With several jobs the oldest trial
+ * ends when all of them are busy. */
 static void measure(const wanted *w, const function *f)
 {
     double *regret = sx_alloc_array(w->arena, (size_t)w->seeds, sizeof *regret), asked = 0;
@@ -27,8 +28,10 @@ static void measure(const wanted *w, const function *f)
         regret[seed] = INFINITY;
         for (long i = 0; i < w->trials && !trials_ask(&t); i++) {
             const double loss = f->loss(t.all.v[i]->x);
-            trials_tell(&t, t.all.v[i], SX_DONE, loss);
             regret[seed] = fmin(regret[seed], loss - f->optimum);
+            if (i + 1 < w->jobs) continue;
+            sx_trial *oldest = t.all.v[i + 1 - w->jobs];
+            trials_tell(&t, oldest, SX_DONE, f->loss(oldest->x));
         }
         asked += t.asked;
         trials_close(&t);
@@ -63,7 +66,7 @@ static void speed(const wanted *w, const function *f, long n)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
+    fprintf(stderr, "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
                     "  -n: time of one suggestion behind that many trials instead of regret\n");
     return 2;
 }
@@ -71,16 +74,17 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     const char *path = getenv("STRIX_PLUGIN_PATH"), *only = NULL;
-    long count = 50, seeds = 30, history = 0;
+    long count = 50, seeds = 30, history = 0, jobs = 1;
     int i = 1;
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
-        long *number = argv[i][1] == 't' ? &count : argv[i][1] == 's' ? &seeds : argv[i][1] == 'n' ? &history : NULL;
+        long *number = argv[i][1] == 't' ? &count : argv[i][1] == 's' ? &seeds : argv[i][1] == 'n' ? &history
+                                             : argv[i][1] == 'j' ? &jobs : NULL;
         if (number) *number = strtol(argv[i + 1], NULL, 10);
         else if (argv[i][1] == 'p') path = argv[i + 1];
         else if (argv[i][1] == 'f') only = argv[i + 1];
         else return usage();
     }
-    if (i >= argc || count < 1 || seeds < 1 || history < 0 || count > MOST || seeds > MOST || history > MOST) return usage();
+    if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || history < 0 || count > MOST || seeds > MOST || history > MOST) return usage();
     sx_arena *a = sx_arena_open(NULL);
     sx_diags d;
     sx_diags_init(&d, a);
@@ -95,7 +99,7 @@ int main(int argc, char **argv)
         sx_arena_close(a);
         return 1;
     }
-    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds };
+    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs };
     for (const function *const *f = functions; *f; f++) {
         if (only && strcmp(only, (*f)->name)) continue;
         if (history) speed(&w, *f, history);
