@@ -32,6 +32,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_shape \
 	tests/test_space \
 	tests/test_step \
+	tests/test_study \
 	tests/test_tensors \
 	tests/test_train
 check_PROGRAMS += $(UNIT_TESTS)

@@ -1,0 +1,194 @@
+/* test_cpu_ops.c: the device cpu: the op suite by each way of computing convolutions, queues of two threads at once,
+ * threads that share work, and what it refuses. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include "conform.h"
+#include "exec.h"
+#include "../plugins/devices/cpu/cpu.h"
+
+int dnnl_one_thread(void) { return 0; }          /* pool.c is linked alone */
+
+static const sx_entry *find(conform *c, sx_diags *d)
+{
+    c->arena = sx_arena_open(NULL);
+    c->out = tmpfile();
+    c->device = "cpu";
+    c->threads = 1;
+    sx_diags_init(d, c->arena);
+    c->registry = sx_registry_open(c->arena, NULL);
+    return sx_find(c->registry, SX_KIND_DEVICE, "cpu", SX_NOWHERE, d);
+}
+
+static void show(FILE *f)                        /* the lines that failed, and their notes */
+{
+    char line[1024];
+    bool failed = false;
+    rewind(f);
+    while (fgets(line, sizeof line, f)) {
+        if (line[0] != '#') failed = !strncmp(line, "not ok", 6);
+        if (failed) cr_log_warn("%s", line);
+    }
+}
+
+static void suite(const char *path)
+{
+    conform c = { 0 };
+    sx_diags d;
+    setenv("STRIX_CPU_CONV", path, 1);
+    const sx_entry *e = find(&c, &d);
+    cr_assert(e);
+    cr_expect_eq(conform_device(&c, e), 0);
+    if (c.failed) show(c.out);
+    cr_expect_eq(c.failed, 0, "%ld of %ld failed with %s", c.failed, c.passed + c.failed, path);
+    cr_expect_gt(c.passed, 200);
+    fclose(c.out);
+    sx_arena_close(c.arena);
+}
+
+Test(cpu_ops, suite_by_columns) { suite("im2col"); }
+Test(cpu_ops, suite_by_choice) { suite("auto"); }
+
+Test(cpu_ops, unknown_way_of_convolution_is_refused)
+{
+    conform c = { 0 };
+    sx_diags d;
+    sx_machine *m;
+    setenv("STRIX_CPU_CONV", "magic", 1);
+    cr_assert(find(&c, &d));
+    cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), SX_E_DEVICE);
+    cr_assert(strstr(d.v[0].text, "magic"));
+    cr_assert_neq(sx_machine_open(c.arena, c.registry, "cpu:1", 1, &m, &d), 0);
+}
+
+Test(cpu_ops, bf16_is_refused)
+{
+    conform c = { 0 };
+    sx_diags d;
+    sx_machine *m;
+    sx_program *p;
+    cr_assert(find(&c, &d));
+    cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), 0);
+    sx_graph *g = sx_graph_open(c.arena, &(sx_graph_want){ .compute = SX_BF16, .batch = 4 }, &d);
+    const sx_t x = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_BF16, (const long[]){ 4, 5, 0 }, true);
+    sx_graph_result(g, sx_add(g, x, x), "y");
+    cr_assert_eq(sx_program_open(c.arena, m, g, true, NULL, &p, &d), SX_E_UNSUPPORTED);
+    cr_assert_gt(d.errors, 0);
+    sx_arena_close(c.arena);
+}
+
+/* --- Two queues at once --- */
+enum { N = 16, SIZE = 14, STEPS = 20 };
+typedef struct { conform c; float out[16]; bool good; } user;
+
+static bool compute(user *u)
+{
+    sx_diags d;
+    sx_machine *m;
+    sx_program *p;
+    sx_memory *x, *y, *w, *s;
+    sx_arena *a = sx_arena_open(NULL);
+    sx_diags_init(&d, a);
+    sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .batch = N }, &d);
+    const sx_window same = { { 3, 3 }, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 };
+    const sx_t in = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_F32, (const long[]){ N, SIZE, SIZE, 16, 0 }, true);
+    const sx_t weights = sx_graph_bound(g, SX_ROLE_WEIGHT, "w", SX_F32, (const long[]){ 16, 3, 3, 16, 0 }, false);
+    const sx_t sum = sx_reduce(g, sx_conv2d(g, in, weights, &same), SX_SUM, 7);
+    sx_graph_result(g, sum, "y");
+    float *data = sx_alloc(a, N * SIZE * SIZE * 16 * sizeof *data);
+    for (long i = 0; i < N * SIZE * SIZE * 16; i++) data[i] = (float)(i % 97) / 97;
+    bool good = !sx_machine_open(a, u->c.registry, "cpu", 2, &m, &d) && !sx_program_open(a, m, g, true, NULL, &p, &d)
+        && !sx_memory_open(a, m, N * SIZE * SIZE * 16 * 4, &x, &d) && !sx_memory_open(a, m, 16 * 4, &y, &d)
+        && !sx_memory_open(a, m, 16 * 9 * 16 * 4, &w, &d) && !sx_memory_open(a, m, 4, &s, &d)
+        && !m->device->write(m->queue, x->buf, 0, data, x->bytes) && !m->device->write(m->queue, w->buf, 0, data, w->bytes);
+    if (good) {
+        sx_program_bind(p, in, x, 0);
+        sx_program_bind(p, weights, w, 0);
+        sx_program_bind(p, sum, y, 0);
+        sx_program_bind(p, g->step, s, 0);
+        good = !sx_program_run(p, STEPS, &d) && !m->device->read(m->queue, y->buf, 0, u->out, sizeof u->out);
+    }
+    sx_arena_close(a);
+    return good;
+}
+static void *use(void *u_)
+{
+    user *u = u_;
+    u->good = compute(u);
+    return NULL;
+}
+
+Test(cpu_ops, queues_of_two_threads_at_once)
+{
+    user alone = { 0 }, both[2];
+    sx_diags d;
+    cr_assert(find(&alone.c, &d));
+    cr_assert(compute(&alone));
+    pthread_t t[2];
+    for (int i = 0; i < 2; i++) both[i] = alone, memset(both[i].out, 0, sizeof both[i].out);
+    for (int i = 0; i < 2; i++) cr_assert_eq(pthread_create(&t[i], NULL, use, &both[i]), 0);
+    for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(both[i].good);
+        cr_assert_eq(memcmp(both[i].out, alone.out, sizeof alone.out), 0);
+    }
+}
+
+/* --- The pool --- */
+typedef struct { atomic_int seen[100]; int threads; atomic_bool strange; } seen;
+
+static void note(const void *ctx, long i, int thread)
+{
+    seen *s = (seen *)(uintptr_t)ctx;
+    if (thread < 0 || thread >= s->threads) s->strange = true;
+    atomic_fetch_add(&s->seen[i], 1);
+}
+
+Test(cpu_pool, every_chunk_once)
+{
+    for (int threads = 1; threads <= 4; threads++) {
+        pool *p = pool_open(threads);
+        cr_assert(p);
+        seen s = { .threads = threads };
+        int want[100] = { 0 };
+        for (long n = 0; n < 3000; n++) {        /* also counts below the number of threads */
+            pool_for(p, n % 100, note, &s);
+            for (long i = 0; i < n % 100; i++) want[i]++;
+        }
+        for (int i = 0; i < 100; i++) cr_assert_eq(s.seen[i], want[i]);
+        cr_assert_not(s.strange);
+        pool_close(p);
+    }
+}
+
+Test(cpu_pool, sleepers_wake)
+{
+    pool *p = pool_open(3);
+    seen s = { .threads = 3 };
+    for (int i = 0; i < 5; i++) {
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+        pool_for(p, 100, note, &s);
+    }
+    for (int i = 0; i < 100; i++) cr_assert_eq(s.seen[i], 5);
+    pool_close(p);
+}
+
+Test(cpu_pool, memory)
+{
+    cr_assert_null(cpu_map(SIZE_MAX));
+    cr_assert_null(cpu_map((size_t)1 << 62));
+    for (size_t n = 1; n < (size_t)9 << 20; n = n * 3 + 1) {
+        char *m = cpu_map(n);
+        cr_assert(m);
+        cr_assert_eq((uintptr_t)m % (n >= 2 << 20 ? 2 << 20 : 64), 0);
+        cr_assert_eq(m[0] + m[n - 1], 0);
+        m[0] = m[n - 1] = 1;
+        cpu_unmap(m, n);
+    }
+    pool *p = pool_open(2);
+    cr_assert_eq(pool_reserve(p, 1000), 0);
+    cr_assert_eq(pool_reserve(p, (size_t)1 << 62), SX_E_MEMORY);
+    pool_close(p);
+}
