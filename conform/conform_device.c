@@ -468,7 +468,7 @@ static void test_memory(conform *c, const sx_machine *m)
     for (int i = 0; i < 100; i++) good = good && back[i] == 0;
     conform_check(c, good, "memory is zero at first");
     good = v->write(m->queue, buf, 1000, data, 100) == 0 && v->read(m->queue, buf, 1000, back, 100) == 0;
-    conform_check(c, good && !memcmp(data, back, 100), "what is written is read");
+    conform_check(c, good && (m->info.idle || !memcmp(data, back, 100)), "what is written is read");
     good = v->write(m->queue, buf, (3u << 20) - 99, data, 100) != 0 && v->read(m->queue, buf, SIZE_MAX - 10, back, 100) != 0;
     conform_check(c, good, "writing and reading beyond a buffer is refused");
     v->free(buf);
@@ -501,6 +501,10 @@ int conform_device(conform *c, const sx_entry *e)
     const int n = open_machines(c, machine, 3);
     if (!conform_check(c, n == 3, "opens with 1, 2 and 3 threads")) return SX_E_DEVICE;
     test_memory(c, machine[0]);
+    if (machine[0]->info.idle) {
+        conform_skip(c, "its ops: it computes nothing");
+        return 0;
+    }
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) test_op(c, &trials[i], machine, n);
     sx_diags d;
     sx_diags_init(&d, c->arena);

@@ -41,7 +41,7 @@ exits 2 plugins list lyer;                says err "Did you mean 'layer'?"
 exits 0 --json version;                   json "d['schema'] == 1 and d['abi']['major'] == 1"
 exits 0 version --json --build;           json "'compiler' in d['build']"
 exits 2 tuna --json;                      json "d['errors'][0]['code'] == 'SX_E_USAGE' and d['errors'][0]['hint']"; silent err
-exits 5 check --json "$dir/none.cfg"
+exits 3 check --json "$dir/none.cfg"
 json "set(d['errors'][0]) == {'code', 'file', 'line', 'path', 'message', 'detail', 'hint'}"
 exits 0 -qv version
 exits 0 -C / version

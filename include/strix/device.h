@@ -34,7 +34,11 @@ enum { SX_TABLE_WIDTH = 16, SX_TABLE_LR = 8 };
 typedef struct sx_dev sx_dev; typedef struct sx_buf sx_buf; typedef struct sx_queue sx_queue; typedef struct sx_exe sx_exe;
 typedef struct sx_plan sx_plan;
 typedef struct { uint32_t id; } sx_value;        /* a logical tensor of a plan, from 1; 0: none (in a bind: the slab) */
-typedef struct { uint32_t size; const char *text; size_t memory; unsigned units, dtypes; bool repeatable; } sx_dev_info; /* dtypes: bit SX_F32 .. */
+typedef struct {
+    uint32_t size; const char *text; size_t memory; unsigned units, dtypes;      /* dtypes: bit SX_F32 .. */
+    bool repeatable;
+    bool idle;                                   /* computes nothing: what is read from it is zero */
+} sx_dev_info;
 typedef struct {
     uint32_t size, index; const sx_op *op; const void *attr; const sx_map *map; const float *k;
     int inputs; const sx_value *in; sx_value out;                    /* out 0: writes into in[0] (UPDATE: also the slots) */
