@@ -19,6 +19,8 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_exec \
 	tests/test_experiment \
 	tests/test_expr \
+	tests/test_golden \
+	tests/test_golden_layers \
 	tests/test_grad \
 	tests/test_graph \
 	tests/test_idx \
@@ -84,3 +86,12 @@ EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/gold
 # Training, evaluation and prediction as a user meets them.
 TESTS += tests/test_train_cli.sh
 EXTRA_DIST += tests/test_train_cli.sh
+
+# Against PyTorch in double; golden/ holds the scripts that made the numbers.
+EXTRA_DIST += tests/golden
+
+# Two trials as threads of one process; ./check runs it under TSan as well.
+check_PROGRAMS += tests/threads
+TESTS += tests/threads
+tests_threads_LDADD = libstrix.la -lpthread -lm
+EXTRA_DIST += tests/outside.sh run check LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py
