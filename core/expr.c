@@ -1,12 +1,12 @@
-/* expr.c: evaluates an expression while reading it: recursive descent without a tree, so that nothing is allocated for numbers.
- * Every operation is checked; what a choice does not take (c ? a : b, and, or) is read but not computed. */
+/* expr.c: evaluates an expression while reading it: recursive descent without a tree, nothing is allocated for numbers.
+ * What a choice does not take (c ? a : b, and, or) is read but not computed. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "eval.h"
 
-enum { LENGTH = 1000, DEPTH = 32, ARGUMENTS = 16, NAME = 64 };
+enum { LENGTH = 1000, DEPTH = 32, NAME = 64 };
 typedef struct {
     sx_work *w; const sx_scope *s; sx_where where;
     const char *text, *at;                       /* at: the next character */
@@ -40,12 +40,6 @@ static bool deeper(parser *p)
     return !p->rc;
 }
 
-static const char *kind_text(const sx_datum *v)
-{
-    static const char *const name[] = { "nothing", "an integer", "a number", "a truth value", "a text", "a list" };
-    return name[v->kind];
-}
-
 /* --- Characters --- */
 
 static bool in_name(char c) { return isalnum((unsigned char)c) || c == '_'; }
@@ -66,207 +60,55 @@ static void expect(parser *p, const char *sign)
     fail(p, p->at, *p->at ? "'%s' is missing before '%.20s'" : "'%s' is missing at the end%.20s", sign, p->at);
 }
 
-/* --- Numbers --- */
+/* --- Operations: done in number.c --- */
 
 static sx_datum of_int(int64_t i) { return (sx_datum){ .kind = SX_DATUM_INT, .i = i }; }
 static sx_datum of_bool(bool b) { return (sx_datum){ .kind = SX_DATUM_BOOL, .b = b }; }
-static bool is_number(const sx_datum *v) { return v->kind == SX_DATUM_INT || v->kind == SX_DATUM_REAL; }
-
-static void set_real(parser *p, const char *at, double r, sx_datum *out)
-{
-    if (!isfinite(r)) fail(p, at, isnan(r) ? "this is not a number" : "this number is too large");
-    *out = (sx_datum){ .kind = SX_DATUM_REAL, .r = r };
-}
-
-static void set_whole(parser *p, const char *at, double r, sx_datum *out)
-{
-    if (!(fabs(r) < 0x1p63)) { fail(p, at, "this number is too large for an integer"); return; }
-    *out = of_int((int64_t)r);
-}
-
-static bool want_number(parser *p, const char *at, const sx_datum *v, const char *what)
-{
-    if (!is_number(v)) fail(p, at, "%s takes numbers, not %s", what, kind_text(v));
-    return !p->rc;
-}
 
 static bool want_truth(parser *p, const char *at, const sx_datum *v, const char *what)
 {
-    if (v->kind != SX_DATUM_BOOL) fail(p, at, "%s takes truth values, not %s", what, kind_text(v));
+    if (v->kind != SX_DATUM_BOOL) fail(p, at, "%s takes truth values, not %s", what, sx_datum_kind_text(v));
     return !p->rc && v->b;
 }
 
-static bool power(int64_t base, int64_t exponent, int64_t *out)
+static void judge(parser *p, const char *at, const char *wrong) { if (wrong) fail(p, at, "%s", wrong); }
+
+static void arithmetic(parser *p, const char *at, const char *op, const sx_datum *right, sx_datum *out)
 {
-    int64_t r = 1;
-    for (;; exponent >>= 1) {
-        if ((exponent & 1) && __builtin_mul_overflow(r, base, &r)) return false;
-        if (exponent <= 1) break;
-        if (__builtin_mul_overflow(base, base, &base)) return false;
-    }
-    *out = r;
-    return true;
+    const sx_datum left = *out;
+    if (!p->rc && !p->skip) judge(p, at, sx_datum_arithmetic(p->w->a, op, &left, right, out));
 }
 
-/* Integers stay integers, but for / and negative powers. true: done (or failed). */
-static bool on_integers(parser *p, const char *at, const char *op, int64_t x, int64_t y, sx_datum *out)
+static void compare(parser *p, const char *at, const char *op, const sx_datum *right, sx_datum *out)
 {
-    int64_t r = 0;
-    bool over = false;
-    switch (*op) {
-    case '+': over = __builtin_add_overflow(x, y, &r); break;
-    case '-': over = __builtin_sub_overflow(x, y, &r); break;
-    case '*':
-        if (op[1] && y < 0) return false;
-        over = op[1] ? !power(x, y, &r) : __builtin_mul_overflow(x, y, &r);
-        break;
-    case '/':
-        if (!op[1]) return false;
-        over = y == -1 && x == INT64_MIN;
-        if (!over) r = x / y - (x % y != 0 && (x < 0) != (y < 0));
-        break;
-    default:                                     /* %: the sign of the divisor */
-        r = y == -1 ? 0 : x % y;
-        if (r && (r < 0) != (y < 0)) r += y;
-    }
-    if (over) fail(p, at, "integer overflow");
-    *out = of_int(r);
-    return true;
-}
-
-static void on_reals(parser *p, const char *at, const char *op, double x, double y, sx_datum *out)
-{
-    switch (*op) {
-    case '+': set_real(p, at, x + y, out); return;
-    case '-': set_real(p, at, x - y, out); return;
-    case '*':
-        if (op[1] && x == 0 && y < 0) fail(p, at, "division by zero");
-        else set_real(p, at, op[1] ? pow(x, y) : x * y, out);
-        return;
-    case '/':
-        if (op[1]) set_whole(p, at, floor(x / y), out);
-        else set_real(p, at, x / y, out);
-        return;
-    default: break;
-    }
-    double r = fmod(x, y);
-    if (r != 0 && (r < 0) != (y < 0)) r += y;
-    set_real(p, at, r, out);
-}
-
-static void arithmetic(parser *p, const char *at, const char *op, const sx_datum *b, sx_datum *out)
-{
-    const sx_datum a = *out;
-    if (p->rc || p->skip || !want_number(p, at, &a, op) || !want_number(p, at, b, op)) return;
-    if ((*op == '/' || *op == '%') && sx_datum_real(b) == 0) { fail(p, at, "division by zero"); return; }
-    if (a.kind == SX_DATUM_INT && b->kind == SX_DATUM_INT && on_integers(p, at, op, a.i, b->i, out)) return;
-    on_reals(p, at, op, sx_datum_real(&a), sx_datum_real(b), out);
-}
-
-static int order(const sx_datum *a, const sx_datum *b)
-{
-    if (a->kind == SX_DATUM_INT && b->kind == SX_DATUM_INT) return (a->i > b->i) - (a->i < b->i);
-    const double x = sx_datum_real(a), y = sx_datum_real(b);
-    return (x > y) - (x < y);
-}
-
-static void compare(parser *p, const char *at, const char *op, const sx_datum *b, sx_datum *out)
-{
-    const sx_datum a = *out;
-    if (p->rc || p->skip) return;
-    if (*op == '=' || *op == '!') { *out = of_bool(sx_datum_equal(&a, b) == (*op == '=')); return; }
-    if (!want_number(p, at, &a, op) || !want_number(p, at, b, op)) return;
-    const int o = order(&a, b);
-    *out = of_bool(*op == '<' ? (op[1] ? o <= 0 : o < 0) : (op[1] ? o >= 0 : o > 0));
+    const sx_datum left = *out;
+    if (!p->rc && !p->skip) judge(p, at, sx_datum_compare(p->w->a, op, &left, right, out));
 }
 
 /* --- Functions --- */
 
-static void f_pick(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
-{
-    if (n == 1 && v->kind == SX_DATUM_LIST) { n = v->n; v = v->v; }
-    if (n < 1) { fail(p, at, "%s of nothing", name); return; }
-    long best = 0;
-    for (long i = 0; i < n; i++) {
-        if (!want_number(p, at, &v[i], name)) return;
-        const int o = order(&v[i], &v[best]);
-        if (name[1] == 'i' ? o < 0 : o > 0) best = i;
-    }
-    *out = v[best];
-}
-
-static void f_abs(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
-{
-    (void)n;
-    if (!want_number(p, at, v, name)) return;
-    if (v->kind == SX_DATUM_REAL) set_real(p, at, fabs(v->r), out);
-    else if (v->i == INT64_MIN) fail(p, at, "integer overflow");
-    else *out = of_int(v->i < 0 ? -v->i : v->i);
-}
-
-static void f_whole(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
-{
-    (void)n;
-    if (!want_number(p, at, v, name)) return;
-    if (v->kind == SX_DATUM_INT) *out = *v;
-    else set_whole(p, at, *name == 'f' ? floor(v->r) : *name == 'c' ? ceil(v->r) : round(v->r), out);
-}
-
-static void f_real(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
-{
-    (void)n;
-    if (!want_number(p, at, v, name)) return;
-    const double x = sx_datum_real(v);
-    if (*name == 'e') set_real(p, at, exp(x), out);
-    else if (*name == 's' ? x < 0 : x <= 0) fail(p, at, "%s of %s", name, sx_real_text(p->w->a, x));
-    else set_real(p, at, *name == 's' ? sqrt(x) : name[3] ? log2(x) : log(x), out);
-}
-
-static void f_len(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
-{
-    (void)n;
-    if (v->kind == SX_DATUM_LIST) *out = of_int(v->n);
-    else if (v->kind == SX_DATUM_TEXT) *out = of_int((int64_t)strlen(v->s));
-    else fail(p, at, "%s takes a list or a text, not %s", name, kind_text(v));
-}
-
-typedef void function(parser *, const char *, const char *, long, const sx_datum *, sx_datum *);
-static const struct { const char *name; long least, most; function *call; } functions[] = {
-    { "min", 1, ARGUMENTS, f_pick }, { "max", 1, ARGUMENTS, f_pick }, { "abs", 1, 1, f_abs }, { "floor", 1, 1, f_whole },
-    { "ceil", 1, 1, f_whole }, { "round", 1, 1, f_whole }, { "log2", 1, 1, f_real }, { "sqrt", 1, 1, f_real },
-    { "exp", 1, 1, f_real }, { "log", 1, 1, f_real }, { "len", 1, 1, f_len },
-};
 /* Words of the language and the functions that the core adds in constraints. */
-static const char *const words[] = { "and", "or", "not", "true", "false", "env", "memory", "device_memory", "parameters", "macs" };
-enum { FUNCTIONS = sizeof functions / sizeof *functions, WORDS = sizeof words / sizeof *words };
+static const char *const words[] = { "and", "or", "not", "true", "false", "env", "memory", "device_memory",
+                                     "parameters", "macs" };
 
 bool sx_reserved_name(const char *name)
 {
-    for (int i = 0; i < FUNCTIONS; i++) if (!strcmp(name, functions[i].name)) return true;
-    for (int i = 0; i < WORDS; i++) if (!strcmp(name, words[i])) return true;
-    return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) if (!strcmp(name, words[i])) return true;
+    return sx_datum_function(name);
 }
 
 static void unknown_function(parser *p, const char *at, const char *name)
 {
-    const char *known[FUNCTIONS];
-    for (int i = 0; i < FUNCTIONS; i++) known[i] = functions[i].name;
-    const char *near = sx_nearest(name, known, FUNCTIONS);
+    const char *near = sx_datum_nearest_function(name);
     fail(p, at, "unknown function '%s'", name);
     if (near) sx_hint(p->w->d, "Did you mean '%s'?", near);
 }
 
 static void call(parser *p, const char *at, const char *name, long n, const sx_datum *v, sx_datum *out)
 {
-    for (int i = 0; i < FUNCTIONS; i++) {
-        if (strcmp(name, functions[i].name)) continue;
-        if (n < functions[i].least || n > functions[i].most)
-            fail(p, at, "%s takes %ld argument%s, not %ld", name, functions[i].least, functions[i].least > 1 ? "s" : "", n);
-        else functions[i].call(p, at, name, n, v, out);
-        return;
-    }
+    if (sx_datum_function(name)) { judge(p, at, sx_datum_call(p->w->a, name, n, v, out)); return; }
     const long told = p->w->d ? p->w->d->n : 0;
-    const int rc = sx_work_call(p->w, p->s, name, n, v, out);
+    const int rc = sx_scope_call(p->s, name, n, v, out);
     if (rc == SX_E_UNSUPPORTED) { unknown_function(p, at, name); return; }
     if (rc && p->w->d && p->w->d->n == told) fail(p, at, "%s() failed: %s", name, sx_error_text(rc));
     if (rc) p->rc = rc;
@@ -274,12 +116,12 @@ static void call(parser *p, const char *at, const char *name, long n, const sx_d
 
 static void arguments(parser *p, const char *at, const char *name, sx_datum *out)
 {
-    sx_datum v[ARGUMENTS];
+    sx_datum v[SX_EVAL_ARGUMENTS];
     long n = 0;
     if (!deeper(p)) return;
     if (!match(p, ")")) {
         do {
-            if (n == ARGUMENTS) fail(p, p->at, "%s() has more than %d arguments", name, ARGUMENTS);
+            if (n == SX_EVAL_ARGUMENTS) fail(p, p->at, "%s() has more than %d arguments", name, SX_EVAL_ARGUMENTS);
             else ternary(p, &v[n++]);
         } while (match(p, ","));
         expect(p, ")");
@@ -322,7 +164,7 @@ static void variable(parser *p, const char *at, const char *name, sx_datum *out)
     if (p->skip || p->rc) return;
     const int rc = sx_work_get(p->w, p->s, name, out);
     if (rc != SX_E_UNSUPPORTED) { p->rc = rc; return; }
-    const char *near = sx_work_nearest(p->w, p->s, name);
+    const char *near = sx_scope_nearest(p->w->a, p->s, name);
     fail(p, at, "undefined variable '%s'", name);
     if (near) sx_hint(p->w->d, "Did you mean '%s'?", near);
     else if (p->w->why) sx_hint(p->w->d, "%s", p->w->why);
@@ -355,7 +197,8 @@ static void literal(parser *p, sx_datum *out)
         char *stop;
         const double r = strtod(at, &stop);
         p->at = stop;
-        set_real(p, at, r, out);
+        *out = (sx_datum){ .kind = SX_DATUM_REAL, .r = r };
+        if (!isfinite(r)) fail(p, at, "this number is too large");
     } else {
         const long long i = strtoll(at, NULL, 10);
         if (errno) fail(p, at, "integer %.*s does not fit into 64 bits", (int)(end - at < 40 ? end - at : 40), at);
@@ -376,9 +219,9 @@ static void word(parser *p, sx_datum *out)
 static void element(parser *p, const char *at, const sx_datum *index, sx_datum *out)
 {
     if (p->rc || p->skip) return;
-    if (out->kind != SX_DATUM_LIST) { fail(p, at, "only a list has elements, not %s", kind_text(out)); return; }
+    if (out->kind != SX_DATUM_LIST) { fail(p, at, "only a list has elements, not %s", sx_datum_kind_text(out)); return; }
     const double i = sx_datum_real(index);
-    if (!is_number(index) || i != floor(i)) { fail(p, at, "the number of an element is an integer"); return; }
+    if ((index->kind != SX_DATUM_INT && index->kind != SX_DATUM_REAL) || i != floor(i)) { fail(p, at, "the number of an element is an integer"); return; }
     if (!(i >= 0 && i < (double)out->n)) {
         fail(p, at, "element %s of a list of %ld", sx_datum_text(p->w->a, index), out->n);
         return;

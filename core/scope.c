@@ -51,19 +51,18 @@ bool sx_scope_has(const sx_scope *s, const char *name)
     return false;
 }
 
-const char *sx_work_nearest(sx_work *w, const sx_scope *s, const char *name)
+const char *sx_scope_nearest(sx_arena *a, const sx_scope *s, const char *name)
 {
     struct { const char **v; long n, cap; } names = { 0 };
     for (; s; s = s->outer) {
-        for (long i = 0; i < s->n; i++) SX_PUSH(w->a, names, s->bound[i].name);
-        for (const sx_conf *m = s->vars ? s->vars->first : NULL; m; m = m->next) SX_PUSH(w->a, names, m->name);
+        for (long i = 0; i < s->n; i++) SX_PUSH(a, names, s->bound[i].name);
+        for (const sx_conf *m = s->vars ? s->vars->first : NULL; m; m = m->next) SX_PUSH(a, names, m->name);
     }
     return sx_nearest(name, names.v, names.n);
 }
 
-int sx_work_call(sx_work *w, const sx_scope *s, const char *name, long n, const sx_datum *args, sx_datum *out)
+int sx_scope_call(const sx_scope *s, const char *name, long n, const sx_datum *args, sx_datum *out)
 {
-    (void)w;
     for (; s; s = s->outer) {
         const int rc = s->call ? s->call(s->ctx, name, n, args, out) : SX_E_UNSUPPORTED;
         if (rc != SX_E_UNSUPPORTED) return rc;
@@ -162,7 +161,7 @@ int sx_scope_get(sx_arena *a, const sx_scope *s, const char *name, sx_where wher
     const int rc = sx_work_get(&w, s, name, out);
     if (rc != SX_E_UNSUPPORTED) return rc;
     sx_error(d, SX_E_CONFIG, where, "undefined variable '%s'", name);
-    const char *near = sx_work_nearest(&w, s, name);
+    const char *near = sx_scope_nearest(a, s, name);
     if (near) sx_hint(d, "Did you mean '%s'?", near);
     return SX_E_CONFIG;
 }
