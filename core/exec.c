@@ -11,7 +11,8 @@ int sx_machine_error(const sx_machine *m, int code, sx_diags *d)
 {
     const char *words = m->device->last_error();
     code = code == SX_E_MEMORY ? code : SX_E_DEVICE;
-    return sx_error(d, code, SX_NOWHERE, "device '%s': %s", m->name, words && *words ? words : sx_error_text(code));
+    if (!words || !*words) words = sx_error_text(code);
+    return sx_error(d, code, SX_NOWHERE, "device '%s': %s", m->name, words);
 }
 
 /* "cuda:1" -> "cuda" and 1. */
@@ -21,7 +22,8 @@ static int split(sx_arena *a, const char *spec, const char **name, int *index, s
     *name = colon ? sx_strndup(a, spec, (size_t)(colon - spec)) : sx_strdup(a, spec);
     *index = 0;
     for (const char *c = colon ? colon + 1 : ""; *c; c++) {
-        if (*c < '0' || *c > '9' || *index > 9999) return sx_error(d, SX_E_USAGE, SX_NOWHERE, "device '%s' is no name:number", spec);
+        if (*c < '0' || *c > '9' || *index > 9999)
+            return sx_error(d, SX_E_USAGE, SX_NOWHERE, "device '%s' is no name:number", spec);
         *index = 10 * *index + (*c - '0');
     }
     if (**name && !(colon && !colon[1])) return 0;
@@ -30,15 +32,17 @@ static int split(sx_arena *a, const char *spec, const char **name, int *index, s
 
 static bool whole(const sx_device *v)
 {
-    return v->count && v->open && v->close && v->info && v->alloc && v->free && v->queue && v->queue_free && v->write && v->read &&
-           v->sync && v->supports && v->compile && v->exe_free && v->run && v->last_error;
+    return v->count && v->open && v->close && v->info && v->alloc && v->free && v->queue && v->queue_free &&
+           v->write && v->read && v->sync && v->supports && v->compile && v->exe_free && v->run &&
+           v->last_error;
 }
 
 static int open_unit(sx_arena *a, sx_machine *m, const void *params, int index, sx_diags *d)
 {
     const int n = m->device->count();
     if (n < 0) return sx_machine_error(m, SX_E_DEVICE, d);
-    if (index >= n) return sx_error(d, SX_E_DEVICE, SX_NOWHERE, "there is no device '%s': %d found", m->name, n);
+    if (index >= n)
+        return sx_error(d, SX_E_DEVICE, SX_NOWHERE, "there is no device '%s': %d found", m->name, n);
     int code = m->device->open(params, index, &m->dev);
     if (code) return sx_machine_error(m, code, d);
     sx_arena_defer(a, close_device, m);
@@ -62,7 +66,9 @@ int sx_machine_open(sx_arena *a, sx_registry *r, const char *spec, int threads, 
     m->device = (const sx_device *)(const void *)e->item;
     m->name = sx_strdup(a, spec);
     m->threads = threads;
-    if (!whole(m->device)) return sx_error(d, SX_E_PLUGIN, SX_NOWHERE, "device plugin '%s' lacks a function that every device needs", name);
+    if (!whole(m->device))
+        return sx_error(d, SX_E_PLUGIN, SX_NOWHERE,
+                        "device plugin '%s' lacks a function that every device needs", name);
     void *params = sx_alloc(a, e->item->params_size);
     code = sx_param_fill(a, e->params, name, NULL, NULL, NULL, params, d);
     if (!code) code = open_unit(a, m, params, index, d);
@@ -78,7 +84,8 @@ int sx_memory_open(sx_arena *a, const sx_machine *m, size_t bytes, sx_memory **o
     sx_memory *to = SX_NEW(a, sx_memory);
     *to = (sx_memory){ NULL, bytes, m };
     if (m->device->alloc(m->dev, bytes ? bytes : 1, &to->buf)) {
-        sx_error(d, SX_E_MEMORY, SX_NOWHERE, "device '%s' has no room for %.1f MiB", m->name, (double)bytes / 0x1p20);
+        sx_error(d, SX_E_MEMORY, SX_NOWHERE, "device '%s' has no room for %.1f MiB", m->name,
+                 (double)bytes / 0x1p20);
         sx_detail(d, "%s", m->device->last_error());
         return SX_E_MEMORY;
     }
@@ -109,7 +116,8 @@ static void list_binds(sx_arena *a, sx_program *p)
     }
 }
 
-int sx_program_open(sx_arena *a, const sx_machine *m, const sx_graph *g, bool fuse, sx_memory *slab, sx_program **out, sx_diags *d)
+int sx_program_open(sx_arena *a, const sx_machine *m, const sx_graph *g, bool fuse, sx_memory *slab,
+                    sx_program **out, sx_diags *d)
 {
     sx_program *p = SX_NEW(a, sx_program);
     p->machine = m;
@@ -117,7 +125,8 @@ int sx_program_open(sx_arena *a, const sx_machine *m, const sx_graph *g, bool fu
     if (code) return code;
     if (!slab) code = sx_memory_open(a, m, sx_plan_slab(p->plan), &slab, d);
     if (code) return code;
-    if (slab->bytes < sx_plan_slab(p->plan)) SX_BUG("slab of %zu bytes for a plan of %zu", slab->bytes, sx_plan_slab(p->plan));
+    if (slab->bytes < sx_plan_slab(p->plan))
+        SX_BUG("slab of %zu bytes for a plan of %zu", slab->bytes, sx_plan_slab(p->plan));
     code = m->device->compile(m->dev, p->plan, &p->exe);
     if (code) return sx_machine_error(m, code, d);
     sx_arena_defer(a, free_exe, p);
@@ -134,14 +143,16 @@ void sx_program_bind(sx_program *p, sx_t value, const sx_memory *m, size_t offse
     const sx_value on = sx_plan_root(p->plan, (sx_value){ value.id });
     if (!on.id || on.id > p->values || !p->at[on.id]) return;        /* dead code reads it, or nothing */
     const size_t bytes = sx_plan_bytes(p->plan, on, NULL, NULL);
-    if (offset > m->bytes || bytes > m->bytes - offset) SX_BUG("value %u (%zu bytes) bound beyond its buffer", on.id, bytes);
+    if (offset > m->bytes || bytes > m->bytes - offset)
+        SX_BUG("value %u (%zu bytes) bound beyond its buffer", on.id, bytes);
     p->bind[p->at[on.id]] = (sx_bind){ on, m->buf, offset };
 }
 
 int sx_program_run(sx_program *p, unsigned times, sx_diags *d)
 {
     for (int i = 1; i < p->binds; i++)
-        if (!p->bind[i].buf) SX_BUG("'%s' is not bound", sx_graph_val(sx_plan_graph(p->plan), (sx_t){ p->bind[i].value.id })->name);
+        if (!p->bind[i].buf)
+            SX_BUG("'%s' is not bound", sx_plan_graph(p->plan)->vals.v[p->bind[i].value.id - 1].name);
     const int code = p->machine->device->run(p->exe, p->machine->queue, p->binds, p->bind, times);
     return code ? sx_machine_error(p->machine, code, d) : 0;
 }

@@ -1,19 +1,20 @@
-/* grad.c: reverse mode over the op list (Griewank & Walther 2008, "Evaluating Derivatives", ch. 3): every op that lies
- * between a learned weight and the loss gets the ops of its gradient, written in reverse order behind the model. */
+/* grad.c: reverse mode over the op list (Griewank & Walther 2008, "Evaluating Derivatives", ch. 3): every op
+ * between a learned weight and the loss gets the ops of its gradient, in reverse order behind the model. */
 #include "graph.h"
 #include <string.h>
 
 struct back {
     sx_graph *g;
-    uint32_t vals; int64_t ops;                  /* of the model; what is above belongs to the backward part */
+    uint32_t vals; int64_t ops;                  /* of the model; above them lies the backward part */
     bool *active;                                /* by value: depends on a learned weight */
-    sx_t *grad, *again;                          /* by value: its gradient so far; its copy in the backward part */
-    const sx_span **custom;                      /* by op: the span with a backward of its own that it belongs to */
+    sx_t *grad, *again;                          /* by value: its gradient so far; its copy behind the ops */
+    const sx_span **custom;                      /* by op: its span, where that has a backward of its own */
     const sx_span *inside;                       /* that of the op at work */
     int depth;                                   /* of keep */
 };
 
-enum { SMALL = 1 << 16, DEEP = 32 };             /* bytes, and chains of cheap ops, that are kept rather than computed again */
+/* So few bytes, and what lies behind so long a chain of cheap ops, are kept rather than computed again. */
+enum { SMALL = 1 << 16, DEEP = 32 };
 SX_MAP1(times, x * k[0], k[0]);
 SX_MAP2(product, x0 * x1 * k[0], x1 * k[0], x0 * k[0]);
 SX_MAP2(deviation, k[0] * (x0 - x1), k[0], -k[0]);
@@ -21,7 +22,8 @@ SX_MAP2(add_times, x0 + k[0] * x1, 1, k[0]);
 
 static const sx_t none;
 static sx_t tensor(sx_value v) { return (sx_t){ v.id }; }
-static sx_val val(const struct back *b, sx_t t) { return *sx_graph_val(b->g, t); }   /* a copy: writing moves the values */
+/* A copy: writing moves the values. */
+static sx_val val(const struct back *b, sx_t t) { return *sx_graph_val(b->g, t); }
 static sx_t input(const sx_node *op, int i) { return tensor(op->in[i]); }
 
 static bool wants(const struct back *b, sx_t v)
@@ -62,7 +64,8 @@ static sx_t keep(struct back *b, sx_t v)
 }
 
 /* --- Helpers on shapes --- */
-static sx_t with_shape(struct back *b, sx_opcode code, sx_t x, const sx_val *to)     /* RESHAPE or EXPAND to the shape of `to` */
+/* RESHAPE or EXPAND to the shape of `to` */
+static sx_t with_shape(struct back *b, sx_opcode code, sx_t x, const sx_val *to)
 {
     const sx_val v = val(b, x);
     if (v.rank == to->rank && !memcmp(v.shape, to->shape, sizeof v.shape)) return x;
@@ -83,6 +86,12 @@ static sx_t sum_to(struct back *b, sx_t d, const sx_val *to)
     }
     if (axes) d = sx_reduce(b->g, d, SX_SUM, axes);
     return d.id ? with_shape(b, SX_OP_RESHAPE, d, to) : none;
+}
+
+static bool same_shape(const struct back *b, sx_t a, sx_t c)
+{
+    const sx_val x = val(b, a), y = val(b, c);
+    return x.rank == y.rank && !memcmp(x.shape, y.shape, sizeof x.shape);
 }
 
 static sx_t row(struct back *b, sx_t pair, int i)                    /* [2, c] -> [c] */
@@ -151,13 +160,16 @@ static void grad_conv2d(struct back *b, const sx_node *op, sx_t dy)
 {
     const sx_t x = input(op, 0), w = input(op, 1);
     const sx_conv_bwd c = { *(const sx_window *)op->attr, sx_dim(b->g, x, 1), sx_dim(b->g, x, 2) };
-    if (wants(b, w)) give(b, w, sx_graph_op(b->g, SX_OP_CONV2D_BWD_W, 2, (sx_t[]){ keep(b, x), dy }, &c, sizeof c));
-    if (wants(b, x)) give(b, x, sx_graph_op(b->g, SX_OP_CONV2D_BWD_X, 2, (sx_t[]){ dy, keep(b, w) }, &c, sizeof c));
+    if (wants(b, w))
+        give(b, w, sx_graph_op(b->g, SX_OP_CONV2D_BWD_W, 2, (sx_t[]){ keep(b, x), dy }, &c, sizeof c));
+    if (wants(b, x))
+        give(b, x, sx_graph_op(b->g, SX_OP_CONV2D_BWD_X, 2, (sx_t[]){ dy, keep(b, w) }, &c, sizeof c));
 }
 
 static sx_pool_bwd pool_back(const struct back *b, const sx_node *op)
 {
-    return (sx_pool_bwd){ *(const sx_window *)op->attr, sx_dim(b->g, input(op, 0), 1), sx_dim(b->g, input(op, 0), 2) };
+    return (sx_pool_bwd){ *(const sx_window *)op->attr, sx_dim(b->g, input(op, 0), 1),
+                          sx_dim(b->g, input(op, 0), 2) };
 }
 
 static void grad_maxpool(struct back *b, const sx_node *op, sx_t dy)
@@ -174,7 +186,8 @@ static void grad_avgpool(struct back *b, const sx_node *op, sx_t dy)
     give(b, input(op, 0), sx_graph_op(b->g, SX_OP_AVGPOOL_BWD, 1, &dy, &p, sizeof p));
 }
 
-static sx_t weight_matmul(struct back *b, sx_t a, sx_t c, unsigned trans, sx_t of)  /* a weight's gradient is f32 */
+/* The gradient of `of`; that of a weight is f32. */
+static sx_t weight_matmul(struct back *b, sx_t a, sx_t c, unsigned trans, sx_t of)
 {
     const sx_t d = sx_matmul(b->g, a, c, trans);
     if (d.id && val(b, of).role == SX_ROLE_WEIGHT) sx_graph_val(b->g, d)->dtype = SX_F32;
@@ -212,7 +225,8 @@ static sx_t map_back(struct back *b, const sx_node *op, int which, sx_t dy)
         in[n++] = keep(b, input(op, i));
     }
     if (sx_map_names(text, "y")) { use.y = n; in[n++] = keep(b, tensor(op->out)); }
-    return sx_graph_node(b->g, &(sx_node){ .op = sx_op_row(SX_OP_MAP_BWD), .map = op->map, .k = op->k, .attr = &use }, n, in, sizeof use, NULL);
+    const sx_node back = { .op = sx_op_row(SX_OP_MAP_BWD), .map = op->map, .k = op->k, .attr = &use };
+    return sx_graph_node(b->g, &back, n, in, sizeof use, NULL);
 }
 
 static void grad_map(struct back *b, const sx_node *op, sx_t dy)
@@ -232,7 +246,10 @@ static void grad_reduce(struct back *b, const sx_node *op, sx_t dy)
     const sx_val x = val(b, input(op, 0));
     const sx_fold fold = ((const sx_fold_over *)op->attr)->fold;
     if (fold == SX_MAX) { sx_refuse(b->g, NULL, "takes a maximum over axes, which has no gradient"); return; }
-    if (fold == SX_SUM_SQUARES) { give(b, input(op, 0), sx_map2(b->g, &product, keep(b, input(op, 0)), dy, SX_K(2))); return; }
+    if (fold == SX_SUM_SQUARES) {
+        give(b, input(op, 0), sx_map2(b->g, &product, keep(b, input(op, 0)), dy, SX_K(2)));
+        return;
+    }
     if (fold == SX_MEAN) {
         const sx_val y = val(b, dy);
         dy = sx_map1(b->g, &times, dy, SX_K((float)((double)sx_val_count(&y) / (double)sx_val_count(&x))));
@@ -258,7 +275,8 @@ static void grad_moments(struct back *b, const sx_node *op, sx_t dy)
     const float per = (float)((double)x.shape[x.rank - 1] / (double)sx_val_count(&x));
     const sx_t mean = row(b, tensor(op->out), 0);
     const sx_t off = sx_map2(b->g, &deviation, keep(b, input(op, 0)), mean, SX_K(2 * per));
-    give(b, input(op, 0), sx_map2(b->g, &add_times, sx_mul(b->g, off, row(b, dy, 1)), row(b, dy, 0), SX_K(per)));
+    const sx_t of_variance = sx_mul(b->g, off, row(b, dy, 1));
+    give(b, input(op, 0), sx_map2(b->g, &add_times, of_variance, row(b, dy, 0), SX_K(per)));
 }
 
 static const sx_node *maker(const struct back *b, sx_t v, sx_opcode code)
@@ -267,8 +285,9 @@ static const sx_node *maker(const struct back *b, sx_t v, sx_opcode code)
     return a && a->maker >= 0 && b->g->ops.v[a->maker].op->code == code ? &b->g->ops.v[a->maker] : NULL;
 }
 
-/* y = x scale + shift with NORM_SCALE's (gamma, beta, moments) taken along: where the moments are those of x, the
- * gradient goes through them as well (Ioffe & Szegedy 2015, section 3); where they are given, scale is a constant. */
+/* y = x scale + shift with NORM_SCALE's (gamma, beta, moments) taken along: where the moments are those of x,
+ * the gradient goes through them as well (Ioffe & Szegedy 2015, section 3); where they are given, scale is a
+ * constant. */
 static void grad_scale_shift(struct back *b, const sx_node *op, sx_t dy)
 {
     const sx_t x = input(op, 0);
@@ -284,7 +303,8 @@ static void grad_scale_shift(struct back *b, const sx_node *op, sx_t dy)
     }
     sx_t sums = none;
     if (through || wants(b, gamma) || wants(b, beta))
-        sums = sx_graph_op(b->g, SX_OP_NORM_SUMS, 3, (sx_t[]){ keep(b, x), dy, keep(b, moments) }, norm.attr, sizeof(sx_eps));
+        sums = sx_graph_op(b->g, SX_OP_NORM_SUMS, 3, (sx_t[]){ keep(b, x), dy, keep(b, moments) }, norm.attr,
+                           sizeof(sx_eps));
     if (wants(b, gamma)) give(b, gamma, row(b, sums, 0));
     if (wants(b, beta)) give(b, beta, row(b, sums, 1));
     if (!wants(b, x)) return;
@@ -300,12 +320,14 @@ static void grad_own(struct back *b, const sx_node *op, sx_t dy)
     for (int i = 0; i < op->inputs; i++) in[i] = input(op, i);
     for (int i = 0; i < op->inputs; i++) {
         if (!wants(b, in[i])) continue;
-        if (!op->op->grad) { sx_refuse(b->g, NULL, "uses op '%s', which has no gradient", op->op->name); return; }
+        if (!op->op->grad) {
+            sx_refuse(b->g, NULL, "uses op '%s', which has no gradient", op->op->name);
+            return;
+        }
         const sx_t d = op->op->grad(b->g, op->attr, in, tensor(op->out), dy, i);
-        const sx_val x = val(b, in[i]);
-        if (d.id && sx_graph_val(b->g, d) && (val(b, d).rank != x.rank || memcmp(val(b, d).shape, x.shape, sizeof x.shape)))
-            sx_refuse(b->g, NULL, "op '%s' gives a gradient of another shape than its input", op->op->name);
-        else give(b, in[i], d);
+        if (!sx_graph_val(b->g, d)) continue;
+        if (same_shape(b, d, in[i])) give(b, in[i], d);
+        else sx_refuse(b->g, NULL, "op '%s' gives a gradient of another shape than its input", op->op->name);
     }
 }
 
@@ -323,7 +345,8 @@ static void find_active(struct back *b)
     const sx_graph *g = b->g;
     for (uint32_t v = 1; v <= b->vals; v++) b->active[v] = g->vals.v[v - 1].learned;
     for (long i = 0; i < g->spans.n; i++)
-        for (int64_t k = g->spans.v[i].first; g->spans.v[i].custom && k < g->spans.v[i].last; k++) b->custom[k] = &g->spans.v[i];
+        for (int64_t k = g->spans.v[i].first; g->spans.v[i].custom && k < g->spans.v[i].last; k++)
+            b->custom[k] = &g->spans.v[i];
     for (int64_t i = 0; i < b->ops; i++) {
         const sx_node *op = &g->ops.v[i];
         b->inside = b->custom[i];                /* within such a span only the layer's own weights count */
@@ -338,20 +361,20 @@ static void go_custom(struct back *b, const sx_span *s)
     const sx_t dy = b->grad[s->y.id];
     if (!dy.id || !b->active[s->x.id]) return;
     const sx_t dx = s->layer->backward(b->g, s->params, s->x, s->y, dy);
-    const sx_val *d = sx_graph_val(b->g, dx), x = val(b, s->x);
-    if (!d || d->rank != x.rank || memcmp(d->shape, x.shape, sizeof x.shape))
-        sx_refuse(b->g, NULL, "gives a gradient of another shape than its input");
-    else accumulate(b, s->x, dx);
+    if (sx_graph_val(b->g, dx) && same_shape(b, dx, s->x)) accumulate(b, s->x, dx);
+    else sx_refuse(b->g, NULL, "gives a gradient of another shape than its input");
 }
 
 static void rule_of(struct back *b, const sx_node *op, sx_t dy)
 {
     static void (*const rule[SX_OP_COUNT])(struct back *, const sx_node *, sx_t) = {
-        [SX_OP_OWN] = grad_own, [SX_OP_RESHAPE] = grad_reshape, [SX_OP_CAST] = grad_cast, [SX_OP_EXPAND] = grad_expand,
-        [SX_OP_PERMUTE] = grad_permute, [SX_OP_SLICE] = grad_slice, [SX_OP_PAD] = grad_pad, [SX_OP_CONCAT] = grad_concat,
-        [SX_OP_RESIZE] = grad_resize, [SX_OP_CONV2D] = grad_conv2d, [SX_OP_MAXPOOL] = grad_maxpool, [SX_OP_AVGPOOL] = grad_avgpool,
-        [SX_OP_MATMUL] = grad_matmul, [SX_OP_MAP] = grad_map, [SX_OP_REDUCE] = grad_reduce, [SX_OP_SOFTMAX] = grad_softmax,
-        [SX_OP_XENT] = grad_xent, [SX_OP_MOMENTS] = grad_moments, [SX_OP_SCALE_SHIFT] = grad_scale_shift,
+        [SX_OP_OWN] = grad_own, [SX_OP_RESHAPE] = grad_reshape, [SX_OP_CAST] = grad_cast,
+        [SX_OP_EXPAND] = grad_expand, [SX_OP_PERMUTE] = grad_permute, [SX_OP_SLICE] = grad_slice,
+        [SX_OP_PAD] = grad_pad, [SX_OP_CONCAT] = grad_concat, [SX_OP_RESIZE] = grad_resize,
+        [SX_OP_CONV2D] = grad_conv2d, [SX_OP_MAXPOOL] = grad_maxpool, [SX_OP_AVGPOOL] = grad_avgpool,
+        [SX_OP_MATMUL] = grad_matmul, [SX_OP_MAP] = grad_map, [SX_OP_REDUCE] = grad_reduce,
+        [SX_OP_SOFTMAX] = grad_softmax, [SX_OP_XENT] = grad_xent, [SX_OP_MOMENTS] = grad_moments,
+        [SX_OP_SCALE_SHIFT] = grad_scale_shift,
     };
     bool wanted = false;
     for (int i = 0; i < op->inputs; i++) wanted |= wants(b, input(op, i));
@@ -364,7 +387,8 @@ static void rule_of(struct back *b, const sx_node *op, sx_t dy)
 static void note_span(sx_graph *g, const sx_span *of, int64_t first)
 {
     if (!of || first == g->ops.n) return;
-    const sx_span s = { .first = first, .last = g->ops.n, .at = of->at, .layer = of->layer, .params = of->params };
+    const sx_span s = { .first = first, .last = g->ops.n, .at = of->at, .layer = of->layer,
+                        .params = of->params };
     SX_PUSH(g->arena, g->spans, s);
 }
 
@@ -416,8 +440,8 @@ int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t 
     b.custom = sx_alloc_array(g->arena, (size_t)b.ops + 1, sizeof *b.custom);
     find_active(&b);
     const sx_val like = val(&b, loss);
-    b.grad[loss.id] = sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ (float)scale } }, 0, NULL,
-                                    sizeof(sx_fill), &like);
+    const sx_node one = { .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ (float)scale } };
+    b.grad[loss.id] = sx_graph_node(g, &one, 0, NULL, sizeof(sx_fill), &like);
     go_back(&b);
     g->at = at;
     return hand_over(&b, n, weights, grads);

@@ -1,4 +1,4 @@
-/* graph.c: writing a model down: values, ops, layers' brackets, refusals, and the calls that layers make (plugin.h).
+/* graph.c: writing a model down: values, ops, brackets of layers, refusals, and what layers call (plugin.h).
  * A refused tensor makes every op on it refused in silence; only the first reason of a layer is told. */
 #include "graph.h"
 #include <stdlib.h>
@@ -12,12 +12,14 @@ static const sx_t refused;                       /* {0} */
 /* --- The table of ops --- */
 static const sx_op rows[SX_OP_COUNT] = {
 #define SX_ROW(CODE, name_, inputs_, type, rowwise_, cheap, inplace) \
-    [SX_OP_##CODE] = { .size = sizeof(sx_op), .name = #name_, .inputs = inputs_, .rowwise = rowwise_, .code = SX_OP_##CODE },
+    [SX_OP_##CODE] = { .size = sizeof(sx_op), .name = #name_, .inputs = inputs_, .rowwise = rowwise_, \
+                       .code = SX_OP_##CODE },
 #include <strix/ops.def>
 #undef SX_ROW
 };
 static const struct { char type; bool cheap, inplace; } traits[SX_OP_COUNT] = {
-#define SX_ROW(CODE, name, inputs, type_, rowwise, cheap_, inplace_) [SX_OP_##CODE] = { #type_[0], cheap_, inplace_ },
+#define SX_ROW(CODE, name, inputs, type_, rowwise, cheap_, inplace_) \
+    [SX_OP_##CODE] = { #type_[0], cheap_, inplace_ },
 #include <strix/ops.def>
 #undef SX_ROW
 };
@@ -47,7 +49,8 @@ sx_graph *sx_graph_open(sx_arena *a, const sx_graph_want *w, sx_diags *d)
 {
     sx_graph *g = SX_NEW(a, sx_graph);
     g->arena = a; g->diags = d;
-    g->training = w->training; g->compute = w->compute; g->batch = w->batch; g->seed = w->seed; g->trial = w->trial;
+    g->training = w->training; g->compute = w->compute; g->batch = w->batch;
+    g->seed = w->seed; g->trial = w->trial;
     g->at = (sx_layer_context){ .path = "", .training = w->training, .lr_scale = 1 };
     g->step = sx_graph_bound(g, SX_ROLE_INPUT, "step", SX_I32, (const long[]){ 1, 0 }, false);
     return g;
@@ -67,7 +70,8 @@ void sx_graph_leave(sx_graph *g, const sx_layer *l, const void *params, sx_t x, 
 {
     const bool custom = l && l->backward;
     if (!sx_graph_val(g, y)) sx_refuse(g, NULL, "gives no output");
-    else if (custom && y.id == x.id) sx_refuse(g, NULL, "has a gradient of its own but gives its input unchanged");
+    else if (custom && y.id == x.id)
+        sx_refuse(g, NULL, "has a gradient of its own but gives its input unchanged");
     if (!g->outs.n) SX_PUSH(g->arena, g->outs, y);
     g->outs.v[0] = y;
     const sx_span s = { g->at_first, g->ops.n, g->at, l, params, x, y, custom };
@@ -77,7 +81,10 @@ void sx_graph_leave(sx_graph *g, const sx_layer *l, const void *params, sx_t x, 
     g->mute = false;
 }
 
-sx_val *sx_graph_val(const sx_graph *g, sx_t t) { return t.id && t.id <= g->vals.n ? &g->vals.v[t.id - 1] : NULL; }
+sx_val *sx_graph_val(const sx_graph *g, sx_t t)
+{
+    return t.id && t.id <= g->vals.n ? &g->vals.v[t.id - 1] : NULL;
+}
 
 const sx_span *sx_graph_span(const sx_graph *g, int64_t op)
 {
@@ -106,20 +113,22 @@ sx_where sx_graph_where(const sx_graph *g, int64_t op)
 const char *sx_graph_shape(sx_arena *a, const sx_val *v)
 {
     const char *text = "";
-    for (int i = v->batched; i < v->rank; i++) text = sx_format(a, "%s%s%ld", text, *text ? ", " : "", v->shape[i]);
+    for (int i = v->batched; i < v->rank; i++)
+        text = sx_format(a, "%s%s%ld", text, *text ? ", " : "", v->shape[i]);
     return sx_format(a, "[%s]", text);
 }
 
 static void tell_inputs(sx_graph *g)
 {
-    const char *list = "";
+    const char *list = "", *who = *g->at.path ? g->at.path : "the layer";
     for (int i = 0; i < g->at.inputs && i < 4; i++) {
         const sx_val *v = sx_graph_val(g, g->at.in[i]);
-        list = sx_format(g->arena, "%s%s%s", list, i ? ", " : "", v ? sx_graph_shape(g->arena, v) : "refused");
+        const char *shape = v ? sx_graph_shape(g->arena, v) : "refused";
+        list = sx_format(g->arena, "%s%s%s", list, i ? ", " : "", shape);
     }
-    if (g->at.inputs == 1) sx_detail(g->diags, "The input of %s is %s.", *g->at.path ? g->at.path : "the layer", list);
-    else if (g->at.inputs > 1) sx_detail(g->diags, "The inputs of %s are %s%s.", *g->at.path ? g->at.path : "the layer", list,
-                                         g->at.inputs > 4 ? ", .." : "");
+    if (g->at.inputs == 1) sx_detail(g->diags, "The input of %s is %s.", who, list);
+    else if (g->at.inputs > 1)
+        sx_detail(g->diags, "The inputs of %s are %s%s.", who, list, g->at.inputs > 4 ? ", .." : "");
 }
 
 sx_t sx_refuse(sx_graph *g, const char *param, const char *fmt, ...)
@@ -133,7 +142,8 @@ sx_t sx_refuse(sx_graph *g, const char *param, const char *fmt, ...)
     const char *text = sx_vformat(g->arena, fmt, ap), *type = g->at.type ? g->at.type : "";
     va_end(ap);
     const bool named = !*type || strncmp(text, type, strlen(type)) == 0;
-    sx_error(g->diags, SX_E_REFUSED, where_of(g, &g->at, param), "%s%s%s", named ? "" : type, named ? "" : " ", text);
+    sx_error(g->diags, SX_E_REFUSED, where_of(g, &g->at, param), "%s%s%s", named ? "" : type,
+             named ? "" : " ", text);
     tell_inputs(g);
     return refused;
 }
@@ -147,7 +157,10 @@ static struct sx_name *name_slot(sx_graph *g, const char *text)
         if (!g->names.v[i].text || strcmp(g->names.v[i].text, text) == 0) return &g->names.v[i];
 }
 
-static uint32_t name_find(sx_graph *g, const char *text) { return g->names.cap ? name_slot(g, text)->value : 0; }
+static uint32_t name_find(sx_graph *g, const char *text)
+{
+    return g->names.cap ? name_slot(g, text)->value : 0;
+}
 
 static void name_add(sx_graph *g, const char *text, uint32_t value)
 {
@@ -188,11 +201,13 @@ static bool set_shape(sx_val *v, const long *shape, const long *batch)
     return true;
 }
 
-sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape, bool batched)
+sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape,
+                    bool batched)
 {
     sx_val v = { .role = role, .dtype = dtype, .batched = batched, .maker = -1, .reader = -1, .lr_scale = 1,
                  .name = sx_strdup(g->arena, name) };
-    if (!set_shape(&v, shape, NULL)) return sx_refuse(g, NULL, "tensor '%s' has more than %d axes", name, SX_RANK);
+    if (!set_shape(&v, shape, NULL))
+        return sx_refuse(g, NULL, "tensor '%s' has more than %d axes", name, SX_RANK);
     if (!sx_shape_check(g, &v)) return refused;
     const sx_t t = add_value(g, &v);
     name_add(g, v.name, t.id);
@@ -216,7 +231,10 @@ void sx_graph_result(sx_graph *g, sx_t t, const char *name)
 {
     sx_val *v = sx_graph_val(g, sx_graph_root(g, t));
     if (!v) return;
-    if (v->role != SX_ROLE_TEMP) { sx_refuse(g, NULL, "result '%s' is not computed but bound", name); return; }
+    if (v->role != SX_ROLE_TEMP) {
+        sx_refuse(g, NULL, "result '%s' is not computed but bound", name);
+        return;
+    }
     v->role = SX_ROLE_RESULT;
     v->name = sx_strdup(g->arena, name);
     name_add(g, v->name, (uint32_t)(v - g->vals.v) + 1);
@@ -226,8 +244,9 @@ void sx_graph_result(sx_graph *g, sx_t t, const char *name)
 static bool integers_fit(uint32_t code, int i)
 {
     switch (code) {
-    case SX_OP_RESHAPE: case SX_OP_STOP: case SX_OP_CAST: case SX_OP_EXPAND: case SX_OP_PERMUTE: case SX_OP_SLICE: case SX_OP_PAD:
-    case SX_OP_CONCAT: case SX_OP_RANDOM: case SX_OP_ROWS: case SX_OP_GATHER: case SX_OP_PUT: case SX_OP_ASSIGN: case SX_OP_ADVANCE:
+    case SX_OP_RESHAPE: case SX_OP_STOP: case SX_OP_CAST: case SX_OP_EXPAND: case SX_OP_PERMUTE:
+    case SX_OP_SLICE: case SX_OP_PAD: case SX_OP_CONCAT: case SX_OP_RANDOM: case SX_OP_ROWS:
+    case SX_OP_GATHER: case SX_OP_PUT: case SX_OP_ASSIGN: case SX_OP_ADVANCE:
         return true;
     case SX_OP_XENT: case SX_OP_XENT_BWD: case SX_OP_HIT: case SX_OP_MAXPOOL_BWD: return i == 1;
     case SX_OP_UPDATE: return i == 3;
@@ -249,7 +268,8 @@ static sx_dtype result_type(const sx_graph *g, uint32_t code, const sx_t *in)
     }
 }
 
-sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size, const sx_val *like)
+sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size,
+                   const sx_val *like)
 {
     const sx_op *op = node->op;
     for (int i = 0; i < n; i++) if (!sx_graph_val(g, in[i])) return g->refused = true, refused;
@@ -296,7 +316,8 @@ static sx_t as_number(sx_graph *g, sx_t x)
 
 sx_t sx_graph_map(sx_graph *g, const sx_map *m, int n, const sx_t *in, const float *k)
 {
-    if (n != m->arity || n < 1 || n > 2) return sx_refuse(g, NULL, "gives %d inputs to map '%s', which takes %d", n, m->name, m->arity);
+    if (n != m->arity || n < 1 || n > 2)
+        return sx_refuse(g, NULL, "gives %d inputs to map '%s', which takes %d", n, m->name, m->arity);
     sx_t x[2] = { refused, refused };
     for (int i = 0; i < n; i++) x[i] = as_number(g, in[i]);
     return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_MAP), .map = m, .k = k }, n, x, 0, NULL);
@@ -349,9 +370,10 @@ static sx_t tensor(sx_graph *g, const char *name, const long *shape, sx_val v)
     const sx_t known = { name_find(g, v.name) };
     if (known.id) {
         const sx_val *old = sx_graph_val(g, known);
-        if (old->role == v.role && old->rank == v.rank && !memcmp(old->shape, v.shape, sizeof v.shape)) return known;
-        return sx_refuse(g, NULL, "shares '%s' of shape %s, but needs %s", v.name, sx_graph_shape(g->arena, old),
-                         sx_graph_shape(g->arena, &v));
+        if (old->role == v.role && old->rank == v.rank && !memcmp(old->shape, v.shape, sizeof v.shape))
+            return known;
+        return sx_refuse(g, NULL, "shares '%s' of shape %s, but needs %s", v.name,
+                         sx_graph_shape(g->arena, old), sx_graph_shape(g->arena, &v));
     }
     const sx_t t = sx_graph_bound(g, v.role, v.name, SX_F32, shape, false);
     sx_val *to = sx_graph_val(g, t);
@@ -365,7 +387,8 @@ static sx_t tensor(sx_graph *g, const char *name, const long *shape, sx_val v)
 sx_t sx_weight(sx_graph *g, const char *name, const long *shape, const char *init)
 {
     if (!sx_init_known(init)) return sx_refuse(g, "init", "has no initial values '%s'", init ? init : "");
-    return tensor(g, name, shape, (sx_val){ .role = SX_ROLE_WEIGHT, .learned = !g->at.frozen, .init = sx_strdup(g->arena, init),
+    return tensor(g, name, shape, (sx_val){ .role = SX_ROLE_WEIGHT, .learned = !g->at.frozen,
+                                            .init = sx_strdup(g->arena, init),
                   .lr_scale = (float)g->at.lr_scale, .l1 = (float)g->at.l1, .l2 = (float)g->at.l2 });
 }
 
@@ -390,14 +413,17 @@ void sx_assign(sx_graph *g, sx_t state, sx_t value)
         sx_refuse(g, NULL, "assigns to a tensor that is no state");
         return;
     }
-    /* Every ASSIGN reads computed values only, so that two of them never wait for each other (a := b, b := a). */
+    /* Every ASSIGN reads computed values only, so no two of them wait for each other (a := b, b := a). */
     if (from->role != SX_ROLE_TEMP) value = copy(g, value);
     sx_graph_op(g, SX_OP_ASSIGN, 2, (sx_t[]){ state, value }, NULL, 0);
 }
 
 /* --- Ops --- */
 sx_t sx_map1(sx_graph *g, const sx_map *m, sx_t x, const float *k) { return sx_graph_map(g, m, 1, &x, k); }
-sx_t sx_map2(sx_graph *g, const sx_map *m, sx_t a, sx_t b, const float *k) { return sx_graph_map(g, m, 2, (sx_t[]){ a, b }, k); }
+sx_t sx_map2(sx_graph *g, const sx_map *m, sx_t a, sx_t b, const float *k)
+{
+    return sx_graph_map(g, m, 2, (sx_t[]){ a, b }, k);
+}
 sx_t sx_add(sx_graph *g, sx_t a, sx_t b) { return sx_map2(g, &add, a, b, NULL); }
 sx_t sx_mul(sx_graph *g, sx_t a, sx_t b) { return sx_map2(g, &mul, a, b, NULL); }
 
@@ -432,13 +458,15 @@ sx_t sx_pool2d(sx_graph *g, sx_t x, sx_pool kind, const sx_window *c)
 sx_t sx_moments(sx_graph *g, sx_t x, unsigned axes)
 {
     const sx_val *v = sx_graph_val(g, x);
-    if (v && axes != (1u << (v->rank - 1)) - 1) return sx_refuse(g, NULL, "asks for moments over other axes than all but the last");
+    if (v && axes != (1u << (v->rank - 1)) - 1)
+        return sx_refuse(g, NULL, "asks for moments over other axes than all but the last");
     return sx_graph_op(g, SX_OP_MOMENTS, 1, &x, NULL, 0);
 }
 
 sx_t sx_normalize(sx_graph *g, sx_t x, sx_t moments, sx_t gamma, sx_t beta, double eps)
 {
-    const sx_t scale = sx_graph_op(g, SX_OP_NORM_SCALE, 3, (sx_t[]){ moments, gamma, beta }, &(sx_eps){ eps }, sizeof(sx_eps));
+    const sx_t scale = sx_graph_op(g, SX_OP_NORM_SCALE, 3, (sx_t[]){ moments, gamma, beta }, &(sx_eps){ eps },
+                                   sizeof(sx_eps));
     return sx_graph_op(g, SX_OP_SCALE_SHIFT, 2, (sx_t[]){ x, scale }, NULL, 0);
 }
 
@@ -457,8 +485,14 @@ sx_t sx_logits(sx_graph *g, sx_t y)
     return (sx_t){ g->ops.v[v->maker].in[0].id };
 }
 
-sx_t sx_xent(sx_graph *g, sx_t logits, sx_t labels) { return sx_graph_op(g, SX_OP_XENT, 2, (sx_t[]){ logits, labels }, NULL, 0); }
-sx_t sx_hit(sx_graph *g, sx_t y, sx_t labels) { return sx_graph_op(g, SX_OP_HIT, 2, (sx_t[]){ y, labels }, NULL, 0); }
+sx_t sx_xent(sx_graph *g, sx_t logits, sx_t labels)
+{
+    return sx_graph_op(g, SX_OP_XENT, 2, (sx_t[]){ logits, labels }, NULL, 0);
+}
+sx_t sx_hit(sx_graph *g, sx_t y, sx_t labels)
+{
+    return sx_graph_op(g, SX_OP_HIT, 2, (sx_t[]){ y, labels }, NULL, 0);
+}
 
 sx_t sx_random(sx_graph *g, sx_t like, sx_law law, double a, double b)
 {
@@ -471,7 +505,8 @@ sx_t sx_random(sx_graph *g, sx_t like, sx_law law, double a, double b)
     const sx_key key = sx_key_of(g->seed, g->trial, sx_format(g->arena, "%s%u", counter, nth));
     const sx_draw draw = { law, a, b, { key.v[0], key.v[1] } };
     const sx_val shape = *v;
-    return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_RANDOM), .attr = &draw }, 1, &g->step, sizeof draw, &shape);
+    return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_RANDOM), .attr = &draw }, 1, &g->step,
+                         sizeof draw, &shape);
 }
 
 /* The member of a shape that is -1 becomes what is left of `count`; false where that does not go. */
@@ -492,12 +527,14 @@ sx_t sx_reshape(sx_graph *g, sx_t x, const long *shape)
     const sx_val *v = sx_graph_val(g, x);
     if (!v) return refused;
     sx_val want = { .batched = v->batched };
-    if (!set_shape(&want, shape, v->batched ? v->shape : NULL)) return sx_refuse(g, NULL, "asks for more than %d axes", SX_RANK);
+    if (!set_shape(&want, shape, v->batched ? v->shape : NULL))
+        return sx_refuse(g, NULL, "asks for more than %d axes", SX_RANK);
     sx_shape s = { .rank = want.rank };
     memcpy(s.dim, want.shape, sizeof s.dim);
     if (!fill_in(&s, v->batched, sx_val_count(v))) {
         memcpy(want.shape, s.dim, sizeof s.dim);
-        return sx_refuse(g, NULL, "cannot reshape %s to %s", sx_graph_shape(g->arena, v), sx_graph_shape(g->arena, &want));
+        return sx_refuse(g, NULL, "cannot reshape %s to %s", sx_graph_shape(g->arena, v),
+                         sx_graph_shape(g->arena, &want));
     }
     return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_RESHAPE), .attr = &s }, 1, &x, sizeof s, &want);
 }
@@ -541,7 +578,8 @@ sx_t sx_constant(sx_graph *g, float value, const long *shape)
 {
     sx_val like = { 0 };
     if (!set_shape(&like, shape, NULL)) return sx_refuse(g, NULL, "asks for more than %d axes", SX_RANK);
-    return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ value } }, 0, NULL, sizeof(sx_fill), &like);
+    return sx_graph_node(g, &(sx_node){ .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ value } }, 0, NULL,
+                         sizeof(sx_fill), &like);
 }
 
 sx_t sx_stop(sx_graph *g, sx_t x) { return sx_graph_op(g, SX_OP_STOP, 1, &x, NULL, 0); }
@@ -551,7 +589,8 @@ sx_t sx_custom(sx_graph *g, const sx_op *op, int n, const sx_t *in, const void *
     enum { MOST = 16 };
     sx_t x[MOST];
     sx_view view[MOST];
-    if (n < 1 || n > MOST) return sx_refuse(g, NULL, "gives %d inputs to %s, at most %d go", n, op->name, MOST);
+    if (n < 1 || n > MOST)
+        return sx_refuse(g, NULL, "gives %d inputs to %s, at most %d go", n, op->name, MOST);
     if (!op->infer || op->code) return sx_refuse(g, NULL, "uses op %s, which says no shape", op->name);
     bool batched = false;
     for (int i = 0; i < n; i++) {
@@ -565,7 +604,8 @@ sx_t sx_custom(sx_graph *g, const sx_op *op, int n, const sx_t *in, const void *
     }
     long shape[SX_RANK + 1] = { 0 };
     sx_val like = { 0 };
-    if (!op->infer(attr, n, view, shape)) return sx_refuse(g, NULL, "gives %s inputs that do not fit", op->name);
+    if (!op->infer(attr, n, view, shape))
+        return sx_refuse(g, NULL, "gives %s inputs that do not fit", op->name);
     set_shape(&like, shape, NULL);
     like.batched = batched && like.rank && like.shape[0] == g->batch;
     return sx_graph_node(g, &(sx_node){ .op = op, .attr = attr }, n, x, op->attr_size, &like);

@@ -1,4 +1,4 @@
-/* init.c: the numbers that weights and states start with: the formulas and names of Keras 3 (keras/initializers).
+/* init.c: the numbers that weights and states start with, by the formulas and names of Keras 3.
  * Each is a function of the tensor's key alone, so that one seed gives one net on every device. */
 #include "graph.h"
 #include <string.h>
@@ -31,7 +31,8 @@ static double variance(const sx_val *v, int fan)
     return fan == GLOROT ? 2 / (in + out) : fan == HE ? 2 / in : 1 / in;
 }
 
-/* Normal numbers beyond 2 deviations are drawn again from the next stream; Keras divides by the deviation that is left. */
+/* Normal numbers beyond 2 deviations are drawn again from the next stream; Keras divides by the deviation
+ * that is left. */
 static void truncated(sx_key key, long n, double deviation, float *out)
 {
     const float to = (float)(deviation / 0.87962566103423978);

@@ -25,15 +25,20 @@ static bool next_word(const char **pattern, struct word *w)
     const bool optional = at[n - 1] == '?';
     const char *colon = memchr(at, ':', (size_t)n);
     const int end = n - optional;
-    *w = (struct word){ at, colon ? colon + 1 : NULL, colon ? (int)(colon - at) : end, colon ? end - (int)(colon - at) - 1 : 0, optional };
+    *w = (struct word){ at, colon ? colon + 1 : NULL, colon ? (int)(colon - at) : end,
+                        colon ? end - (int)(colon - at) - 1 : 0, optional };
     return true;
 }
 
-static bool is(const char *word, int n, const char *name) { return strlen(name) == (size_t)n && !memcmp(word, name, (size_t)n); }
+static bool is(const char *word, int n, const char *name)
+{
+    return strlen(name) == (size_t)n && !memcmp(word, name, (size_t)n);
+}
 
 static bool fits(const struct word *w, const sx_node *op)
 {
-    return is(w->kind, w->kind_n, op->op->name) && (!w->map || (op->map && is(w->map, w->map_n, op->map->name)));
+    return is(w->kind, w->kind_n, op->op->name) &&
+           (!w->map || (op->map && is(w->map, w->map_n, op->map->name)));
 }
 
 int sx_plan_match(const sx_plan *p, uint32_t at, const char *pattern, uint32_t op[16])

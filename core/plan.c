@@ -1,5 +1,5 @@
-/* plan.c: graph -> stages -> one slab. Dead ops go, writes into bound values wait for the readers of the old value, the
- * device covers ops by stages of its own and is checked, and every value gets its place before anything runs. */
+/* plan.c: graph -> stages -> one slab. Dead ops go, writes into bound values wait for readers of the old one,
+ * the device covers ops by stages and is checked, and every value gets its place before anything runs. */
 #include "plan.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ struct value {
     int readers;
     bool used, side;
     int64_t writer;                              /* stage that writes it; -1 */
-    uint32_t block;                              /* place in the slab, shared by values that lie in place; 0: none */
+    uint32_t block;                              /* place in the slab, shared by values in place; 0: none */
 };
 struct stage { sx_stage s; bool plain; int64_t key; };               /* plain: one op, made by the core */
 struct block { size_t bytes, offset; uint32_t first, last; };        /* stages [first, last] need it */
@@ -52,7 +52,8 @@ static void take_values(sx_plan *p)
         const sx_val *v = &p->graph->vals.v[i];
         const sx_node *op = v->maker < 0 ? NULL : &p->graph->ops.v[v->maker];
         const uint32_t on = op && alias(op) ? value(p, op->in[0].id)->root : (uint32_t)i + 1;
-        const struct value own = { .val = *v, .bytes = sx_val_bytes(v), .root = on, .maker = -1, .reader = -1, .writer = -1 };
+        const struct value own = { .val = *v, .bytes = sx_val_bytes(v), .root = on, .maker = -1, .reader = -1,
+                                   .writer = -1 };
         SX_PUSH(p->arena, p->values, own);
     }
 }
@@ -70,7 +71,8 @@ static bool *find_live(const sx_plan *p)
     return live;
 }
 
-struct place { int64_t at, own; };               /* sort key: after op `at` of the graph; own -1 of op `at` itself */
+/* sort key: after op `at` of the graph; own -1 of op `at` itself */
+struct place { int64_t at, own; };
 static int by_place(const void *a_, const void *b_)
 {
     const struct place *a = a_, *b = b_;
@@ -78,14 +80,15 @@ static int by_place(const void *a_, const void *b_)
     return (a->own > b->own) - (a->own < b->own);
 }
 
-/* An ASSIGN or UPDATE goes to the earliest place after what it reads and after all readers of the old value; two of
- * them that meet in a value stay in order. ADVANCE is last. */
+/* An ASSIGN or UPDATE goes to the earliest place after what it reads and after all readers of the old value;
+ * two of them that meet in a value stay in order. ADVANCE is last. */
 static long order_ops(const sx_plan *p, const bool *live, struct place *order)
 {
     const sx_graph *g = p->graph;
     const size_t roots = (size_t)g->vals.n + 1;
-    int64_t *met = sx_alloc_array(p->arena, roots, sizeof *met);     /* of a root: the last place that makes, reads or writes it */
-    int64_t *written = sx_alloc_array(p->arena, roots, sizeof *written);             /* the last ASSIGN or UPDATE */
+    /* Of each root: the last place that makes, reads or writes it; the last that writes it. */
+    int64_t *met = sx_alloc_array(p->arena, roots, sizeof *met);
+    int64_t *written = sx_alloc_array(p->arena, roots, sizeof *written);
     long n = 0;
     for (long i = 0; i < g->ops.n; i++) {
         const sx_node *op = &g->ops.v[i];
@@ -138,12 +141,16 @@ static void take_ops(sx_plan *p)
         count_use(p, &p->op[i]);
     }
     p->from = from;
-    for (long i = 0; i < p->values.n; i++) p->values.v[i].readers += p->values.v[i].val.role == SX_ROLE_RESULT;
+    for (long i = 0; i < p->values.n; i++)
+        p->values.v[i].readers += p->values.v[i].val.role == SX_ROLE_RESULT;
 }
 
 /* --- What devices may ask --- */
 const sx_node *sx_plan_ops(const sx_plan *p, uint32_t *n) { *n = p->ops; return p->op; }
-sx_value sx_plan_root(const sx_plan *p, sx_value v) { return known(p, v) ? (sx_value){ value(p, v.id)->root } : (sx_value){ 0 }; }
+sx_value sx_plan_root(const sx_plan *p, sx_value v)
+{
+    return known(p, v) ? (sx_value){ value(p, v.id)->root } : (sx_value){ 0 };
+}
 int sx_plan_readers(const sx_plan *p, sx_value v) { return known(p, v) ? root(p, v.id)->readers : 0; }
 int64_t sx_plan_reader(const sx_plan *p, sx_value v) { return known(p, v) ? root(p, v.id)->reader : -1; }
 int64_t sx_plan_maker(const sx_plan *p, sx_value v)
@@ -168,15 +175,17 @@ sx_place sx_plan_place(const sx_plan *p, sx_value v)
 {
     if (!known(p, v)) return (sx_place){ 0 };
     const struct value *a = value(p, v.id), *on = root(p, v.id);
-    return (sx_place){ .slab = in_slab(on), .offset = on->block ? p->blocks.v[on->block - 1].offset : 0, .bytes = on->bytes,
-                       .dtype = a->val.dtype, .rank = a->val.rank, .shape = a->val.shape, .batched = a->val.batched };
+    return (sx_place){ .slab = in_slab(on), .offset = on->block ? p->blocks.v[on->block - 1].offset : 0,
+                       .bytes = on->bytes, .dtype = a->val.dtype, .rank = a->val.rank,
+                       .shape = a->val.shape, .batched = a->val.batched };
 }
 
 size_t sx_plan_bound(const sx_plan *p, sx_role role)
 {
     size_t n = 0;
     for (long i = 0; i < p->values.n; i++)
-        if (p->values.v[i].used && p->values.v[i].val.role == role && p->values.v[i].root == i + 1) n += round_up(p->values.v[i].bytes);
+        if (p->values.v[i].used && p->values.v[i].val.role == role && p->values.v[i].root == i + 1)
+            n += round_up(p->values.v[i].bytes);
     return n;
 }
 
@@ -196,8 +205,10 @@ static int wrong(sx_plan *p, const char *what)
 sx_value sx_plan_side(sx_plan *p, size_t bytes)
 {
     if (!p->lowering) return wrong(p, "it asks for a side value after lowering"), (sx_value){ 0 };
-    const struct value v = { .val = { .role = SX_ROLE_TEMP, .dtype = SX_U8, .rank = 1, .shape = { (long)bytes }, .maker = -1, .reader = -1 },
-                             .bytes = bytes, .root = (uint32_t)p->values.n + 1, .maker = -1, .reader = -1, .writer = -1, .side = true,
+    const struct value v = { .val = { .role = SX_ROLE_TEMP, .dtype = SX_U8, .rank = 1,
+                                      .shape = { (long)bytes }, .maker = -1, .reader = -1 },
+                             .bytes = bytes, .root = (uint32_t)p->values.n + 1, .maker = -1, .reader = -1,
+                             .writer = -1, .side = true,
                              .used = true };
     SX_PUSH(p->arena, p->values, v);
     return (sx_value){ (uint32_t)p->values.n };
@@ -205,7 +216,8 @@ sx_value sx_plan_side(sx_plan *p, size_t bytes)
 
 int sx_plan_resize(sx_plan *p, sx_value v, size_t bytes)
 {
-    if (!p->lowering || !known(p, v) || !in_slab(root(p, v.id))) return wrong(p, "it resizes a value that is not in the slab");
+    if (!p->lowering || !known(p, v) || !in_slab(root(p, v.id)))
+        return wrong(p, "it resizes a value that is not in the slab");
     root(p, v.id)->bytes = bytes;
     return 0;
 }
@@ -221,13 +233,17 @@ static int add_stage(sx_plan *p, const sx_stage *s, bool plain)
     return 0;
 }
 
-int sx_plan_stage(sx_plan *p, int ops, const uint32_t *op, int reads, const sx_value *in, int writes_, const sx_value *out,
+int sx_plan_stage(sx_plan *p, int ops, const uint32_t *op, int reads, const sx_value *in, int writes_,
+                  const sx_value *out,
                   size_t scratch, const void *own)
 {
-    if (!p->lowering || ops < 0 || reads < 0 || writes_ < 0) return wrong(p, "it gives a stage that makes no sense");
+    if (!p->lowering || ops < 0 || reads < 0 || writes_ < 0)
+        return wrong(p, "it gives a stage that makes no sense");
     for (int i = 0; i < ops; i++) if (op[i] >= p->ops) return wrong(p, "it covers an op that does not exist");
-    for (int i = 0; i < reads; i++) if (!known(p, in[i])) return wrong(p, "it reads a value that does not exist");
-    for (int i = 0; i < writes_; i++) if (!known(p, out[i])) return wrong(p, "it writes a value that does not exist");
+    for (int i = 0; i < reads; i++)
+        if (!known(p, in[i])) return wrong(p, "it reads a value that does not exist");
+    for (int i = 0; i < writes_; i++)
+        if (!known(p, out[i])) return wrong(p, "it writes a value that does not exist");
     return add_stage(p, &(sx_stage){ ops, op, reads, in, writes_, out, scratch, 0, own }, false);
 }
 
@@ -254,7 +270,8 @@ static void complete(sx_plan *p)
     for (uint32_t i = p->ops; i-- > 0;) {        /* readers before makers */
         const sx_node *op = &p->op[i];
         const uint32_t y = op->out.id;
-        const bool needed = y ? !written[y] && (read[y] || value(p, y)->val.role == SX_ROLE_RESULT) : !covered[i];
+        const bool wanted = read[y] || (y && value(p, y)->val.role == SX_ROLE_RESULT);
+        const bool needed = y ? wanted && !written[y] : !covered[i];
         if (!needed) continue;
         plain_stage(p, op);
         for (int j = 0; j < op->inputs; j++) read[value(p, op->in[j].id)->root] = true;
@@ -268,7 +285,8 @@ static const char *named(const sx_plan *p, uint32_t id)
     if (v->side) return sx_format(p->arena, "side value %u", id);
     if (v->val.name) return sx_format(p->arena, "'%s'", v->val.name);
     const sx_span *s = v->val.maker >= 0 ? sx_graph_span(p->graph, v->val.maker) : NULL;
-    return sx_format(p->arena, "value %u (%s%s%s)", id, v->val.maker >= 0 ? p->graph->ops.v[v->val.maker].op->name : "bound",
+    return sx_format(p->arena, "value %u (%s%s%s)", id,
+                     v->val.maker >= 0 ? p->graph->ops.v[v->val.maker].op->name : "bound",
                      s ? " of " : "", s ? s->at.path : "");
 }
 
@@ -276,7 +294,8 @@ static bool covers_writer(const sx_plan *p, const sx_stage *s, uint32_t target)
 {
     for (int i = 0; i < s->ops; i++) {
         const sx_node *op = &p->op[s->op[i]];
-        for (int j = 0; j < op->inputs; j++) if (writes_input(op, j) && value(p, op->in[j].id)->root == target) return true;
+        for (int j = 0; j < op->inputs; j++)
+            if (writes_input(op, j) && value(p, op->in[j].id)->root == target) return true;
     }
     return false;
 }
@@ -288,10 +307,12 @@ static void check_writes(sx_plan *p)
         for (int j = 0; j < s->writes; j++) {
             struct value *v = root(p, s->out[j].id);
             if (in_slab(v) || v->val.maker >= 0) {
-                if (v->writer >= 0) wrong(p, sx_format(p->arena, "two stages write %s", named(p, s->out[j].id)));
+                if (v->writer >= 0)
+                    wrong(p, sx_format(p->arena, "two stages write %s", named(p, s->out[j].id)));
                 v->writer = i;
             } else if (!covers_writer(p, s, v->root))
-                wrong(p, sx_format(p->arena, "a stage writes %s, which no op of it does", named(p, s->out[j].id)));
+                wrong(p, sx_format(p->arena, "a stage writes %s, which no op of it does",
+                                   named(p, s->out[j].id)));
         }
     }
 }
@@ -303,8 +324,12 @@ static void check_reads(sx_plan *p)
         for (int j = 0; j < s->reads; j++) {
             const struct value *v = root(p, s->in[j].id);
             if (!in_slab(v) && v->val.maker < 0) continue;
-            if (v->writer < 0) wrong(p, sx_format(p->arena, "a stage reads %s, which no stage writes", named(p, s->in[j].id)));
-            if (v->writer == i) wrong(p, sx_format(p->arena, "a stage reads %s, which it writes itself", named(p, s->in[j].id)));
+            if (v->writer < 0)
+                wrong(p, sx_format(p->arena, "a stage reads %s, which no stage writes",
+                                   named(p, s->in[j].id)));
+            if (v->writer == i)
+                wrong(p, sx_format(p->arena, "a stage reads %s, which it writes itself",
+                                   named(p, s->in[j].id)));
         }
     }
 }
@@ -315,7 +340,8 @@ static void check_once(sx_plan *p)               /* an update that runs twice le
     for (long i = 0; i < p->stages.n; i++)
         for (int j = 0; j < p->stages.v[i].s.ops; j++) {
             const uint32_t k = p->stages.v[i].s.op[j];
-            if (done[k] && writes(&p->op[k])) wrong(p, sx_format(p->arena, "two stages do %s of %s", p->op[k].op->name,
+            if (done[k] && writes(&p->op[k]))
+                wrong(p, sx_format(p->arena, "two stages do %s of %s", p->op[k].op->name,
                                                                  named(p, p->op[k].in[0].id)));
             done[k] = true;
         }
@@ -349,7 +375,8 @@ static void order_writes(const sx_plan *p, struct edges *e)
             for (int k = 0; k < op->inputs; k++) {
                 const struct value *v = root(p, op->in[k].id);
                 if (v->val.maker < 0)
-                    SX_PUSH(p->arena, t, ((struct touch){ v->root, (uint32_t)i, op->index, writes_input(op, k) }));
+                    SX_PUSH(p->arena, t, ((struct touch){ v->root, (uint32_t)i, op->index,
+                                                          writes_input(op, k) }));
             }
         }
         for (int j = 0; j < s->reads; j++) {
@@ -383,11 +410,12 @@ static int by_from(const void *a_, const void *b_)
     return (a->from > b->from) - (a->from < b->from);
 }
 
-/* Kahn's algorithm; of what may run, the stage whose last op is the earliest. `sorted` holds stages by that key. */
+/* Kahn's algorithm; of what may run, the stage whose last op is the earliest. sorted: stages by that op. */
 static uint32_t run_order(const sx_plan *p, const struct edges *e, const struct rank *sorted, uint32_t *out)
 {
     const uint32_t n = (uint32_t)p->stages.n;
-    uint32_t *waits_for = sx_alloc_array(p->arena, n, sizeof *waits_for), *at = sx_alloc_array(p->arena, n, sizeof *at);
+    uint32_t *waits_for = sx_alloc_array(p->arena, n, sizeof *waits_for);
+    uint32_t *at = sx_alloc_array(p->arena, n, sizeof *at);
     long *first = sx_alloc_array(p->arena, (size_t)n + 1, sizeof *first);
     for (uint32_t i = 0; i < n; i++) at[sorted[i].stage] = i;
     for (long i = 0; i < e->n; i++) { waits_for[e->v[i].to]++; first[e->v[i].from + 1]++; }
@@ -422,7 +450,10 @@ static void order_stages(sx_plan *p)
     for (uint32_t i = 0; i < n; i++) sorted[i] = (struct rank){ p->stages.v[i].key, i };
     qsort(sorted, n, sizeof *sorted, by_key);
     uint32_t *order = sx_alloc_array(p->arena, n, sizeof *order);
-    if (run_order(p, &e, sorted, order) < n) { wrong(p, "its stages wait for each other in a circle"); return; }
+    if (run_order(p, &e, sorted, order) < n) {
+        wrong(p, "its stages wait for each other in a circle");
+        return;
+    }
     struct stage *in_order = sx_alloc_array(p->arena, n, sizeof *in_order);
     for (uint32_t i = 0; i < n; i++) in_order[i] = p->stages.v[order[i]];
     p->stages.v = in_order;
@@ -436,14 +467,16 @@ static uint32_t add_block(sx_plan *p, size_t bytes, uint32_t at)
     return (uint32_t)p->blocks.n;
 }
 
-/* May the result of this stage lie on its first input? That must die here, be nobody else's input and have the same bytes. */
+/* May the result lie on the first input? That must die here, be no other input, and have the same bytes. */
 static bool lies_in_place(const sx_plan *p, uint32_t at, const struct value *y)
 {
     const struct stage *s = &p->stages.v[at];
     const sx_node *op = s->plain ? &p->op[s->s.op[0]] : NULL;
-    if (!op || !op->inputs || !op->out.id || !op->op->code || !sx_op_inplace((sx_opcode)op->op->code)) return false;
+    if (!op || !op->inputs || !op->out.id || !op->op->code || !sx_op_inplace((sx_opcode)op->op->code))
+        return false;
     const struct value *x = value(p, op->in[0].id), *on = root(p, op->in[0].id);
-    if (!in_slab(on) || p->blocks.v[on->block - 1].last != at || on->bytes != y->bytes || on->bytes != sx_val_bytes(&on->val)) return false;
+    if (!in_slab(on) || p->blocks.v[on->block - 1].last != at || on->bytes != y->bytes ||
+        on->bytes != sx_val_bytes(&on->val)) return false;
     for (int i = 1; i < op->inputs; i++) if (root(p, op->in[i].id) == on) return false;
     return x->val.rank == y->val.rank && !memcmp(x->val.shape, y->val.shape, sizeof x->val.shape);
 }
@@ -472,14 +505,17 @@ static int by_size(const void *a_, const void *b_)
     return (a > b) - (a < b);
 }
 
-/* The biggest block first, each in the tightest gap that the blocks of its time leave. placed stands in order of offsets. */
+/* The tightest gap that the blocks of b's time leave. placed stands in order of offsets. */
 static size_t best_gap(struct block *const *placed, long n, const struct block *b)
 {
     size_t end = 0, best = SIZE_MAX, at = 0;
     for (long i = 0; i < n; i++) {
         const struct block *o = placed[i];
         if (o->last < b->first || o->first > b->last) continue;
-        if (o->offset >= end && o->offset - end >= b->bytes && o->offset - end < best) { best = o->offset - end; at = end; }
+        if (o->offset >= end && o->offset - end >= b->bytes && o->offset - end < best) {
+            best = o->offset - end;
+            at = end;
+        }
         if (o->offset + o->bytes > end) end = o->offset + o->bytes;
     }
     return best == SIZE_MAX ? end : at;
@@ -488,7 +524,8 @@ static size_t best_gap(struct block *const *placed, long n, const struct block *
 static void place_blocks(sx_plan *p)
 {
     const long n = p->blocks.n;
-    struct block **sorted = sx_alloc_array(p->arena, (size_t)n, sizeof(void *)), **placed = sx_alloc_array(p->arena, (size_t)n, sizeof(void *));
+    struct block **sorted = sx_alloc_array(p->arena, (size_t)n, sizeof(void *));
+    struct block **placed = sx_alloc_array(p->arena, (size_t)n, sizeof(void *));
     for (long i = 0; i < n; i++) sorted[i] = &p->blocks.v[i];
     if (n) qsort(sorted, (size_t)n, sizeof(void *), by_size);
     for (long i = 0; i < n; i++) {
@@ -506,7 +543,8 @@ static void place(sx_plan *p)
 {
     find_lives(p);
     uint32_t *scratch = sx_alloc_array(p->arena, (size_t)p->stages.n, sizeof *scratch);
-    for (uint32_t i = 0; i < p->stages.n; i++) if (p->stages.v[i].s.scratch) scratch[i] = add_block(p, p->stages.v[i].s.scratch, i);
+    for (uint32_t i = 0; i < p->stages.n; i++)
+        if (p->stages.v[i].s.scratch) scratch[i] = add_block(p, p->stages.v[i].s.scratch, i);
     place_blocks(p);
     p->orders = (uint32_t)p->stages.n;
     p->order = sx_alloc_array(p->arena, p->orders, sizeof *p->order);
@@ -523,7 +561,8 @@ static int ask_support(sx_plan *p)
     for (uint32_t i = 0; p->dev && p->device->supports && i < p->ops; i++) {
         if (p->device->supports(p->dev, p, &p->op[i])) continue;
         const sx_span *s = sx_graph_span(p->graph, p->from[i]);
-        code = sx_error(p->diags, SX_E_UNSUPPORTED, sx_graph_where(p->graph, p->from[i]), "%s needs op '%s', which device '%s' does not have",
+        code = sx_error(p->diags, SX_E_UNSUPPORTED, sx_graph_where(p->graph, p->from[i]),
+                        "%s needs op '%s', which device '%s' does not have",
                         s && s->at.type ? s->at.type : "the step", p->op[i].op->name, p->device->name);
         if (s) sx_detail(p->diags, "The layer is %s.", s->at.path);
     }
@@ -536,7 +575,8 @@ static int lower(sx_plan *p)
     const int code = p->device->lower(p->dev, p);
     p->lowering = false;
     if (!code || p->fault) return 0;
-    return sx_error(p->diags, SX_E_DEVICE, SX_NOWHERE, "device '%s' cannot plan this step: %s", p->device->name, p->device->last_error());
+    return sx_error(p->diags, SX_E_DEVICE, SX_NOWHERE, "device '%s' cannot plan this step: %s",
+                    p->device->name, p->device->last_error());
 }
 
 static int blame(const sx_plan *p)
@@ -544,11 +584,13 @@ static int blame(const sx_plan *p)
     const char *name = p->device ? p->device->name : "none";
     if (!p->fault) return 0;
     sx_error(p->diags, SX_E_DEVICE, SX_NOWHERE, "device '%s' made a wrong plan: %s", name, p->fault);
-    sx_hint(p->diags, "This is a mistake in the device plugin. Without fusion (--no-fuse) it is not asked to plan.");
+    sx_hint(p->diags,
+            "This is a mistake in the device plugin. Without fusion (--no-fuse) it is not asked to plan.");
     return SX_E_DEVICE;
 }
 
-int sx_plan_open(sx_arena *a, const sx_graph *g, const sx_device *device, sx_dev *dev, bool fuse, sx_plan **out, sx_diags *d)
+int sx_plan_open(sx_arena *a, const sx_graph *g, const sx_device *device, sx_dev *dev, bool fuse,
+                 sx_plan **out, sx_diags *d)
 {
     sx_plan *p = SX_NEW(a, sx_plan);
     *p = (sx_plan){ .arena = a, .graph = g, .device = device, .dev = dev, .diags = d };

@@ -1,4 +1,4 @@
-/* shape.c: the shape rule of every op of ops.def, so that a model that cannot work is refused before anything runs.
+/* shape.c: the shape rule of every op of ops.def: what cannot work is refused before anything runs.
  * A rule fills out->rank, shape and batched from the inputs, or refuses and returns false. */
 #include "graph.h"
 #include <string.h>
@@ -15,11 +15,13 @@ bool sx_shape_check(sx_graph *g, const sx_val *v)
 {
     long n = 1;
     for (int i = 0; i < v->rank; i++) {
-        if (v->shape[i] < 1) return sx_refuse(g, NULL, "makes a tensor with an axis of length %ld", v->shape[i]), false;
+        if (v->shape[i] < 1)
+            return sx_refuse(g, NULL, "makes a tensor with an axis of length %ld", v->shape[i]), false;
         if (__builtin_mul_overflow(n, v->shape[i], &n) || n > LARGEST)
             return sx_refuse(g, NULL, "makes a tensor of more than 2^40 elements"), false;
     }
-    return v->rank > 0 && v->rank <= SX_RANK ? true : (sx_refuse(g, NULL, "makes a tensor of %d axes", v->rank), false);
+    if (v->rank > 0 && v->rank <= SX_RANK) return true;
+    return sx_refuse(g, NULL, "makes a tensor of %d axes", v->rank), false;
 }
 
 static bool shape(const struct job *j, bool batched, int rank, const long *dim)
@@ -30,16 +32,24 @@ static bool shape(const struct job *j, bool batched, int rank, const long *dim)
     memcpy(j->out->shape, dim, (size_t)rank * sizeof *dim);
     return true;
 }
-#define SHAPE(BATCHED, ...) shape(j, BATCHED, (int)(sizeof((long[]){ __VA_ARGS__ }) / sizeof(long)), (const long[]){ __VA_ARGS__ })
+#define SHAPE(BATCHED, ...) \
+    shape(j, BATCHED, (int)(sizeof((long[]){ __VA_ARGS__ }) / sizeof(long)), (const long[]){ __VA_ARGS__ })
 
-static bool same(const struct job *j, int i) { return shape(j, in(j, i)->batched, in(j, i)->rank, in(j, i)->shape); }
+static bool same(const struct job *j, int i)
+{
+    return shape(j, in(j, i)->batched, in(j, i)->rank, in(j, i)->shape);
+}
 
 static bool equal(const struct job *j, int a, int b)
 {
-    return in(j, a)->rank == in(j, b)->rank && !memcmp(in(j, a)->shape, in(j, b)->shape, sizeof in(j, a)->shape);
+    const sx_val *x = in(j, a), *y = in(j, b);
+    return x->rank == y->rank && !memcmp(x->shape, y->shape, sizeof x->shape);
 }
 
-static bool is_vector(const struct job *j, int i, long n) { return in(j, i)->rank == 1 && in(j, i)->shape[0] == n; }
+static bool is_vector(const struct job *j, int i, long n)
+{
+    return in(j, i)->rank == 1 && in(j, i)->shape[0] == n;
+}
 
 static bool is_pair(const struct job *j, int i, long c)              /* [2, c] */
 {
@@ -51,9 +61,15 @@ static long channels(const struct job *j, int i) { return in(j, i)->shape[in(j, 
 static bool is_step(const struct job *j, int i) { return is_vector(j, i, 1) && in(j, i)->dtype == SX_I32; }
 
 /* --- bookkeeping --- */
-static bool given(const struct job *j) { return j->out->rank > 0 || REFUSE("makes a tensor without a shape"); }
+static bool given(const struct job *j)
+{
+    return j->out->rank > 0 || REFUSE("makes a tensor without a shape");
+}
 static bool shape_fill(const struct job *j) { return given(j); }
-static bool shape_random(const struct job *j) { return given(j) && (is_step(j, 0) || REFUSE("draws without a step counter")); }
+static bool shape_random(const struct job *j)
+{
+    return given(j) && (is_step(j, 0) || REFUSE("draws without a step counter"));
+}
 static bool shape_stop(const struct job *j) { return same(j, 0); }
 static bool shape_cast(const struct job *j) { return same(j, 0); }
 
@@ -139,14 +155,17 @@ static bool shape_concat(const struct job *j)
 static bool shape_rows(const struct job *j)
 {
     const sx_batch *b = j->attr;
-    if (in(j, 0)->rank != 1 || in(j, 0)->dtype != SX_I32 || !is_step(j, 1)) return REFUSE("takes rows without an order and a step");
-    if (b->n < 1 || b->steps < 1 || b->n > in(j, 0)->shape[0] / b->steps) return REFUSE("takes more rows than there are");
+    if (in(j, 0)->rank != 1 || in(j, 0)->dtype != SX_I32 || !is_step(j, 1))
+        return REFUSE("takes rows without an order and a step");
+    if (b->n < 1 || b->steps < 1 || b->n > in(j, 0)->shape[0] / b->steps)
+        return REFUSE("takes more rows than there are");
     return SHAPE(true, b->n);
 }
 
 static bool shape_gather(const struct job *j)
 {
-    if (in(j, 1)->rank != 1 || in(j, 1)->dtype != SX_I32) return REFUSE("gathers by something that is no list of rows");
+    if (in(j, 1)->rank != 1 || in(j, 1)->dtype != SX_I32)
+        return REFUSE("gathers by something that is no list of rows");
     same(j, 0);
     j->out->batched = in(j, 1)->batched;
     j->out->shape[0] = in(j, 1)->shape[0];
@@ -157,7 +176,8 @@ static bool shape_put(const struct job *j)
 {
     const sx_batch *b = j->attr;
     const sx_val *log = in(j, 0), *x = in(j, 1);
-    bool fits = is_step(j, 2) && b->n == x->shape[0] && b->steps > 0 && log->rank == x->rank && log->dtype == x->dtype &&
+    bool fits = is_step(j, 2) && b->n == x->shape[0] && b->steps > 0 && log->rank == x->rank &&
+        log->dtype == x->dtype &&
                 log->shape[0] / b->steps == b->n && log->shape[0] % b->steps == 0;
     for (int i = 1; fits && i < x->rank; i++) fits = log->shape[i] == x->shape[i];
     return fits || REFUSE("puts %s into a log of %s", text(j, 1), text(j, 0));
@@ -165,10 +185,14 @@ static bool shape_put(const struct job *j)
 
 static bool shape_assign(const struct job *j)
 {
-    return (equal(j, 0, 1) && in(j, 0)->dtype == in(j, 1)->dtype) || REFUSE("assigns %s to a state of %s", text(j, 1), text(j, 0));
+    const bool fits = equal(j, 0, 1) && in(j, 0)->dtype == in(j, 1)->dtype;
+    return fits || REFUSE("assigns %s to a state of %s", text(j, 1), text(j, 0));
 }
 
-static bool shape_advance(const struct job *j) { return is_step(j, 0) || REFUSE("advances what is no step counter"); }
+static bool shape_advance(const struct job *j)
+{
+    return is_step(j, 0) || REFUSE("advances what is no step counter");
+}
 
 /* --- images --- */
 static bool image(const struct job *j, int i)
@@ -185,11 +209,12 @@ static bool resized(const struct job *j, const sx_size2 *s)
 static bool shape_resize(const struct job *j) { return resized(j, j->attr); }
 static bool shape_resize_bwd(const struct job *j) { return resized(j, j->attr); }
 
-/* How often a window fits along axis i of an image (0 height, 1 width); 0: not at all; -1: it makes no sense. */
+/* How often a window fits along axis i of an image (0 height, 1 width); -1: it makes no sense. */
 static long windows(const sx_window *w, int i, long length)
 {
     const long most = 1L << 40;
-    if (w->size[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 || w->pad[i] < 0 || w->pad[i + 2] < 0) return -1;
+    if (w->size[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 || w->pad[i] < 0 || w->pad[i + 2] < 0)
+        return -1;
     if (w->size[i] > most / w->dilation[i] || w->pad[i] > most || w->pad[i + 2] > most) return -1;
     const long reach = (w->size[i] - 1) * w->dilation[i] + 1, room = length + w->pad[i] + w->pad[i + 2];
     return reach > room ? 0 : (room - reach) / w->stride[i] + 1;
@@ -200,7 +225,9 @@ static bool windowed(const struct job *j, const sx_window *w, const long *size, 
     const sx_val *x = in(j, 0);
     const long h = windows(w, 0, size[0]), v = windows(w, 1, size[1]);
     if (h < 0 || v < 0) return REFUSE("has a window with an impossible size, stride, dilation or padding");
-    if (!h || !v) return REFUSE("window %ldx%ld does not fit the %ldx%ld input", w->size[0], w->size[1], size[0], size[1]);
+    if (!h || !v)
+        return REFUSE("window %ldx%ld does not fit the %ldx%ld input", w->size[0], w->size[1], size[0],
+                      size[1]);
     return SHAPE(x->batched, x->shape[0], h, v, out_channels);
 }
 
@@ -217,7 +244,8 @@ static bool kernel_fits(const struct job *j, const sx_window *w, const sx_val *k
 static bool shape_conv2d(const struct job *j)
 {
     const sx_window *w = j->attr;
-    if (!image(j, 0) || !image(j, 1) || !kernel_fits(j, w, in(j, 1), channels(j, 0), in(j, 1)->shape[0])) return false;
+    if (!image(j, 0) || !image(j, 1) || !kernel_fits(j, w, in(j, 1), channels(j, 0), in(j, 1)->shape[0]))
+        return false;
     return windowed(j, w, in(j, 0)->shape + 1, in(j, 1)->shape[0]);
 }
 
@@ -232,14 +260,17 @@ static bool shape_conv2d_bwd_x(const struct job *j)                  /* (dy, w) 
 {
     const sx_conv_bwd *b = j->attr;
     if (!image(j, 0) || !image(j, 1) || !fits_back(j, 0, &b->window, b->height, b->width)) return false;
-    return SHAPE(in(j, 0)->batched, in(j, 0)->shape[0], b->height, b->width, in(j, 1)->shape[3] * b->window.groups);
+    return SHAPE(in(j, 0)->batched, in(j, 0)->shape[0], b->height, b->width,
+                 in(j, 1)->shape[3] * b->window.groups);
 }
 
 static bool shape_conv2d_bwd_w(const struct job *j)                  /* (x, dy) */
 {
     const sx_conv_bwd *b = j->attr;
-    if (!image(j, 0) || !image(j, 1) || !fits_back(j, 1, &b->window, in(j, 0)->shape[1], in(j, 0)->shape[2])) return false;
-    return SHAPE(false, channels(j, 1), b->window.size[0], b->window.size[1], channels(j, 0) / b->window.groups);
+    if (!image(j, 0) || !image(j, 1) || !fits_back(j, 1, &b->window, in(j, 0)->shape[1], in(j, 0)->shape[2]))
+        return false;
+    return SHAPE(false, channels(j, 1), b->window.size[0], b->window.size[1],
+                 channels(j, 0) / b->window.groups);
 }
 
 static bool pooled(const struct job *j)
@@ -247,7 +278,8 @@ static bool pooled(const struct job *j)
     const sx_window *w = j->attr;
     if (!image(j, 0)) return false;
     for (int i = 0; i < 2; i++)                  /* else a window might see nothing but padding */
-        if (w->pad[i] >= w->size[i] || w->pad[i + 2] >= w->size[i]) return REFUSE("pads by a whole window or more");
+        if (w->pad[i] >= w->size[i] || w->pad[i + 2] >= w->size[i])
+            return REFUSE("pads by a whole window or more");
     return windowed(j, w, in(j, 0)->shape + 1, channels(j, 0));
 }
 static bool shape_maxpool(const struct job *j) { return pooled(j); }
@@ -256,7 +288,8 @@ static bool shape_avgpool(const struct job *j) { return pooled(j); }
 static bool shape_maxpool_arg(const struct job *j)
 {
     const sx_window *w = j->attr;
-    if (w->size[0] > 256 / w->size[1]) return REFUSE("window %ldx%ld has more than 256 elements", w->size[0], w->size[1]);
+    if (w->size[0] > 256 / w->size[1])
+        return REFUSE("window %ldx%ld has more than 256 elements", w->size[0], w->size[1]);
     return pooled(j);
 }
 
@@ -266,7 +299,10 @@ static bool unpooled(const struct job *j)
     if (!image(j, 0) || !fits_back(j, 0, &b->window, b->height, b->width)) return false;
     return SHAPE(in(j, 0)->batched, in(j, 0)->shape[0], b->height, b->width, channels(j, 0));
 }
-static bool shape_maxpool_bwd(const struct job *j) { return equal(j, 0, 1) ? unpooled(j) : REFUSE("has a gradient of another shape"); }
+static bool shape_maxpool_bwd(const struct job *j)
+{
+    return equal(j, 0, 1) ? unpooled(j) : REFUSE("has a gradient of another shape");
+}
 static bool shape_avgpool_bwd(const struct job *j) { return unpooled(j); }
 
 /* --- algebra --- */
@@ -275,8 +311,10 @@ static bool shape_matmul(const struct job *j)
     const unsigned trans = ((const sx_mm *)j->attr)->trans;
     const sx_val *a = in(j, 0), *b = in(j, 1);
     const int ta = !!(trans & SX_TRANS_A), tb = !!(trans & SX_TRANS_B);
-    if (a->rank != 2 || b->rank != 2) return REFUSE("multiplies %s and %s, which are no matrices", text(j, 0), text(j, 1));
-    if (a->shape[!ta] != b->shape[tb]) return REFUSE("multiplies rows of %ld and columns of %ld", a->shape[!ta], b->shape[tb]);
+    if (a->rank != 2 || b->rank != 2)
+        return REFUSE("multiplies %s and %s, which are no matrices", text(j, 0), text(j, 1));
+    if (a->shape[!ta] != b->shape[tb])
+        return REFUSE("multiplies rows of %ld and columns of %ld", a->shape[!ta], b->shape[tb]);
     return SHAPE(a->batched && !ta, a->shape[ta], b->shape[!tb]);
 }
 
@@ -287,7 +325,8 @@ static bool shape_map(const struct job *j)
     for (int i = 1; i < j->n; i++) {
         const sx_val *y = in(j, i);
         sx_val x = *j->out;
-        if (x.batched && y->batched && x.rank != y->rank) return REFUSE("combines rows of %s and %s", text(j, 0), text(j, i));
+        if (x.batched && y->batched && x.rank != y->rank)
+            return REFUSE("combines rows of %s and %s", text(j, 0), text(j, i));
         const int rank = x.rank > y->rank ? x.rank : y->rank;
         for (int k = 1; k <= rank; k++) {
             const long a = k > x.rank ? 1 : x.shape[x.rank - k], b = k > y->rank ? 1 : y->shape[y->rank - k];
@@ -313,19 +352,24 @@ static bool shape_reduce(const struct job *j)
 }
 
 static bool shape_softmax(const struct job *j) { return same(j, 0); }
-static bool shape_softmax_bwd(const struct job *j) { return equal(j, 0, 1) ? same(j, 0) : REFUSE("has a gradient of another shape"); }
+static bool shape_softmax_bwd(const struct job *j)
+{
+    return equal(j, 0, 1) ? same(j, 0) : REFUSE("has a gradient of another shape");
+}
 
 static bool classified(const struct job *j)
 {
     if (in(j, 0)->rank != 2) return REFUSE("wants one row of classes for each label, not %s", text(j, 0));
-    if (in(j, 1)->dtype != SX_I32 || !is_vector(j, 1, in(j, 0)->shape[0])) return REFUSE("wants one label a row");
+    if (in(j, 1)->dtype != SX_I32 || !is_vector(j, 1, in(j, 0)->shape[0]))
+        return REFUSE("wants one label a row");
     return SHAPE(in(j, 0)->batched, in(j, 0)->shape[0]);
 }
 static bool shape_xent(const struct job *j) { return classified(j); }
 static bool shape_hit(const struct job *j) { return classified(j); }
 static bool shape_xent_bwd(const struct job *j)
 {
-    return classified(j) && (is_vector(j, 2, in(j, 0)->shape[0]) || REFUSE("wants one gradient a row")) && same(j, 0);
+    return classified(j) && (is_vector(j, 2, in(j, 0)->shape[0]) || REFUSE("wants one gradient a row")) &&
+           same(j, 0);
 }
 
 /* --- normalisation --- */
@@ -335,24 +379,28 @@ static bool shape_norm_scale(const struct job *j)
 {
     const long c = channels(j, 0);
     if (!is_pair(j, 0, c)) return REFUSE("normalises by %s, which is no mean and variance", text(j, 0));
-    if (!is_vector(j, 1, c) || !is_vector(j, 2, c)) return REFUSE("scales %ld channels by %s and %s", c, text(j, 1), text(j, 2));
+    if (!is_vector(j, 1, c) || !is_vector(j, 2, c))
+        return REFUSE("scales %ld channels by %s and %s", c, text(j, 1), text(j, 2));
     return SHAPE(false, 2, c);
 }
 
 static bool by_channel(const struct job *j, int i)
 {
-    return is_pair(j, i, channels(j, 0)) || REFUSE("normalises %ld channels by %s", channels(j, 0), text(j, i));
+    const long c = channels(j, 0);
+    return is_pair(j, i, c) || REFUSE("normalises %ld channels by %s", c, text(j, i));
 }
 static bool shape_scale_shift(const struct job *j) { return by_channel(j, 1) && same(j, 0); }
 
 static bool shape_norm_sums(const struct job *j)
 {
-    return by_channel(j, 2) && (equal(j, 0, 1) || REFUSE("has a gradient of another shape")) && SHAPE(false, 2, channels(j, 0));
+    return by_channel(j, 2) && (equal(j, 0, 1) || REFUSE("has a gradient of another shape")) &&
+           SHAPE(false, 2, channels(j, 0));
 }
 
 static bool shape_norm_bwd(const struct job *j)
 {
-    return by_channel(j, 2) && by_channel(j, 4) && (equal(j, 0, 1) || REFUSE("has a gradient of another shape")) &&
+    return by_channel(j, 2) && by_channel(j, 4) &&
+           (equal(j, 0, 1) || REFUSE("has a gradient of another shape")) &&
            (is_vector(j, 3, channels(j, 0)) || REFUSE("scales by %s", text(j, 3))) && same(j, 0);
 }
 
@@ -360,10 +408,13 @@ static bool shape_norm_bwd(const struct job *j)
 static bool shape_update(const struct job *j)
 {
     const sx_learn *l = j->attr;
-    if (j->n != 4 + l->update->slots || !is_step(j, 3)) return REFUSE("is updated with a wrong number of slots");
+    if (j->n != 4 + l->update->slots || !is_step(j, 3))
+        return REFUSE("is updated with a wrong number of slots");
     for (int i = 1; i < j->n; i++)
-        if (i != 2 && i != 3 && !equal(j, 0, i)) return REFUSE("is updated with %s in place of %s", text(j, i), text(j, 0));
-    return (l->rows > 0 && in(j, 2)->rank == 2 && in(j, 2)->shape[0] == l->rows && in(j, 2)->shape[1] == SX_TABLE_WIDTH) ||
+        if (i != 2 && i != 3 && !equal(j, 0, i))
+            return REFUSE("is updated with %s in place of %s", text(j, i), text(j, 0));
+    return (l->rows > 0 && in(j, 2)->rank == 2 && in(j, 2)->shape[0] == l->rows &&
+            in(j, 2)->shape[1] == SX_TABLE_WIDTH) ||
            REFUSE("is updated without a table of coefficients");
 }
 
@@ -375,6 +426,7 @@ bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *inputs, cons
 #undef SX_ROW
     };
     const int least = code == SX_OP_UPDATE ? 4 : 1;
-    if (sx_op_row(code)->inputs < 0 && n < least) return sx_refuse(g, NULL, "gives too few inputs to %s", sx_op_row(code)->name), false;
+    if (sx_op_row(code)->inputs < 0 && n < least)
+        return sx_refuse(g, NULL, "gives too few inputs to %s", sx_op_row(code)->name), false;
     return rule[code](&(struct job){ g, n, inputs, attr, out });
 }

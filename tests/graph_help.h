@@ -12,7 +12,8 @@ static inline sx_graph *new_graph(bool training, long batch)
 {
     if (!arena) arena = sx_arena_open(NULL);
     sx_diags_init(&diags, arena);
-    return sx_graph_open(arena, &(sx_graph_want){ .training = training, .compute = SX_F32, .batch = batch, .seed = 1 }, &diags);
+    return sx_graph_open(arena, &(sx_graph_want){ .training = training, .compute = SX_F32, .batch = batch,
+                                                  .seed = 1 }, &diags);
 }
 
 static inline void close_graphs(void) { sx_arena_close(arena); arena = NULL; }

@@ -26,8 +26,10 @@ Test(exec, wrong_machines_are_refused)
     const struct { const char *spec; int code; const char *text; } wrong[] = {
         { "null:1", SX_E_DEVICE, "there is no device 'null:1': 1 found" },
         { "null:99999999999999999999", SX_E_USAGE, "device 'null:99999999999999999999' is no name:number" },
-        { "null:x", SX_E_USAGE, "device 'null:x' is no name:number" }, { "null:-1", SX_E_USAGE, "device 'null:-1' is no name:number" },
-        { "null:", SX_E_USAGE, "device 'null:' is no name or name:number" }, { "", SX_E_USAGE, "device '' is no name or name:number" },
+        { "null:x", SX_E_USAGE, "device 'null:x' is no name:number" },
+        { "null:-1", SX_E_USAGE, "device 'null:-1' is no name:number" },
+        { "null:", SX_E_USAGE, "device 'null:' is no name or name:number" },
+        { "", SX_E_USAGE, "device '' is no name or name:number" },
         { ":0", SX_E_USAGE, "device ':0' is no name or name:number" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -68,7 +70,8 @@ static void three_runs(const char *spec, float expect, float expect_state)
     const sx_t y = sx_reshape(g, sx_map1(g, &next, x, SX_K(2)), SX_SHAPE(1, 3));
     sx_assign(g, s, sx_map1(g, &next, s, SX_K(1)));
     sx_graph_result(g, y, "y");
-    cr_assert_eq(sx_program_open(arena, m, g, true, NULL, &p, &diags), 0, "%s", diags.n ? diags.v[0].text : "");
+    cr_assert_eq(sx_program_open(arena, m, g, true, NULL, &p, &diags), 0, "%s",
+                 diags.n ? diags.v[0].text : "");
     cr_assert_eq(sx_memory_open(arena, m, 192, &mem, &diags), 0);
     sx_program_bind(p, x, mem, 0);
     sx_program_bind(p, y, mem, 64);

@@ -5,20 +5,24 @@
 TestSuite(graph, .fini = close_graphs);
 
 static const sx_conf stride = { .kind = SX_CONF_INT, .name = "stride", .file = "m.cfg", .line = 9 };
-static const sx_conf conf = { .kind = SX_CONF_GROUP, .name = "pool", .file = "m.cfg", .line = 7, .first = (sx_conf *)(uintptr_t)&stride };
+static const sx_conf conf = { .kind = SX_CONF_GROUP, .name = "pool", .file = "m.cfg", .line = 7,
+                              .first = (sx_conf *)(uintptr_t)&stride };
 
 static void enter(sx_graph *g, const char *path, const char *type, const sx_t *x)
 {
-    sx_graph_enter(g, &(sx_layer_context){ .path = path, .type = type, .conf = &conf, .inputs = 1, .in = x, .training = true, .lr_scale = 1 });
+    sx_graph_enter(g, &(sx_layer_context){ .path = path, .type = type, .conf = &conf, .inputs = 1, .in = x,
+                                           .training = true, .lr_scale = 1 });
 }
 
 Test(graph, weights_are_named_by_path)
 {
     sx_graph *g = new_graph(true, 4);
     const sx_t x = batch_of(g, "x", SX_SHAPE(3));
-    sx_graph_enter(g, &(sx_layer_context){ .path = "blocks.0.fc", .type = "dense", .inputs = 1, .in = &x, .training = true,
+    sx_graph_enter(g, &(sx_layer_context){ .path = "blocks.0.fc", .type = "dense", .inputs = 1, .in = &x,
+                                           .training = true,
                                            .lr_scale = 0.5, .l2 = 0.25 });
-    const sx_t w = sx_weight(g, "kernel", SX_SHAPE(2, 3), "he_normal"), s = sx_state(g, "mean", SX_SHAPE(2), 7);
+    const sx_t w = sx_weight(g, "kernel", SX_SHAPE(2, 3), "he_normal"), s = sx_state(g, "mean", SX_SHAPE(2),
+            7);
     sx_graph_leave(g, NULL, NULL, x, sx_matmul(g, x, w, SX_TRANS_B));
     const sx_val *v = sx_graph_val(g, w);
     cr_expect_str_eq(v->name, "blocks.0.fc/kernel");
@@ -26,7 +30,8 @@ Test(graph, weights_are_named_by_path)
     const sx_key key = sx_key_of(1, 0, "blocks.0.fc/kernel");
     cr_expect_eq(memcmp(&v->key, &key, sizeof key), 0);
     cr_expect_str_eq(sx_graph_val(g, s)->name, "blocks.0.fc/mean");
-    cr_expect(sx_graph_val(g, s)->role == SX_ROLE_STATE && !sx_graph_val(g, s)->learned && sx_graph_val(g, s)->fill == 7);
+    cr_expect(sx_graph_val(g, s)->role == SX_ROLE_STATE && !sx_graph_val(g, s)->learned &&
+              sx_graph_val(g, s)->fill == 7);
     cr_expect_eq(g->spans.n, 1);
     cr_expect_eq(sx_graph_cost(g, 0, g->ops.n).parameters, 6);
     cr_expect_eq((long)sx_graph_cost(g, 0, g->ops.n).macs, 6);
@@ -54,7 +59,8 @@ Test(graph, many_names)
     sx_graph *g = new_graph(true, 4);
     sx_t w[2000];
     for (int i = 0; i < 2000; i++) w[i] = sx_weight(g, sx_format(arena, "w%d", i), SX_SHAPE(2), "ones");
-    for (int i = 0; i < 2000; i++) cr_assert_eq(sx_weight(g, sx_format(arena, "w%d", i), SX_SHAPE(2), "ones").id, w[i].id);
+    for (int i = 0; i < 2000; i++)
+        cr_assert_eq(sx_weight(g, sx_format(arena, "w%d", i), SX_SHAPE(2), "ones").id, w[i].id);
 }
 
 Test(graph, a_refusal_stands_at_its_setting_and_stays)
@@ -111,7 +117,8 @@ Test(graph, training_and_frozen)
     sx_graph *g = new_graph(true, 4);
     cr_expect(sx_training(g));
     const sx_t x = batch_of(g, "x", SX_SHAPE(3));
-    sx_graph_enter(g, &(sx_layer_context){ .path = "a", .inputs = 1, .in = &x, .frozen = true, .lr_scale = 1 });
+    sx_graph_enter(g, &(sx_layer_context){ .path = "a", .inputs = 1, .in = &x, .frozen = true,
+                                           .lr_scale = 1 });
     cr_expect_not(sx_training(g));
     const sx_t w = sx_weight(g, "w", SX_SHAPE(3), "ones");
     cr_expect_not(sx_graph_val(g, w)->learned);
@@ -187,17 +194,22 @@ Test(graph, initial_weights_follow_keras)
 {
     const long dense[] = { 200, 300, 0 }, conv[] = { 32, 3, 3, 64, 0 };
     const struct { const char *init; const long *shape; double deviation, largest; } want[] = {
-        { "glorot_uniform", dense, sqrt(2. / 500), sqrt(6. / 500) }, { "glorot_normal", dense, sqrt(2. / 500), 2.274 * sqrt(2. / 500) },
-        { "he_uniform", conv, sqrt(2. / 576), sqrt(6. / 576) }, { "he_normal", conv, sqrt(2. / 576), 2.274 * sqrt(2. / 576) },
-        { "lecun_uniform", conv, sqrt(1. / 576), sqrt(3. / 576) }, { "lecun_normal", dense, sqrt(1. / 300), 2.274 * sqrt(1. / 300) },
+        { "glorot_uniform", dense, sqrt(2. / 500), sqrt(6. / 500) }, { "glorot_normal", dense, sqrt(2. / 500),
+                2.274 * sqrt(2. / 500) },
+        { "he_uniform", conv, sqrt(2. / 576), sqrt(6. / 576) }, { "he_normal", conv, sqrt(2. / 576),
+                2.274 * sqrt(2. / 576) },
+        { "lecun_uniform", conv, sqrt(1. / 576), sqrt(3. / 576) }, { "lecun_normal", dense, sqrt(1. / 300),
+                2.274 * sqrt(1. / 300) },
         { "glorot_uniform", conv, sqrt(2. / 864), sqrt(6. / 864) },
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         double mean, deviation, largest;
         moments_of(want[i].init, want[i].shape, &mean, &deviation, &largest);
         cr_expect(fabs(mean) < 0.03 * want[i].deviation, "%s: mean %g", want[i].init, mean);
-        cr_expect(fabs(deviation / want[i].deviation - 1) < 0.02, "%s: deviation %g, not %g", want[i].init, deviation, want[i].deviation);
-        cr_expect(largest <= want[i].largest * 1.0001 && largest > 0.98 * want[i].largest, "%s: largest %g", want[i].init, largest);
+        cr_expect(fabs(deviation / want[i].deviation - 1) < 0.02, "%s: deviation %g, not %g", want[i].init,
+                  deviation, want[i].deviation);
+        cr_expect(largest <= want[i].largest * 1.0001 && largest > 0.98 * want[i].largest, "%s: largest %g",
+                  want[i].init, largest);
     }
     double mean, deviation, largest;
     moments_of("ones", dense, &mean, &deviation, &largest);

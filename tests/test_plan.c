@@ -9,7 +9,8 @@ SX_MAP1(next, x + 1, 1);
 static sx_plan *plan_of(sx_graph *g)
 {
     sx_plan *p = NULL;
-    cr_assert_eq(sx_plan_open(arena, g, NULL, NULL, false, &p, &diags), 0, "%s", diags.n ? diags.v[0].text : "");
+    cr_assert_eq(sx_plan_open(arena, g, NULL, NULL, false, &p, &diags), 0, "%s",
+                 diags.n ? diags.v[0].text : "");
     return p;
 }
 
@@ -75,8 +76,10 @@ Test(plan, a_value_read_again_stays)
 Test(plan, broadcast_input_is_not_overwritten)
 {
     sx_graph *g = new_graph(false, 4);
-    const sx_t x = batch_of(g, "x", SX_SHAPE(4, 4)), row = sx_map1(g, &next, sx_constant(g, 1, SX_SHAPE(1, 1, 1, 16)), NULL);
-    const sx_t wide = sx_add(g, sx_reshape(g, row, SX_SHAPE(1, 1, 16)), sx_map1(g, &next, sx_reshape(g, x, SX_SHAPE(1, 16)), NULL));
+    const sx_t x = batch_of(g, "x", SX_SHAPE(4, 4));
+    const sx_t row = sx_map1(g, &next, sx_constant(g, 1, SX_SHAPE(1, 1, 1, 16)), NULL);
+    const sx_t wide = sx_add(g, sx_reshape(g, row, SX_SHAPE(1, 1, 16)),
+                             sx_map1(g, &next, sx_reshape(g, x, SX_SHAPE(1, 16)), NULL));
     sx_graph_result(g, sx_map1(g, &twice, wide, NULL), "y");
     const sx_plan *p = plan_of(g);
     cr_expect_neq(at(p, row).offset, at(p, wide).offset);
@@ -86,7 +89,8 @@ Test(plan, broadcast_input_is_not_overwritten)
 Test(plan, aliases_lie_on_their_root)
 {
     sx_graph *g = new_graph(false, 4);
-    const sx_t a = sx_map1(g, &next, batch_of(g, "x", SX_SHAPE(6)), NULL), b = sx_stop(g, sx_reshape(g, a, SX_SHAPE(2, 3)));
+    const sx_t a = sx_map1(g, &next, batch_of(g, "x", SX_SHAPE(6)), NULL),
+        b = sx_stop(g, sx_reshape(g, a, SX_SHAPE(2, 3)));
     sx_graph_result(g, sx_permute(g, b, (const int[]){ 0, 2, 1 }), "y");
     const sx_plan *p = plan_of(g);
     cr_expect_eq(ops_of(p), 2);
@@ -99,7 +103,8 @@ Test(plan, aliases_lie_on_their_root)
 Test(plan, result_behind_an_alias_is_bound)
 {
     sx_graph *g = new_graph(false, 4);
-    const sx_t a = sx_map1(g, &next, batch_of(g, "x", SX_SHAPE(6)), NULL), b = sx_reshape(g, a, SX_SHAPE(2, 3));
+    const sx_t a = sx_map1(g, &next, batch_of(g, "x", SX_SHAPE(6)), NULL),
+        b = sx_reshape(g, a, SX_SHAPE(2, 3));
     sx_graph_result(g, b, "y");
     const sx_plan *p = plan_of(g);
     cr_expect(sx_plan_wants(p, (sx_value){ a.id }));
@@ -123,7 +128,8 @@ static int64_t place_in_order(const sx_plan *p, uint32_t code, uint32_t target)
 Test(plan, old_values_are_read_before_they_are_written)
 {
     sx_graph *g = new_graph(true, 4);
-    const sx_t s = sx_state(g, "s", SX_SHAPE(4), 0), t = sx_state(g, "t", SX_SHAPE(4), 0), x = batch_of(g, "x", SX_SHAPE(4));
+    const sx_t s = sx_state(g, "s", SX_SHAPE(4), 0), t = sx_state(g, "t", SX_SHAPE(4), 0),
+        x = batch_of(g, "x", SX_SHAPE(4));
     sx_graph_op(g, SX_OP_ADVANCE, 1, &g->step, NULL, 0);
     sx_assign(g, s, t);                          /* a swap */
     sx_assign(g, t, s);
@@ -138,31 +144,43 @@ Test(plan, old_values_are_read_before_they_are_written)
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < i; k++)
             for (int j = 0; j < op[i].inputs && op[k].op->code == SX_OP_ASSIGN; j++)
-                cr_expect(op[i].in[j].id != op[k].in[0].id, "%s reads a state after its ASSIGN", op[i].op->name);
+                cr_expect(op[i].in[j].id != op[k].in[0].id, "%s reads a state after its ASSIGN",
+                          op[i].op->name);
 }
 
-static void learn(long n, float *w, const float *d, float *const *s, const float *k) { (void)n, (void)w, (void)d, (void)s, (void)k; }
+static void learn(long n, float *w, const float *d, float *const *s, const float *k)
+{
+    (void)n, (void)w, (void)d, (void)s, (void)k;
+}
 static const sx_update update = { sizeof(sx_update), 1, "learn", "w -= k[0] * d;", learn };
 
 Test(plan, updates_run_as_early_as_they_may)
 {
     sx_graph *g = new_graph(true, 64);
-    const sx_t table = sx_graph_bound(g, SX_ROLE_INPUT, "table", SX_F32, (const long[]){ 2, SX_TABLE_WIDTH, 0 }, false);
+    const long rows[] = { 2, SX_TABLE_WIDTH, 0 }, square[] = { 64, 64, 0 };
+    const sx_t table = sx_graph_bound(g, SX_ROLE_INPUT, "table", SX_F32, rows, false);
     sx_t y = batch_of(g, "x", SX_SHAPE(64));
-    for (int i = 0; i < 6; i++) y = sx_map1(g, &next, sx_matmul(g, y, sx_weight(g, sx_format(arena, "w%d", i), SX_SHAPE(64, 64), "zeros"), 0), NULL);
+    for (int i = 0; i < 6; i++) {
+        const sx_t weight = sx_weight(g, sx_format(arena, "w%d", i), square, "zeros");
+        y = sx_map1(g, &next, sx_matmul(g, y, weight, 0), NULL);
+    }
     const sx_t loss = sx_reduce(g, y, SX_SUM_SQUARES, 3);
     sx_t *w, *d;
     long n;
     cr_assert_eq(sx_grad(g, loss, 1, &n, &w, &d), 0);
     for (long i = 0; i < n; i++) {
-        const sx_t slot = sx_graph_bound(g, SX_ROLE_SLOT, sx_format(arena, "slot%ld", i), SX_F32, (const long[]){ 64, 64, 0 }, false);
-        sx_graph_op(g, SX_OP_UPDATE, 5, (sx_t[]){ w[i], d[i], table, g->step, slot }, &(sx_learn){ &update, 1, 0, 2 }, sizeof(sx_learn));
+        const char *name = sx_format(arena, "slot%ld", i);
+        const sx_t slot = sx_graph_bound(g, SX_ROLE_SLOT, name, SX_F32, square, false);
+        const sx_learn learning = { &update, 1, 0, 2 };
+        const sx_t in[] = { w[i], d[i], table, g->step, slot };
+        sx_graph_op(g, SX_OP_UPDATE, 5, in, &learning, sizeof learning);
     }
     sx_graph_op(g, SX_OP_ADVANCE, 1, &g->step, NULL, 0);
     const sx_plan *p = plan_of(g);
     for (long i = 0; i + 1 < n; i++)
         cr_expect_gt(place_in_order(p, SX_OP_UPDATE, w[i].id), place_in_order(p, SX_OP_UPDATE, w[i + 1].id));
-    cr_expect_leq(sx_plan_slab(p), (size_t)9 * 64 * 64 * 4);         /* six inputs, not six gradients as well */
+    /* six inputs, not six gradients as well */
+    cr_expect_leq(sx_plan_slab(p), (size_t)9 * 64 * 64 * 4);
     cr_expect_eq(sx_plan_bound(p, SX_ROLE_WEIGHT), (size_t)6 * 64 * 64 * 4);
     cr_expect_eq(sx_plan_bound(p, SX_ROLE_SLOT), (size_t)6 * 64 * 64 * 4);
 }
@@ -185,7 +203,8 @@ static sx_t some_op(sx_graph *g, const sx_t *v, long n)
     case 2: return sx_softmax(g, x);
     case 3: return sx_concat(g, 2, (const sx_t[]){ x, z }, 1);
     case 4: return sx_slice(g, x, 1, 0, 1 + dice(c));
-    case 5: return sx_matmul(g, x, sx_weight(g, sx_format(arena, "w%ld.%ld", n, c), SX_SHAPE(c, 1 + dice(90)), "zeros"), 0);
+    case 5: return sx_matmul(g, x, sx_weight(g, sx_format(arena, "w%ld.%ld", n, c), SX_SHAPE(c, 1 + dice(90)),
+                                             "zeros"), 0);
     default: return sx_reshape(g, sx_reshape(g, x, SX_SHAPE(c, 1)), SX_SHAPE(c));
     }
 }
@@ -231,14 +250,17 @@ static void check_plan(const sx_plan *p)
             life[lives++] = (struct life){ a.offset, a.offset + a.bytes, i, i, false };
             made[sx_plan_root(p, s[i].out[j]).id] = lives;
         }
-        if (s[i].scratch) life[lives++] = (struct life){ s[i].scratch_at, s[i].scratch_at + s[i].scratch, i, i, false };
+        if (s[i].scratch)
+            life[lives++] = (struct life){ s[i].scratch_at, s[i].scratch_at + s[i].scratch, i, i, false };
     }
     for (uint32_t a = 0; a < lives; a++)
         for (uint32_t b = 0; b < a; b++) {
             const bool apart = life[a].from >= life[b].to || life[b].from >= life[a].to;
             /* in place: b dies in the very stage that writes a, at the same offset */
-            const bool over = life[b].last == life[a].first && life[b].from == life[a].from && life[b].to == life[a].to;
-            cr_assert(apart || over || life[a].first > life[b].last || life[b].first > life[a].last, "two live values overlap");
+            const bool over = life[b].last == life[a].first && life[b].from == life[a].from &&
+                life[b].to == life[a].to;
+            cr_assert(apart || over || life[a].first > life[b].last || life[b].first > life[a].last,
+                      "two live values overlap");
         }
     (void)op;
 }
@@ -261,7 +283,8 @@ static bool fake_supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
 }
 static int fake_lower(sx_dev *dev, sx_plan *p) { (void)dev; return lie ? lie(p) : 0; }
 static const char *fake_error(void) { return "no such trick"; }
-static const sx_device fake = { .kind = SX_KIND_DEVICE, .name = "fake", .supports = fake_supports, .lower = fake_lower, .last_error = fake_error };
+static const sx_device fake = { .kind = SX_KIND_DEVICE, .name = "fake", .supports = fake_supports,
+                                .lower = fake_lower, .last_error = fake_error };
 
 /* x -> conv -> relu-like map -> map -> result, with an ASSIGN of its sums */
 static sx_value c, m, y, st;
@@ -269,7 +292,8 @@ static sx_graph *small_graph(void)
 {
     sx_graph *g = new_graph(true, 4);
     const sx_t x = batch_of(g, "x", SX_SHAPE(6, 6, 1)), w = sx_weight(g, "w", SX_SHAPE(2, 3, 3, 1), "zeros");
-    const sx_t conv = sx_conv2d(g, x, w, &(sx_window){ .size = { 3, 3 } }), map = sx_map1(g, &next, conv, NULL);
+    const sx_t conv = sx_conv2d(g, x, w, &(sx_window){ .size = { 3, 3 } });
+    const sx_t map = sx_map1(g, &next, conv, NULL);
     const sx_t s = sx_state(g, "s", SX_SHAPE(1, 1, 1, 2), 0), end = sx_map1(g, &twice, map, NULL);
     sx_assign(g, s, sx_reduce(g, map, SX_SUM, 7));
     sx_graph_result(g, end, "y");
@@ -315,7 +339,10 @@ Test(plan, a_device_may_fuse)
     check_plan(p);
 }
 
-static int covers_nothing(sx_plan *p) { return sx_plan_stage(p, 1, &(uint32_t){ 99 }, 0, NULL, 0, NULL, 0, NULL) * 0; }
+static int covers_nothing(sx_plan *p)
+{
+    return sx_plan_stage(p, 1, &(uint32_t){ 99 }, 0, NULL, 0, NULL, 0, NULL) * 0;
+}
 static int reads_unwritten(sx_plan *p)
 {
     const sx_value side = sx_plan_side(p, 64);
@@ -357,13 +384,15 @@ Test(plan, a_device_that_lies_is_refused)
 {
     const struct { int (*lie)(sx_plan *); const char *text; } lies[] = {
         { covers_nothing, "device 'fake' made a wrong plan: it covers an op that does not exist" },
-        { reads_unwritten, "device 'fake' made a wrong plan: a stage reads side value 9, which no stage writes" },
+        { reads_unwritten,
+          "device 'fake' made a wrong plan: a stage reads side value 9, which no stage writes" },
         { writes_twice, "device 'fake' made a wrong plan: two stages write value 5 (map)" },
         { waits_for_itself, "device 'fake' made a wrong plan: its stages wait for each other in a circle" },
         { writes_weights, "device 'fake' made a wrong plan: a stage writes 'w', which no op of it does" },
         { assigns_twice, "device 'fake' made a wrong plan: two stages do assign of 's'" },
         { resizes_weights, "device 'fake' made a wrong plan: it resizes a value that is not in the slab" },
-        { reads_its_own, "device 'fake' made a wrong plan: a stage reads value 5 (map), which it writes itself" },
+        { reads_its_own,
+          "device 'fake' made a wrong plan: a stage reads value 5 (map), which it writes itself" },
         { gives_up, "device 'fake' cannot plan this step: no such trick" },
     };
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
@@ -381,8 +410,10 @@ Test(plan, a_missing_op_is_told_at_its_layer)
     sx_graph *g = new_graph(true, 4);
     const sx_t x = batch_of(g, "x", SX_SHAPE(6, 6, 1));
     const sx_conf conf = { .kind = SX_CONF_GROUP, .file = "m.cfg", .line = 7 };
-    sx_graph_enter(g, &(sx_layer_context){ .path = "blocks.0.conv", .conf = &conf, .type = "conv2d", .inputs = 1, .in = &x, .training = true, .lr_scale = 1 });
-    const sx_t out = sx_conv2d(g, x, sx_weight(g, "kernel", SX_SHAPE(2, 3, 3, 1), "zeros"), &(sx_window){ .size = { 3, 3 } });
+    sx_graph_enter(g, &(sx_layer_context){ .path = "blocks.0.conv", .conf = &conf, .type = "conv2d",
+                                           .inputs = 1, .in = &x, .training = true, .lr_scale = 1 });
+    const sx_t out = sx_conv2d(g, x, sx_weight(g, "kernel", SX_SHAPE(2, 3, 3, 1), "zeros"),
+                               &(sx_window){ .size = { 3, 3 } });
     sx_graph_leave(g, NULL, NULL, x, out);
     long n;
     sx_t *w, *d;

@@ -10,16 +10,23 @@ Test(shape, convolution)
     SHAPE_IS(sx_conv2d(g, x, w, &(sx_window){ .size = { 3, 2 } }), "*3x5x4x4");
     SHAPE_IS(sx_conv2d(g, x, w, &(sx_window){ .stride = { 2, 3 }, .pad = { 1, 0, 1, 1 } }), "*3x4x2x4");
     SHAPE_IS(sx_conv2d(g, x, w, &(sx_window){ .dilation = { 3, 4 } }), "*3x1x1x4");
-    const sx_t grouped = sx_weight(g, "g", SX_SHAPE(4, 1, 1, 3), "zeros"), depth = sx_weight(g, "d", SX_SHAPE(6, 3, 3, 1), "zeros");
+    const sx_t grouped = sx_weight(g, "g", SX_SHAPE(4, 1, 1, 3), "zeros"), depth = sx_weight(g, "d",
+            SX_SHAPE(6, 3, 3, 1), "zeros");
     SHAPE_IS(sx_conv2d(g, x, grouped, &(sx_window){ .groups = 2 }), "*3x7x5x4");
     SHAPE_IS(sx_conv2d(g, x, depth, &(sx_window){ .groups = 6 }), "*3x5x3x6");
-    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .dilation = { 4, 1 } }), "window 3x2 does not fit the 7x5 input");
-    REFUSED(sx_conv2d(g, x, grouped, &(sx_window){ .groups = 1 }), "kernel is for 3 channels a group, the input has 6");
-    REFUSED(sx_conv2d(g, x, depth, &(sx_window){ .groups = 4 }), "cannot divide 6 channels and 6 filters into 4 groups");
-    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .size = { 9, 9 } }), "kernel does not have the window's size 9x9");
-    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .stride = { -1, 1 } }), "has a window with an impossible size, stride, dilation or padding");
+    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .dilation = { 4, 1 } }),
+            "window 3x2 does not fit the 7x5 input");
+    REFUSED(sx_conv2d(g, x, grouped, &(sx_window){ .groups = 1 }),
+            "kernel is for 3 channels a group, the input has 6");
+    REFUSED(sx_conv2d(g, x, depth, &(sx_window){ .groups = 4 }),
+            "cannot divide 6 channels and 6 filters into 4 groups");
+    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .size = { 9, 9 } }),
+            "kernel does not have the window's size 9x9");
+    REFUSED(sx_conv2d(g, x, w, &(sx_window){ .stride = { -1, 1 } }),
+            "has a window with an impossible size, stride, dilation or padding");
     const sx_t flat = batch_of(g, "flat", SX_SHAPE(9));
-    REFUSED(sx_conv2d(g, flat, w, &(sx_window){ .size = { 3, 2 } }), "wants an image (height, width, channels), not [9]");
+    REFUSED(sx_conv2d(g, flat, w, &(sx_window){ .size = { 3, 2 } }),
+            "wants an image (height, width, channels), not [9]");
 }
 
 Test(shape, pooling_and_resizing)
@@ -28,9 +35,12 @@ Test(shape, pooling_and_resizing)
     const sx_t x = batch_of(g, "x", SX_SHAPE(7, 1, 5));
     SHAPE_IS(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 1 }, .stride = { 2, 2 } }), "*2x3x1x5");
     SHAPE_IS(sx_pool2d(g, x, SX_POOL_MEAN, &(sx_window){ .size = { 7, 1 } }), "*2x1x1x5");
-    SHAPE_IS(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 2 }, .stride = { 2, 2 }, .pad = { 0, 0, 1, 1 } }), "*2x4x1x5");
-    REFUSED(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 2 } }), "window 2x2 does not fit the 7x1 input");
-    REFUSED(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 1 }, .pad = { 2, 0, 0, 0 } }), "pads by a whole window or more");
+    SHAPE_IS(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 2 }, .stride = { 2, 2 },
+                                                        .pad = { 0, 0, 1, 1 } }), "*2x4x1x5");
+    REFUSED(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 2 } }),
+            "window 2x2 does not fit the 7x1 input");
+    REFUSED(sx_pool2d(g, x, SX_POOL_MAX, &(sx_window){ .size = { 2, 1 }, .pad = { 2, 0, 0, 0 } }),
+            "pads by a whole window or more");
     SHAPE_IS(sx_resize(g, x, 3, 9, false), "*2x3x9x5");
     REFUSED(sx_resize(g, x, 0, 9, false), "makes an image of 0x9");
     SHAPE_IS(sx_resize(g, x, 4, 4, true), "*2x4x4x5");
@@ -63,7 +73,8 @@ Test(shape, bookkeeping)
 Test(shape, broadcasting_keeps_rows_apart)
 {
     sx_graph *g = new_graph(true, 4);
-    const sx_t x = batch_of(g, "x", SX_SHAPE(3, 4)), v = batch_of(g, "v", SX_SHAPE(4)), rows = batch_of(g, "rows", (const long[]){ 0 });
+    const sx_t x = batch_of(g, "x", SX_SHAPE(3, 4)), v = batch_of(g, "v", SX_SHAPE(4)),
+        rows = batch_of(g, "rows", (const long[]){ 0 });
     SHAPE_IS(sx_add(g, x, sx_weight(g, "b", SX_SHAPE(4), "zeros")), "*4x3x4");
     SHAPE_IS(sx_mul(g, sx_weight(g, "c", SX_SHAPE(3, 1), "ones"), x), "*4x3x4");
     SHAPE_IS(sx_mul(g, x, sx_constant(g, 1, SX_SHAPE(4, 1, 1))), "*4x3x4");
@@ -76,7 +87,8 @@ Test(shape, broadcasting_keeps_rows_apart)
 Test(shape, algebra_and_losses)
 {
     sx_graph *g = new_graph(true, 4);
-    const sx_t x = batch_of(g, "x", SX_SHAPE(6)), w = sx_weight(g, "w", SX_SHAPE(3, 6), "zeros"), labels = labels_of(g);
+    const sx_t x = batch_of(g, "x", SX_SHAPE(6)), w = sx_weight(g, "w", SX_SHAPE(3, 6), "zeros"),
+        labels = labels_of(g);
     const sx_t y = sx_matmul(g, x, w, SX_TRANS_B), im = batch_of(g, "im", SX_SHAPE(2, 3, 6));
     SHAPE_IS(y, "*4x3");
     SHAPE_IS(sx_matmul(g, x, y, SX_TRANS_A), "6x3");
@@ -101,7 +113,8 @@ Test(shape, of_the_step)
 {
     sx_graph *g = new_graph(true, 4);
     const sx_t order = sx_graph_bound(g, SX_ROLE_INPUT, "order", SX_I32, (const long[]){ 13, 0 }, false);
-    const sx_t data = sx_graph_bound(g, SX_ROLE_INPUT, "data", SX_U8, (const long[]){ 13, 5, 5, 1, 0 }, false);
+    const sx_t data = sx_graph_bound(g, SX_ROLE_INPUT, "data", SX_U8, (const long[]){ 13, 5, 5, 1, 0 },
+                                     false);
     const sx_t all = sx_graph_bound(g, SX_ROLE_INPUT, "all", SX_I32, (const long[]){ 13, 0 }, false);
     const sx_t log = sx_graph_bound(g, SX_ROLE_RESULT, "log", SX_F32, (const long[]){ 12, 0 }, false);
     const sx_batch b = { 4, 3 };
@@ -116,9 +129,11 @@ Test(shape, of_the_step)
     SHAPE_IS(loss, "*4x1");
     const sx_t each = sx_xent(g, sx_reshape(g, x, SX_SHAPE(-1)), y);
     cr_expect_eq(sx_graph_op(g, SX_OP_PUT, 3, (sx_t[]){ log, each, g->step }, &b, sizeof b).id, log.id);
-    REFUSED(sx_graph_op(g, SX_OP_PUT, 3, (sx_t[]){ log, loss, g->step }, &b, sizeof b), "puts [1] into a log of [12]");
+    REFUSED(sx_graph_op(g, SX_OP_PUT, 3, (sx_t[]){ log, loss, g->step }, &b, sizeof b),
+            "puts [1] into a log of [12]");
     const sx_batch far = { 4, 4 };
-    REFUSED(sx_graph_op(g, SX_OP_ROWS, 2, (sx_t[]){ order, g->step }, &far, sizeof far), "takes more rows than there are");
+    REFUSED(sx_graph_op(g, SX_OP_ROWS, 2, (sx_t[]){ order, g->step }, &far, sizeof far),
+            "takes more rows than there are");
     REFUSED(sx_graph_op(g, SX_OP_SOFTMAX, 1, &y, NULL, 0), "gives whole numbers to softmax");
     SHAPE_IS(sx_add(g, y, y), "*4");             /* labels become numbers where a layer computes with them */
 }
@@ -128,9 +143,12 @@ Test(shape, nothing_overflows)
     sx_graph *g = new_graph(true, 1L << 20);
     const sx_t x = batch_of(g, "x", SX_SHAPE(1024));
     REFUSED(sx_weight(g, "w", SX_SHAPE(1L << 40, 2), "zeros"), "makes a tensor of more than 2^40 elements");
-    REFUSED(sx_weight(g, "v", SX_SHAPE(1L << 62, 1L << 62, 1L << 62), "zeros"), "makes a tensor of more than 2^40 elements");
-    REFUSED(sx_pad(g, x, (const long[]){ 0, INT64_MAX }, (const long[]){ 0, 0 }, 0), "pads to more than 2^40 elements");
-    REFUSED(sx_resize(g, sx_reshape(g, x, SX_SHAPE(32, 32, 1)), 1L << 30, 1L << 30, false), "makes a tensor of more than 2^40 elements");
+    REFUSED(sx_weight(g, "v", SX_SHAPE(1L << 62, 1L << 62, 1L << 62), "zeros"),
+            "makes a tensor of more than 2^40 elements");
+    REFUSED(sx_pad(g, x, (const long[]){ 0, INT64_MAX }, (const long[]){ 0, 0 }, 0),
+            "pads to more than 2^40 elements");
+    REFUSED(sx_resize(g, sx_reshape(g, x, SX_SHAPE(32, 32, 1)), 1L << 30, 1L << 30, false),
+            "makes a tensor of more than 2^40 elements");
     const long nine[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 0 };
     REFUSED(sx_reshape(g, x, nine), "asks for more than 8 axes");
 }

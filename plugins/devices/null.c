@@ -1,5 +1,5 @@
-/* null: a device that computes nothing. Shapes, plans, memory and whole searches are tested on it without arithmetic;
- * what is read from it is zero. */
+/* null: a device that computes nothing; what is read from it is zero.
+ * Shapes, plans, memory and whole searches are tested on it without arithmetic. */
 #include <strix/device.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static int info(sx_dev *dev, sx_dev_info *i)
     i->memory = (size_t)1 << 40;
     i->units = 1;
     i->dtypes = 1u << SX_F32 | 1u << SX_BF16 | 1u << SX_F16 | 1u << SX_I32 | 1u << SX_U8;
-    i->repeatable = i->idle = true;
+    i->repeatable = true;
     return 0;
 }
 
@@ -52,7 +52,10 @@ static int queue(sx_dev *dev, int threads, sx_queue **q)
 }
 static void queue_free(sx_queue *q) { free(q); }
 
-static int inside(const sx_buf *b, size_t at, size_t bytes) { return at <= b->bytes && bytes <= b->bytes - at ? 0 : SX_E_DEVICE; }
+static int inside(const sx_buf *b, size_t at, size_t bytes)
+{
+    return at <= b->bytes && bytes <= b->bytes - at ? 0 : SX_E_DEVICE;
+}
 
 static int write_buf(sx_queue *q, sx_buf *to, size_t at, const void *from, size_t bytes)
 {
@@ -69,7 +72,11 @@ static int read_buf(sx_queue *q, const sx_buf *from, size_t at, void *to, size_t
 
 static int sync_queue(sx_queue *q) { (void)q; return 0; }
 
-static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op) { (void)dev, (void)p, (void)op; return true; }
+static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
+{
+    (void)dev, (void)p, (void)op;
+    return true;
+}
 
 static int compile(sx_dev *dev, const sx_plan *p, sx_exe **x)
 {
@@ -87,8 +94,10 @@ static int run(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned time
 
 static const char *last_error(void) { return "out of bounds or out of memory"; }
 
-SX_DEFINE(SX_KIND_DEVICE, sx_device, null, SX_NO_PARAMS, sx_no_params, .doc = "computes nothing; for tests of plans and searches",
-          .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc, .free = free_buf, .queue = queue,
-          .queue_free = queue_free, .write = write_buf, .read = read_buf, .sync = sync_queue, .supports = supports,
-          .compile = compile, .exe_free = exe_free, .run = run, .last_error = last_error);
+SX_DEFINE(SX_KIND_DEVICE, sx_device, null, SX_NO_PARAMS, sx_no_params,
+          .doc = "computes nothing; for tests of plans and searches",
+          .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc,
+          .free = free_buf, .queue = queue, .queue_free = queue_free, .write = write_buf,
+          .read = read_buf, .sync = sync_queue, .supports = supports, .compile = compile,
+          .exe_free = exe_free, .run = run, .last_error = last_error);
 SX_PLUGIN("null", "1.0", "MIT", SX_ITEM(null));
