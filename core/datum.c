@@ -16,12 +16,12 @@ double sx_datum_real(const sx_datum *v)
     return NAN;
 }
 
-static bool is_number(const sx_datum *v) { return v->kind == SX_DATUM_INT || v->kind == SX_DATUM_REAL; }
+bool sx_datum_is_number(const sx_datum *v) { return v->kind == SX_DATUM_INT || v->kind == SX_DATUM_REAL; }
 
 bool sx_datum_equal(const sx_datum *a, const sx_datum *b)
 {
     if (a->kind == SX_DATUM_INT && b->kind == SX_DATUM_INT) return a->i == b->i;
-    if (is_number(a) && is_number(b)) return sx_datum_real(a) == sx_datum_real(b);
+    if (sx_datum_is_number(a) && sx_datum_is_number(b)) return sx_datum_real(a) == sx_datum_real(b);
     if (a->kind != b->kind) return false;
     if (a->kind == SX_DATUM_BOOL) return a->b == b->b;
     if (a->kind == SX_DATUM_TEXT) return !strcmp(a->s, b->s);

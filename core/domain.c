@@ -76,13 +76,11 @@ static const sx_datum *named_value(const inverse *v, const char *name)
     return NULL;
 }
 
-static bool is_number(const sx_datum *v) { return v->kind == SX_DATUM_INT || v->kind == SX_DATUM_REAL; }
-
 static bool near(double x, double y, double unit) { return fabs(x - y) <= 1e-8 * unit || x == y; }
 
 static bool same(const sx_datum *x, const sx_datum *y)
 {
-    if (is_number(x) && is_number(y)) return near(sx_datum_real(x), sx_datum_real(y), fabs(sx_datum_real(x)) * 1e-4);
+    if (sx_datum_is_number(x) && sx_datum_is_number(y)) return near(sx_datum_real(x), sx_datum_real(y), fabs(sx_datum_real(x)) * 1e-4);
     return sx_datum_equal(x, y);
 }
 
@@ -100,7 +98,7 @@ static bool coordinate(const inverse *v, const sx_var *var, const sx_datum *valu
         return false;
     }
     const double r = sx_datum_real(value);
-    if (!is_number(value) || !isfinite(r)) return false;
+    if (!sx_datum_is_number(value) || !isfinite(r)) return false;
     *x = sx_axis_snap(axis, r);
     return near(*x, r, axis->step > 0 ? axis->step : fabs(r) * 1e-4);
 }

@@ -221,7 +221,7 @@ static void element(parser *p, const char *at, const sx_datum *index, sx_datum *
     if (p->rc || p->skip) return;
     if (out->kind != SX_DATUM_LIST) { fail(p, at, "only a list has elements, not %s", sx_datum_kind_text(out)); return; }
     const double i = sx_datum_real(index);
-    if ((index->kind != SX_DATUM_INT && index->kind != SX_DATUM_REAL) || i != floor(i)) { fail(p, at, "the number of an element is an integer"); return; }
+    if (!sx_datum_is_number(index) || i != floor(i)) { fail(p, at, "the number of an element is an integer"); return; }
     if (!(i >= 0 && i < (double)out->n)) {
         fail(p, at, "element %s of a list of %ld", sx_datum_text(p->w->a, index), out->n);
         return;

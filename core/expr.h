@@ -40,6 +40,7 @@ int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where wh
 int sx_conf_datum(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out, sx_diags *d);
 /* The same without the check: the value as it is read when that kind is wanted, for callers with better words of their own. */
 int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out, sx_diags *d);
+bool sx_datum_is_number(const sx_datum *v);
 bool sx_datum_equal(const sx_datum *a, const sx_datum *b);
 double sx_datum_real(const sx_datum *v);         /* of int, real, bool; NaN otherwise */
 const char *sx_datum_text(sx_arena *a, const sx_datum *v);           /* as a person reads it: 3, 0.001, relu, [1, 2] */

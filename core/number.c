@@ -5,8 +5,6 @@
 #include "eval.h"
 
 static sx_datum of_int(int64_t i) { return (sx_datum){ .kind = SX_DATUM_INT, .i = i }; }
-static bool is_number(const sx_datum *v) { return v->kind == SX_DATUM_INT || v->kind == SX_DATUM_REAL; }
-
 static const char overflow[] = "integer overflow", by_zero[] = "division by zero";
 
 const char *sx_datum_kind_text(const sx_datum *v)
@@ -17,7 +15,7 @@ const char *sx_datum_kind_text(const sx_datum *v)
 
 static const char *no_number(sx_arena *a, const char *what, const sx_datum *v)
 {
-    return is_number(v) ? NULL : sx_format(a, "%s takes numbers, not %s", what, sx_datum_kind_text(v));
+    return sx_datum_is_number(v) ? NULL : sx_format(a, "%s takes numbers, not %s", what, sx_datum_kind_text(v));
 }
 
 static const char *real(double r, sx_datum *out)
