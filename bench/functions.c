@@ -1,5 +1,6 @@
 /* functions.c: branin, hart6, rosen5, conv_a, vgg_a as tests/data/hpo-bench-points.json pins them.
- * The last two are closed forms with what makes such studies hard: cliffs, ripples, moving optima, conditions. */
+ * The last two are closed forms with what makes such studies hard: cliffs, ripples, moving optima,
+ * conditions. */
 #include "functions.h"
 
 static const double PI = 3.14159265358979323846;
@@ -13,10 +14,13 @@ static double branin(const double *x)
 static double hart6(const double *x)
 {
     static const double c[4] = { 1, 1.2, 3, 3.2 };
-    static const double a[4][6] = { { 10, 3, 17, 3.5, 1.7, 8 }, { .05, 10, 17, .1, 8, 14 }, { 3, 3.5, 1.7, 10, 17, 8 },
+    static const double a[4][6] = { { 10, 3, 17, 3.5, 1.7, 8 }, { .05, 10, 17, .1, 8, 14 },
+                                    { 3, 3.5, 1.7, 10, 17, 8 },
                                     { 17, 8, .05, 10, .1, 14 } };
-    static const double p[4][6] = { { 1312, 1696, 5569, 124, 8283, 5886 }, { 2329, 4135, 8307, 3736, 1004, 9991 },
-                                    { 2348, 1451, 3522, 2883, 3047, 6650 }, { 4047, 8828, 8732, 5743, 1091, 381 } };
+    static const double p[4][6] = { { 1312, 1696, 5569, 124, 8283, 5886 },
+                                    { 2329, 4135, 8307, 3736, 1004, 9991 },
+                                    { 2348, 1451, 3522, 2883, 3047, 6650 },
+                                    { 4047, 8828, 8732, 5743, 1091, 381 } };
     double sum = 0;
     for (int i = 0; i < 4; i++) {
         double far = 0;
@@ -36,22 +40,26 @@ static double rosen5(const double *x)
     return sum;
 }
 
-/* The names are those of docs/results-search.md; per optimizer: adam, adamax, nadam, rmsprop; per activation: relu, selu, tanh. */
+/* The names are those of docs/results-search.md; per optimizer: adam, adamax, nadam, rmsprop; per activation:
+ * relu, selu, tanh. */
 typedef struct {
-    double best, floor, c_opt[4], k_batch, k_depth, depth0, c_act[3], low, high, cliff_opt[4], cliff_act[3], cliff_k;
-    double nb_c, nb_w, bs_c[3], bs_w, deep0, deep[3], fc_c, fc_w, fc_nb, p0, p_v, p_f, p_act[3], p_w, b_c, b_w, b_opt[4];
+    double best, floor, c_opt[4], k_batch, k_depth, depth0, c_act[3], low, high;
+    double cliff_opt[4], cliff_act[3], cliff_k, nb_c, nb_w, bs_c[3], bs_w, deep0, deep[3], fc_c, fc_w, fc_nb;
+    double p0, p_v, p_f, p_act[3], p_w, b_c, b_w, b_opt[4];
     double act[3], opt[4], w_w, w_c, selu_drop, branch[3], ripple, phase[9];
 } surface;
 
 static const surface conv = {
     0.936, 0.1, { -3.15, -2.75, -3.25, -3.45 }, 0.15, -0.035, 8, { 0, -0.15, 0.1 }, 0.014, 0.03,
-    { 1.0, 1.3, 0.95, 0.7 }, { 0, -0.1, 0.2 }, 9, 5, 0.0045, { 2, 2.4, 1.4 }, 0.006, 8, { 0.0015, 0.0006, 0.004 },
+    { 1.0, 1.3, 0.95, 0.7 }, { 0, -0.1, 0.2 }, 9, 5, 0.0045, { 2, 2.4, 1.4 }, 0.006, 8,
+    { 0.0015, 0.0006, 0.004 },
     2, 0.003, -0.2, 0.12, 0.08, 0.05, { 0, -0.08, 0.03 }, 0.18, 5, 0.002, { 0, 0.0005, 0, 0.0015 },
     { 0, 0.004, 0.012 }, { 0, 0.0015, 0.001, 0.005 }, 0.003, 0.9, 0.06, { 0, 0, 0 }, 0.0025,
     { 7, 1.3, 2.1, 0.7, 11, 0.9, 1.7, 0.6, 1.9 } };
 static const surface vgg = {
     0.928, 0.1, { -3.3, -2.9, -3.4, -3.6 }, 0.12, -0.05, 4, { 0, -0.1, 0.15 }, 0.01, 0.024,
-    { 0.9, 1.2, 0.85, 0.65 }, { 0, -0.15, 0.2 }, 8, 1.3, 0.004, { 1.6, 2.1, 1.2 }, 0.005, 4, { 0.002, 0.001, 0.0045 },
+    { 0.9, 1.2, 0.85, 0.65 }, { 0, -0.15, 0.2 }, 8, 1.3, 0.004, { 1.6, 2.1, 1.2 }, 0.005, 4,
+    { 0.002, 0.001, 0.0045 },
     2.4, 0.0028, -0.6, 0.2, 0.06, 0.04, { 0, -0.1, 0.02 }, 0.15, 5, 0.0016, { 0, 0.0004, 0.0002, 0.0016 },
     { 0, 0.003, 0.01 }, { 0.0005, 0, 0.0008, 0.004 }, 0.0026, 1.1, 0.05, { 0.003, 0, 0.0015 }, 0.0022,
     { 6, 1.7, 1.1, 0.9, 13, 1.2, 0.8, 0.5, 2.3 } };
@@ -60,9 +68,11 @@ double function_accuracy(bool is_vgg, int branch, const double v[SIZE + 1])
 {
     const surface *s = is_vgg ? &vgg : &conv;
     const int a = (int)v[ACTIVATION], o = (int)v[OPTIMIZER];
-    const double u = log10(v[RATE]), b = log2(v[BATCH]), w = log2(v[WIDTH] / 512), nb = v[BLOCKS], bs = v[SIZE];
+    const double u = log10(v[RATE]), b = log2(v[BATCH]), w = log2(v[WIDTH] / 512), nb = v[BLOCKS],
+        bs = v[SIZE];
     const double f = v[LAYERS], p = v[DROPOUT], depth = nb * bs + f;
-    const double d = u - (s->c_opt[o] + s->k_batch * (b - 5) + s->k_depth * (depth - s->depth0) + s->c_act[a]);
+    const double d =
+        u - (s->c_opt[o] + s->k_batch * (b - 5) + s->k_depth * (depth - s->depth0) + s->c_act[a]);
     double pen = (d < 0 ? s->low : s->high) * d * d;
     if (nb > 0) pen += s->bs_w * (bs - s->bs_c[a]) * (bs - s->bs_c[a]);
     pen += s->nb_w * (nb - s->nb_c) * (nb - s->nb_c);
@@ -76,7 +86,8 @@ double function_accuracy(bool is_vgg, int branch, const double v[SIZE + 1])
     if (a == 1 && p > 0.25) pen += s->selu_drop * (p - 0.25);
     pen += s->b_w * (b - s->b_c) * (b - s->b_c) + s->b_opt[o] * (b - 4);
     pen += s->act[a] + s->opt[o];
-    pen += s->ripple * sin(s->phase[0] * u + s->phase[1] * nb + s->phase[2] * bs + s->phase[3] * f + s->phase[4] * p
+    pen += s->ripple * sin(s->phase[0] * u + s->phase[1] * nb + s->phase[2] * bs + s->phase[3] * f
+                           + s->phase[4] * p
                            + s->phase[5] * a + s->phase[6] * o + s->phase[7] * b + s->phase[8] * w);
     const double z = s->cliff_k * (d - (s->cliff_opt[o] + s->cliff_act[a])), ok = 1 / (1 + exp(z));
     return s->floor + (s->best - pen - s->floor) * ok;
@@ -95,7 +106,8 @@ static double conv_a(const double *x)
     return -(acc * acc);
 }
 
-/* vgg_a: the same up to the optimizer, then the branch, then block_size of branch 1 and num_blocks of branch 2. */
+/* vgg_a: the same up to the optimizer, then the branch, then block_size of branch 1 and num_blocks of branch
+ * 2. */
 static double vgg_a(const double *x)
 {
     double v[SIZE + 1];
@@ -116,15 +128,19 @@ static double vgg_a(const double *x)
 AXIS x0 = REAL("x0", -5, 10), x1 = REAL("x1", 0, 15), unit = REAL("x", 0, 1), wide = REAL("x", -2.048, 2.048);
 AXIS rate = { .name = "learning_rate", .kind = SX_AXIS_REAL, .log = true, .low = 1e-4, .high = 1 };
 AXIS batch = CHOICE("batch_size", 3, batches), width = CHOICE("fcl_layer_size", 4, widths);
-AXIS activation = CHOICE("activation", 3, NULL), optimizer = CHOICE("optimizer", 4, NULL), branch = CHOICE("conv", 3, NULL);
-AXIS layers = { GRID("fcl_num_layers", 1, 4, 1), .whole = true }, dropout = { GRID("fcl_dropout_rate", 0.05, 0.5, 0.05) };
-AXIS blocks = { GRID("num_blocks", 2, 6, 1), .whole = true }, size = { GRID("block_size", 1, 3, 1), .whole = true };
+AXIS activation = CHOICE("activation", 3, NULL), optimizer = CHOICE("optimizer", 4, NULL),
+    branch = CHOICE("conv", 3, NULL);
+AXIS layers = { GRID("fcl_num_layers", 1, 4, 1), .whole = true };
+AXIS dropout = { GRID("fcl_dropout_rate", 0.05, 0.5, 0.05) };
+AXIS blocks = { GRID("num_blocks", 2, 6, 1), .whole = true };
+AXIS size = { GRID("block_size", 1, 3, 1), .whole = true };
 static const double one = 1, two = 2;
 static const sx_when in_one = { 7, 1, &one }, in_two = { 7, 1, &two };
 AXIS size_1 = { GRID("block_size@1", 1, 3, 1), .whole = true, .whens = 1, .when = &in_one };
 AXIS blocks_2 = { GRID("num_blocks@2", 2, 3, 1), .whole = true, .whens = 1, .when = &in_two };
 
-#define SPACE(...) { (int)(sizeof (const sx_axis *[]){ __VA_ARGS__ } / sizeof(sx_axis *)), 1, 0, (const sx_axis *const[]){ __VA_ARGS__ } }
+#define SPACE(...) { (int)(sizeof (const sx_axis *[]){ __VA_ARGS__ } / sizeof(sx_axis *)), 1, 0, \
+                     (const sx_axis *const[]){ __VA_ARGS__ } }
 #define COMMON &batch, &rate, &layers, &width, &dropout, &activation, &optimizer
 static const function all[] = {
     { "branin", SPACE(&x0, &x1), 0.39788735772973816, branin },

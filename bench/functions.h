@@ -1,5 +1,6 @@
 /* functions.h: five functions to search, with spaces, optima and the peers' figures (docs/results-search.md).
- * conv_a and vgg_a stand for the ConvStrix and VGGStrix studies: same spaces, same cliffs, microseconds a trial. */
+ * conv_a and vgg_a stand for the ConvStrix and VGGStrix studies: same spaces, same cliffs, microseconds a
+ * trial. */
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H
 #include <strix/plugin.h>
@@ -11,7 +12,8 @@ typedef struct {
     double (*loss)(const double *x);             /* x: a legal point of the space */
 } function;
 extern const function *const functions[];        /* NULL-terminated */
-/* conv_a and vgg_a by name instead of by axis; branch and what it fixes included. Order of a point: see functions.c. */
+/* conv_a and vgg_a by name instead of by axis; branch and what it fixes included. Order of a point: see
+ * functions.c. */
 enum { BATCH, RATE, LAYERS, WIDTH, DROPOUT, ACTIVATION, OPTIMIZER, BLOCKS, SIZE };
-double function_accuracy(bool vgg, int branch, const double v[SIZE + 1]);        /* v: values, not option numbers */
+double function_accuracy(bool vgg, int branch, const double v[SIZE + 1]); /* v: values, not option numbers */
 #endif

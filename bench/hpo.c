@@ -1,5 +1,6 @@
-/* hpo.c: regret of samplers on five functions, and time per suggestion: `bench/hpo [options] SAMPLER [SETTING]...`.
- * Everything in one process and memory, so it measures the sampler; the peers' figures are in docs/results-search.md. */
+/* hpo.c: regret of samplers on five functions, and time per suggestion: `bench/hpo [options] SAMPLER
+ * [SETTING]...`. Everything in one process and memory, so it measures the sampler; the peers' figures are in
+ * docs/results-search.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,11 @@
 #include "trials.h"
 
 enum { MOST = 100000 };
-typedef struct { sx_arena *arena; const sx_sampler *sampler; const void *params; long trials, seeds, jobs; } wanted;
+typedef struct {
+    sx_arena *arena;
+    const sx_sampler *sampler; const void *params;
+    long trials, seeds, jobs;
+} wanted;
 
 static int ascending(const void *a, const void *b)
 {
@@ -17,8 +22,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median and quartiles of the regret over seeds, and microseconds per suggestion. With several jobs the oldest trial
- * ends when all of them are busy. */
+/* Median and quartiles of the regret over seeds, and microseconds per suggestion. With several jobs the
+ * oldest trial ends when all of them are busy. */
 static void measure(const wanted *w, const function *f)
 {
     double *regret = sx_alloc_array(w->arena, (size_t)w->seeds, sizeof *regret), asked = 0;
@@ -37,7 +42,8 @@ static void measure(const wanted *w, const function *f)
         trials_close(&t);
     }
     qsort(regret, (size_t)n, sizeof *regret, ascending);
-    printf("%-8s %6ld %12.5g [%.5g, %.5g] %10.1f us\n", f->name, w->trials, 0.5 * (regret[(n - 1) / 2] + regret[n / 2]),
+    printf("%-8s %6ld %12.5g [%.5g, %.5g] %10.1f us\n", f->name, w->trials,
+           0.5 * (regret[(n - 1) / 2] + regret[n / 2]),
            regret[n / 4], regret[(3 * n - 1) / 4], 1e6 * asked / (double)(n * w->trials));
 }
 
@@ -66,8 +72,10 @@ static void speed(const wanted *w, const function *f, long n)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
-                    "  -n: time of one suggestion behind that many trials instead of regret\n");
+    fprintf(stderr,
+            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-n HISTORY] "
+            "SAMPLER [SETTING=VALUE]...\n"
+            "  -n: time of one suggestion behind that many trials instead of regret\n");
     return 2;
 }
 
@@ -84,7 +92,8 @@ int main(int argc, char **argv)
         else if (argv[i][1] == 'f') only = argv[i + 1];
         else return usage();
     }
-    if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || history < 0 || count > MOST || seeds > MOST || history > MOST) return usage();
+    if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || history < 0 || count > MOST || seeds > MOST
+        || history > MOST) return usage();
     sx_arena *a = sx_arena_open(NULL);
     sx_diags d;
     sx_diags_init(&d, a);

@@ -1,25 +1,32 @@
-/* conform_search.c: what any sampler and any pruner must do: legal points, the same answer to the same question.
- * Nothing is trained: objectives are small formulas, studies live in memory. */
+/* conform_search.c: what any sampler and any pruner must do: legal points, the same answer to the same
+ * question. Nothing is trained: objectives are small formulas, studies live in memory. */
 #include "conform.h"
 #include "trials.h"
 
-/* One space with everything in it: a branch with children of its own, log, grid, hyperopt's kinds, weights, a normal axis. */
+/* One space with everything in it: a branch with children of its own, log, grid, hyperopt's kinds, weights, a
+ * normal axis. */
 static const double zero = 0, one = 1, share[] = { 0.5, 0.3, 0.2 };
 static const sx_when in_zero = { 0, 1, &zero }, in_one = { 0, 1, &one };
 static const sx_axis branch = { .name = "branch", .kind = SX_AXIS_CHOICE, .high = 2, .weight = share };
 static const sx_axis rate = { .name = "rate", .kind = SX_AXIS_REAL, .low = 1e-4, .high = 1, .log = true };
-static const sx_axis plain = { .name = "plain", .kind = SX_AXIS_REAL, .low = -2, .high = 3, .whens = 1, .when = &in_zero };
-static const sx_axis whole = { .name = "whole", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1, .whole = true, .whens = 1, .when = &in_one };
-static const sx_axis log_whole = { .name = "log_whole", .kind = SX_AXIS_REAL, .low = 1, .high = 512, .step = 1, .whole = true, .log = true };
-static const sx_axis q = { .name = "q", .kind = SX_AXIS_REAL, .low = 1, .high = 16, .step = 2, .round = true };
+static const sx_axis plain = { .name = "plain", .kind = SX_AXIS_REAL, .low = -2, .high = 3, .whens = 1,
+                               .when = &in_zero };
+static const sx_axis whole = { .name = "whole", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1,
+                               .whole = true, .whens = 1, .when = &in_one };
+static const sx_axis log_whole = { .name = "log_whole", .kind = SX_AXIS_REAL, .low = 1, .high = 512,
+                                   .step = 1, .whole = true, .log = true };
+static const sx_axis q = { .name = "q", .kind = SX_AXIS_REAL, .low = 1, .high = 16, .step = 2,
+                           .round = true };
 static const sx_axis normal = { .name = "normal", .kind = SX_AXIS_NORMAL, .mu = 1, .sigma = 2 };
-static const sx_axis log_normal = { .name = "log_normal", .kind = SX_AXIS_NORMAL, .mu = 0, .sigma = 1, .log = true, .step = 0.5, .round = true };
+static const sx_axis log_normal = { .name = "log_normal", .kind = SX_AXIS_NORMAL, .mu = 0, .sigma = 1,
+                                    .log = true, .step = 0.5, .round = true };
 static const sx_axis single = { .name = "single", .kind = SX_AXIS_REAL, .low = 7, .high = 7, .step = 1 };
 static const sx_axis flag = { .name = "flag", .kind = SX_AXIS_CHOICE, .high = 1 };
-static const sx_axis *const all_axes[] = { &branch, &rate, &plain, &whole, &log_whole, &q, &normal, &log_normal, &single };
+static const sx_axis *const all_axes[] = { &branch, &rate, &plain, &whole, &log_whole, &q, &normal,
+                                           &log_normal, &single };
 static const sx_space everything = { 9, 1, 0, all_axes };
 static const sx_axis *const few_axes[] = { &branch, &flag, &single, &whole };
-static const sx_space few = { 4, 1, 0, few_axes };                /* branches 0 and 2: 2 points each; branch 1: 8 */
+static const sx_space few = { 4, 1, 0, few_axes }; /* branches 0 and 2: 2 points each; branch 1: 8 */
 enum { AXES = 9, POINTS = 12, TRIALS = 40 };
 
 static double loss(const sx_space *s, const double *x)
@@ -56,7 +63,8 @@ static int point(trials *t, double *x)
 /* Trials end in every way there is, and now and then one goes on running. */
 static void tell(trials *t, sx_trial *trial)
 {
-    static const sx_fate fates[] = { SX_DONE, SX_DONE, SX_PRUNED, SX_DONE, SX_FAILED, SX_DONE, SX_DONE, SX_RUNNING };
+    static const sx_fate fates[] = { SX_DONE, SX_DONE, SX_PRUNED, SX_DONE, SX_FAILED, SX_DONE, SX_DONE,
+                                     SX_RUNNING };
     static const long steps[] = { 1, 2, 3 };
     static const double curve[] = { 0.5, NAN, 0.25 };
     const sx_fate fate = fates[trial->number % 8];
@@ -65,7 +73,8 @@ static void tell(trials *t, sx_trial *trial)
     trials_tell(t, trial, fate, loss(t->space, trial->x));
 }
 
-/* A whole study; its points go to x. Returns how many came, -1 where one was not legal. renew: the cache is dropped halfway. */
+/* A whole study; its points go to x. Returns how many came, -1 where one was not legal. renew: the cache is
+ * dropped halfway. */
 static long play(conform *c, const sx_entry *e, const void *params, bool cached, bool renew, double x[][AXES])
 {
     const sx_sampler *s = (const sx_sampler *)e->item;
@@ -104,7 +113,8 @@ static void check_purity(conform *c, const sx_entry *e, const void *params)
     conform_check(c, same_play(a, b, n, m), "with a new cache halfway it gives the same points");
 }
 
-/* Does it find all points of a finite space, and say so not too early? One that repeats points is helped by the core. */
+/* Does it find all points of a finite space, and say so not too early? One that repeats points is helped by
+ * the core. */
 static void check_finite(conform *c, const sx_entry *e, const void *params)
 {
     trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &few, 5, true);
@@ -119,7 +129,8 @@ static void check_finite(conform *c, const sx_entry *e, const void *params)
         trials_tell(&t, trial, SX_DONE, loss(&few, x));
         sx_arena_close(a);
     }
-    conform_check(c, rc == 0 || (rc == 1 && fresh == POINTS), "a finite space is not called exhausted before it is");
+    conform_check(c, rc == 0 || (rc == 1 && fresh == POINTS),
+                  "a finite space is not called exhausted before it is");
     if (rc == 1) conform_check(c, t.all.n == POINTS, "it gives each of %d points once", POINTS);
     else conform_note(c, "repeats points: %ld of %d different ones in %ld trials", fresh, POINTS, t.all.n);
     trials_close(&t);
@@ -131,7 +142,8 @@ static void check_parallel(conform *c, const sx_entry *e, const void *params)
     trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &everything, 3, true);
     double x[AXES];
     int rc = 0;
-    for (int i = 0; i < 24 && !(rc = point(&t, x)); i++) trials_tell(&t, trials_add(&t, x), SX_DONE, loss(&everything, x));
+    for (int i = 0; i < 24 && !(rc = point(&t, x)); i++)
+        trials_tell(&t, trials_add(&t, x), SX_DONE, loss(&everything, x));
     const long from = t.all.n;
     for (int i = 0; i < 8 && !rc && !(rc = point(&t, x)); i++) trials_add(&t, x);
     bool distinct = rc == 0 || rc == 1;
@@ -145,7 +157,8 @@ static void check_parallel(conform *c, const sx_entry *e, const void *params)
 static void check_odd(conform *c, const sx_entry *e, const void *params)
 {
     static const struct { const char *name; sx_fate fate; double value; } odd[] = {
-        { "failed", SX_FAILED, 0 }, { "running", SX_RUNNING, 0 }, { "refused", SX_REFUSED, 0 }, { "equal", SX_DONE, 0 },
+        { "failed", SX_FAILED, 0 }, { "running", SX_RUNNING, 0 }, { "refused", SX_REFUSED, 0 },
+        { "equal", SX_DONE, 0 },
         { "infinite", SX_DONE, INFINITY }, { "not numbers", SX_DONE, NAN }, { "huge", SX_DONE, -1e308 } };
     for (size_t k = 0; k < sizeof odd / sizeof *odd; k++) {
         trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &everything, 9, true);
@@ -200,7 +213,8 @@ static sx_trial *curve_of(sx_arena *a, long number, sx_fate fate, double from)
     for (int i = 0; i < STEPS; i++) y[i] = from * (1 - 0.1 * i);
     *value = y[STEPS - 1];
     sx_trial *t = SX_NEW(a, sx_trial);
-    *t = (sx_trial){ .number = number, .fate = fate, .steps = STEPS, .step = step, .curve = y, .value = fate == SX_DONE ? value : NULL };
+    *t = (sx_trial){ .number = number, .fate = fate, .steps = STEPS, .step = step, .curve = y,
+                     .value = fate == SX_DONE ? value : NULL };
     return t;
 }
 
@@ -219,11 +233,14 @@ int conform_pruner(conform *c, const sx_entry *e)
     if (!conform_check(c, p->judge != NULL, "has judge")) return SX_E_PLUGIN;
     const sx_trial *others[OTHERS];
     for (long i = 0; i < OTHERS; i++)
-        others[i] = curve_of(c->arena, i, i == 3 ? SX_PRUNED : i == 4 ? SX_FAILED : SX_DONE, i == 5 ? NAN : 1 + (double)i);
+        others[i] = curve_of(c->arena, i, i == 3 ? SX_PRUNED : i == 4 ? SX_FAILED : SX_DONE,
+                             i == 5 ? NAN : 1 + (double)i);
     const sx_history none = { 0, 0, others }, many = { OTHERS, OTHERS, others };
-    sx_trial best = *curve_of(c->arena, OTHERS, SX_RUNNING, 0.1), worst = *curve_of(c->arena, OTHERS + 1, SX_RUNNING, 1000);
+    sx_trial best = *curve_of(c->arena, OTHERS, SX_RUNNING, 0.1),
+        worst = *curve_of(c->arena, OTHERS + 1, SX_RUNNING, 1000);
     best.steps = worst.steps = 1;
-    conform_check(c, judge(e, params, &none, &worst) == SX_GO, "the first report of the first trial stops nothing");
+    conform_check(c, judge(e, params, &none, &worst) == SX_GO,
+                  "the first report of the first trial stops nothing");
     bool went = true, pure = true, fine = true;
     for (best.steps = worst.steps = 1; best.steps <= STEPS; best.steps++, worst.steps++) {
         const sx_verdict v = judge(e, params, &many, &worst);
@@ -236,8 +253,11 @@ int conform_pruner(conform *c, const sx_entry *e)
     conform_check(c, fine, "verdicts are SX_GO, SX_PAUSE or SX_STOP");
     fine = true;
     sx_trial lost = *curve_of(c->arena, OTHERS + 2, SX_RUNNING, NAN);
-    for (lost.steps = 0; lost.steps <= STEPS; lost.steps++) fine = fine && known(judge(e, params, &many, &lost));
+    for (lost.steps = 0; lost.steps <= STEPS; lost.steps++)
+        fine = fine && known(judge(e, params, &many, &lost));
     conform_check(c, fine, "reports that are no numbers, and no reports, do it no harm");
-    if (p->resume) conform_check(c, p->resume(params, &none) == -1, "there is no trial to go on with in an empty history");
+    if (p->resume)
+        conform_check(c, p->resume(params, &none) == -1,
+                      "there is no trial to go on with in an empty history");
     return 0;
 }

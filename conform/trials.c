@@ -1,5 +1,6 @@
 /* trials.c: a study in memory, for whoever looks at samplers alone.
- * The history it hands out has the order that the core's has: ended trials as they ended, then the running ones. */
+ * The history it hands out has the order that the core's has: ended trials as they ended, then the running
+ * ones. */
 #include <time.h>
 #include "rng.h"
 #include "trials.h"
@@ -11,9 +12,11 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s, uint64_t seed, bool cached)
+trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s,
+                   uint64_t seed, bool cached)
 {
-    return (trials){ .arena = sx_arena_open(a), .sampler = sampler, .params = params, .space = s, .seed = seed,
+    return (trials){ .arena = sx_arena_open(a), .sampler = sampler, .params = params, .space = s,
+                     .seed = seed,
                      .cache = cached && sampler->open ? sampler->open(params, s) : NULL };
 }
 
@@ -49,7 +52,8 @@ int trials_probe(trials *t, double *x)
 sx_trial *trials_add(trials *t, const double *x)
 {
     sx_trial *trial = SX_NEW(t->arena, sx_trial);
-    *trial = (sx_trial){ .number = t->all.n, .fate = SX_RUNNING, .x = sx_dup(t->arena, x, (size_t)t->space->n * sizeof *x) };
+    *trial = (sx_trial){ .number = t->all.n, .fate = SX_RUNNING,
+                         .x = sx_dup(t->arena, x, (size_t)t->space->n * sizeof *x) };
     SX_PUSH(t->arena, t->all, trial);
     return trial;
 }

@@ -1,5 +1,6 @@
 /* trials.h: a study in memory: asks a sampler, remembers its points, tells it how they went.
- * What the suites of samplers, their tests and bench/hpo share; no store, no training, no check of repeats. */
+ * What the suites of samplers, their tests and bench/hpo share; no store, no training, no check of
+ * repeats. */
 #ifndef TRIALS_H
 #define TRIALS_H
 #include <strix/plugin.h>
@@ -13,13 +14,16 @@ typedef struct {
     double asked;                                /* seconds of CPU time spent in the sampler */
 } trials;
 
-trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s, uint64_t seed, bool cached);
+trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s,
+                   uint64_t seed, bool cached);
 void trials_close(trials *t);
-sx_history trials_history(const trials *t, sx_arena *a);             /* ended ones, then running ones; lives in a */
-/* Asks for the next number's point. 0: it is the last of `all` and running; else the sampler's answer, nothing added. */
+sx_history trials_history(const trials *t, sx_arena *a); /* ended ones, then running ones; lives in a */
+/* Asks for the next number's point. 0: it is the last of `all` and running; else the sampler's answer,
+ * nothing added. */
 int trials_ask(trials *t);
 /* The same without adding it, for x of the caller. */
 int trials_probe(trials *t, double *x);
 sx_trial *trials_add(trials *t, const double *x);                    /* a running trial at x (copied) */
-void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value);       /* value counts where it is SX_DONE */
+/* value counts where it is SX_DONE */
+void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value);
 #endif

@@ -1,10 +1,12 @@
-/* ask.c: one suggestion: the sampler's answer made legal, refused where it breaks a constraint or repeats a trial.
- * A refused point goes back into this ask's history as SX_REFUSED, so a sampler needs no code for either. */
+/* ask.c: one suggestion: the sampler's answer made legal, refused where it breaks a constraint or repeats a
+ * trial. A refused point goes back into this ask's history as SX_REFUSED, so a sampler needs no code for
+ * either. */
 #include <string.h>
 #include "rng.h"
 #include "study.h"
 
-enum { ASKED_AGAIN = 100, COUNTED = 10000 };     /* how often; the largest finite space that is tried point by point */
+/* how often; the largest finite space that is tried point by point */
+enum { ASKED_AGAIN = 100, COUNTED = 10000 };
 
 typedef struct {
     sx_arena *arena;
@@ -35,7 +37,8 @@ static int judge(asking *q, const double *x)
 {
     const sx_ask_want *w = q->want;
     q->why = NULL;
-    const bool repeats = w->exp->tune.on_repeat == 0 && sx_point_find(&q->domain->space, &q->history, x, q->history.n) >= 0;
+    const sx_space *s = &q->domain->space;
+    const bool repeats = w->exp->tune.on_repeat == 0 && sx_point_find(s, &q->history, x, q->history.n) >= 0;
     if (!repeats) {
         const int rc = w->check ? w->check(w->ctx, x, &q->why) : 0;
         if (rc == 0 || (rc < 0 && rc != SX_E_REFUSED)) return rc;
@@ -65,10 +68,12 @@ static int give_up(asking *q, bool countable, double *x)
 {
     if (countable) return count_through(q, x);
     if (!q->why) {
-        sx_warn(q->diags, SX_NOWHERE, "trial %ld repeats a point: %d suggestions were no new ones", q->want->number, ASKED_AGAIN);
+        sx_warn(q->diags, SX_NOWHERE, "trial %ld repeats a point: %d suggestions were no new ones",
+                q->want->number, ASKED_AGAIN);
         return 0;
     }
-    const int rc = sx_error(q->diags, SX_E_REFUSED, SX_NOWHERE, "%d suggestions in a row broke the constraints", ASKED_AGAIN);
+    const int rc = sx_error(q->diags, SX_E_REFUSED, SX_NOWHERE,
+                            "%d suggestions in a row broke the constraints", ASKED_AGAIN);
     sx_detail(q->diags, "The last one: %s.", q->why);
     sx_hint(q->diags, "Narrow tune.space to where tune.constraints can hold.");
     return rc;
@@ -80,8 +85,8 @@ int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_
     const sx_sampler *sampler = (const sx_sampler *)use->entry->item;
     const uint64_t size = sx_domain_size(w->exp->domain);
     const long room = w->history->n + 16;
-    asking q = { .arena = a, .want = w, .domain = w->exp->domain, .history = *w->history, .room = room, .diags = d,
-                 .trial = sx_alloc_array(a, (size_t)room, sizeof *q.trial) };
+    asking q = { .arena = a, .want = w, .domain = w->exp->domain, .history = *w->history, .room = room,
+                 .diags = d, .trial = sx_alloc_array(a, (size_t)room, sizeof *q.trial) };
     if (w->history->n) memcpy(q.trial, w->history->trial, (size_t)w->history->n * sizeof *q.trial);
     q.history.trial = q.trial;
     sx_rng r;
@@ -92,7 +97,9 @@ int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_
         *tag = 0;
         const int rc = sampler->ask(use->params, w->cache, &q.domain->space, &q.history, &r, x, tag);
         if (rc == 1) return 1;
-        if (rc) return sx_error(d, rc < 0 ? rc : SX_E_PLUGIN, SX_NOWHERE, "sampler '%s' failed (%d)", use->entry->item->name, rc);
+        if (rc)
+            return sx_error(d, rc < 0 ? rc : SX_E_PLUGIN, SX_NOWHERE, "sampler '%s' failed (%d)",
+                            use->entry->item->name, rc);
         sx_domain_repair(q.domain, x);
         const int verdict = judge(&q, x);
         if (verdict <= 0) return verdict;

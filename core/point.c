@@ -4,7 +4,8 @@
 
 static double step_of(const sx_axis *a) { return a->step > 0 ? a->step : 1; }
 
-/* Value k of an axis, ascending; a continuous one has `parts`: ends and equal steps, or quantiles of a normal law. */
+/* Value k of an axis, ascending; a continuous one has `parts`: ends and equal steps, or quantiles of a normal
+ * law. */
 static double value_at(const sx_axis *a, long parts, long k)
 {
     const double part = parts > 1 ? (double)k / (double)(parts - 1) : 0.5;
@@ -13,7 +14,8 @@ static double value_at(const sx_axis *a, long parts, long k)
     if (a->kind == SX_AXIS_NORMAL) return sx_axis_at(a, ((double)k + 0.5) / (double)parts);
     if (k == 0 && parts > 1) return a->low;
     if (k == parts - 1 && parts > 1) return a->high;
-    return a->log ? exp(log(a->low) + part * (log(a->high) - log(a->low))) : a->low + part * (a->high - a->low);
+    if (a->log) return exp(log(a->low) + part * (log(a->high) - log(a->low)));
+    return a->low + part * (a->high - a->low);
 }
 
 /* The smallest value above x; false where there is none. */
@@ -65,7 +67,8 @@ long sx_point_find(const sx_space *s, const sx_history *h, const double *x, long
 {
     for (long d = 0; d < h->n; d++) {
         if (near + d >= 0 && near + d < h->n && same(h->trial[near + d]->x, x, s->n)) return near + d;
-        if (near - d - 1 >= 0 && near - d - 1 < h->n && same(h->trial[near - d - 1]->x, x, s->n)) return near - d - 1;
+        if (near - d - 1 >= 0 && near - d - 1 < h->n && same(h->trial[near - d - 1]->x, x, s->n))
+            return near - d - 1;
     }
     return -1;
 }

@@ -1,4 +1,5 @@
-/* test_ask.c: one suggestion: legal, new, within the constraints, or a clear end. The samplers are scripted. */
+/* test_ask.c: one suggestion: legal, new, within the constraints, or a clear end. The samplers are
+ * scripted. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -6,11 +7,12 @@
 
 static sx_arena *a;
 static sx_diags d;
-static long asked, refused;                      /* calls of the sampler; refused points it saw in the last one */
+static long asked, refused; /* calls of the sampler; refused points it saw in the last one */
 
 static double script(sx_rng *r, int way) { return way == 0 ? sx_uniform(r) * 10 : way == 1 ? 3.4 : -100; }
 
-static int ask(const void *params, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x, int64_t *tag)
+static int ask(const void *params, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
 {
     const int way = *(const int *)params;
     (void)cache;
@@ -21,11 +23,14 @@ static int ask(const void *params, void *cache, const sx_space *s, const sx_hist
     *tag = 42;
     return way < 3 ? 0 : way == 3 ? 1 : way == 4 ? SX_E_MEMORY : 7;
 }
-static const sx_sampler sampler = { .kind = SX_KIND_SAMPLER, .size = sizeof sampler, .name = "scripted", .ask = ask };
+static const sx_sampler sampler = { .kind = SX_KIND_SAMPLER, .size = sizeof sampler, .name = "scripted",
+                                    .ask = ask };
 
 static sx_domain domain;
-static sx_var whole = { .axis = { .name = "w", .kind = SX_AXIS_REAL, .low = 0, .high = 9, .step = 1, .whole = true }, .name = "w", .element = -1 };
-static sx_var real = { .axis = { .name = "r", .kind = SX_AXIS_REAL, .low = 0, .high = 9 }, .name = "r", .element = -1 };
+static sx_var whole = { .axis = { .name = "w", .kind = SX_AXIS_REAL, .low = 0, .high = 9, .step = 1,
+                                  .whole = true }, .name = "w", .element = -1 };
+static sx_var real = { .axis = { .name = "r", .kind = SX_AXIS_REAL, .low = 0, .high = 9 }, .name = "r",
+                       .element = -1 };
 static const sx_axis *axis[1];
 static sx_var *var[1];
 static sx_exp e;
@@ -60,7 +65,8 @@ static void tried(long n)
 {
     for (long i = 0; i < n; i++) {
         points[i] = (double)i;
-        trial[i] = (sx_trial){ .number = i, .fate = i % 2 ? SX_RUNNING : SX_DONE, .x = &points[i], .value = &points[i] };
+        trial[i] = (sx_trial){ .number = i, .fate = i % 2 ? SX_RUNNING : SX_DONE, .x = &points[i],
+                               .value = &points[i] };
         list[i] = &trial[i];
     }
     history = (sx_history){ n, n, list };
@@ -80,8 +86,17 @@ static int above_five(void *ctx, const double *x, const char **why)
     *why = "r <= 5";
     return x[0] > 5 ? 0 : SX_E_REFUSED;
 }
-static int never(void *ctx, const double *x, const char **why) { (void)ctx, (void)x; *why = "w < 0"; return SX_E_REFUSED; }
-static int broken(void *ctx, const double *x, const char **why) { (void)ctx, (void)x, (void)why; return SX_E_MEMORY; }
+static int never(void *ctx, const double *x, const char **why)
+{
+    (void)ctx, (void)x;
+    *why = "w < 0";
+    return SX_E_REFUSED;
+}
+static int broken(void *ctx, const double *x, const char **why)
+{
+    (void)ctx, (void)x, (void)why;
+    return SX_E_MEMORY;
+}
 
 Test(ask, the_answer_is_made_legal)
 {

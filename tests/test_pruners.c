@@ -17,11 +17,13 @@ typedef struct { const sx_pruner *item; void *params; } pruner;
 static pruner load(const char *name, const char *settings)
 {
     sx_conf *c = NULL;
-    const sx_entry *e = sx_find(sx_registry_open(a, getenv("STRIX_PLUGIN_PATH")), SX_KIND_PRUNER, name, SX_NOWHERE, &d);
+    const sx_entry *e = sx_find(sx_registry_open(a, getenv("STRIX_PLUGIN_PATH")), SX_KIND_PRUNER, name,
+                                SX_NOWHERE, &d);
     cr_assert(e, "%s: %s", name, d.n ? d.v[0].text : "");
     cr_assert_eq(sx_config_parse(a, settings, "test", NULL, &c, &d), 0);
     void *params = sx_alloc(a, e->item->params_size + 1);
-    cr_assert_eq(sx_param_fill(a, e->params, name, c, NULL, NULL, params, &d), 0, "%s", d.n ? d.v[0].text : "");
+    cr_assert_eq(sx_param_fill(a, e->params, name, c, NULL, NULL, params, &d), 0, "%s",
+                 d.n ? d.v[0].text : "");
     return (pruner){ (const sx_pruner *)e->item, params };
 }
 
@@ -53,21 +55,27 @@ static sx_history others(const json_t *list)
     return (sx_history){ (long)n, (long)n, v };
 }
 
-static long setting(const json_t *c, const char *name) { return (long)json_integer_value(json_object_get(c, name)); }
+static long setting(const json_t *c, const char *name)
+{
+    return (long)json_integer_value(json_object_get(c, name));
+}
 
 Test(pruners, median_as_optuna)
 {
-    json_t *cases = json_load_file(sx_format(a, "%s/tests/data/median.json", getenv("STRIX_SOURCE")), 0, NULL);
+    json_t *cases = json_load_file(sx_format(a, "%s/tests/data/median.json", getenv("STRIX_SOURCE")), 0,
+                                   NULL);
     cr_assert_eq(json_array_size(cases), 60);
     for (size_t k = 0; k < json_array_size(cases); k++) {
         const json_t *c = json_array_get(cases, k), *stop = json_object_get(c, "stop");
-        const pruner p = load("median", sx_format(a, "startup = %ld; warmup = %ld; interval = %ld; min_trials = %ld;",
+        const pruner p = load("median",
+                              sx_format(a, "startup = %ld; warmup = %ld; interval = %ld; min_trials = %ld;",
             setting(c, "startup"), setting(c, "warmup"), setting(c, "interval"), setting(c, "min_trials")));
         const sx_history h = others(json_object_get(c, "trials"));
         sx_trial self = curve(SX_RUNNING, json_object_get(c, "steps"), json_object_get(c, "values"));
         for (self.steps = 1; self.steps <= (long)json_array_size(stop); self.steps++) {
             const bool want = json_is_true(json_array_get(stop, (size_t)self.steps - 1));
-            cr_expect_eq(p.item->judge(p.params, &h, &self) == SX_STOP, want, "case %zu, report %ld", k, self.steps);
+            cr_expect_eq(p.item->judge(p.params, &h, &self) == SX_STOP, want, "case %zu, report %ld", k,
+                         self.steps);
         }
     }
     json_decref(cases);
@@ -82,7 +90,8 @@ static sx_verdict after(const pruner *p, const double *y, long n)
 
 Test(pruners, patience_counts_reports_since_the_best)
 {
-    const pruner p = load("patience", "patience = 3;"), choosy = load("patience", "patience = 2; min_delta = 0.1;");
+    const pruner p = load("patience", "patience = 3;"), choosy = load("patience",
+                                                                      "patience = 2; min_delta = 0.1;");
     const double y[] = { 5, 4, 4, 3.95, 4, 4, 4, 1 };
     for (long n = 1; n < 7; n++) cr_assert_eq(after(&p, y, n), SX_GO, "%ld", n);
     cr_assert_eq(after(&p, y, 7), SX_STOP);

@@ -17,11 +17,13 @@ TestSuite(samplers, .init = open_all, .fini = close_all);
 static trials load(const char *name, const char *settings, const sx_space *s, uint64_t seed)
 {
     sx_conf *c = NULL;
-    const sx_entry *e = sx_find(sx_registry_open(a, getenv("STRIX_PLUGIN_PATH")), SX_KIND_SAMPLER, name, SX_NOWHERE, &d);
+    const sx_entry *e = sx_find(sx_registry_open(a, getenv("STRIX_PLUGIN_PATH")), SX_KIND_SAMPLER, name,
+                                SX_NOWHERE, &d);
     cr_assert(e, "%s: %s", name, d.n ? d.v[0].text : "");
     cr_assert_eq(sx_config_parse(a, settings, "test", NULL, &c, &d), 0);
     void *params = sx_alloc(a, e->item->params_size + 1);
-    cr_assert_eq(sx_param_fill(a, e->params, name, c, NULL, NULL, params, &d), 0, "%s", d.n ? d.v[0].text : "");
+    cr_assert_eq(sx_param_fill(a, e->params, name, c, NULL, NULL, params, &d), 0, "%s",
+                 d.n ? d.v[0].text : "");
     return trials_open(a, (const sx_sampler *)e->item, params, s, seed, true);
 }
 
@@ -41,7 +43,8 @@ static double at(const json_t *params, const char *name)
 
 static double accuracy(const json_t *p, bool vgg)
 {
-    static const char *const names[] = { "batch_size", "learning_rate", "fcl_num_layers", "fcl_layer_size", "fcl_dropout_rate",
+    static const char *const names[] = { "batch_size", "learning_rate", "fcl_num_layers", "fcl_layer_size",
+                                         "fcl_dropout_rate",
                                          "activation", "optimizer", "num_blocks", "block_size" };
     double v[SIZE + 1];
     for (int i = 0; i <= SIZE; i++) v[i] = at(p, names[i]);
@@ -50,18 +53,21 @@ static double accuracy(const json_t *p, bool vgg)
 
 Test(samplers, functions_of_the_benchmark)
 {
-    json_t *root = json_load_file(sx_format(a, "%s/tests/data/hpo-bench-points.json", getenv("STRIX_SOURCE")), 0, NULL);
+    json_t *root = json_load_file(sx_format(a, "%s/tests/data/hpo-bench-points.json",
+                                            getenv("STRIX_SOURCE")), 0, NULL);
     long checked = 0;
     for (const function *const *f = functions; *f; f++) {
         const json_t *list = json_object_get(json_object_get(root, (*f)->name), "points");
         for (size_t i = 0; i < json_array_size(list); i++, checked++) {
-            const json_t *p = json_array_get(list, i), *x = json_object_get(p, "x"), *named = json_object_get(p, "params");
+            const json_t *p = json_array_get(list, i), *x = json_object_get(p, "x"),
+                *named = json_object_get(p, "params");
             const double want = json_number_value(json_object_get(p, "loss"));
             double v[8], got;
             for (size_t j = 0; j < json_array_size(x); j++) v[j] = json_number_value(json_array_get(x, j));
             if (x) got = (*f)->loss(v);
             else got = accuracy(named, (*f)->name[0] == 'v'), got = -(got * got);
-            cr_expect(fabs(got - want) <= 1e-12 * fmax(1, fabs(want)), "%s %zu: %.17g, not %.17g", (*f)->name, i, got, want);
+            cr_expect(fabs(got - want) <= 1e-12 * fmax(1, fabs(want)), "%s %zu: %.17g, not %.17g",
+                      (*f)->name, i, got, want);
         }
     }
     cr_assert_eq(checked, 68);
@@ -71,8 +77,10 @@ Test(samplers, functions_of_the_benchmark)
 /* --- A finite space with a condition: 2 + 2 + 2 * 4 points --- */
 static const double one = 1;
 static const sx_when in_one = { 0, 1, &one };
-static const sx_axis branch = { .name = "branch", .kind = SX_AXIS_CHOICE, .high = 2 }, flag = { .name = "flag", .kind = SX_AXIS_CHOICE, .high = 1 };
-static const sx_axis depth = { .name = "depth", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1, .whole = true, .whens = 1, .when = &in_one };
+static const sx_axis branch = { .name = "branch", .kind = SX_AXIS_CHOICE, .high = 2 },
+    flag = { .name = "flag", .kind = SX_AXIS_CHOICE, .high = 1 };
+static const sx_axis depth = { .name = "depth", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1,
+                               .whole = true, .whens = 1, .when = &in_one };
 static const sx_axis *const few_axes[] = { &branch, &flag, &depth };
 static const sx_space few = { 3, 1, 0, few_axes };
 static const sx_axis rate = { .name = "rate", .kind = SX_AXIS_REAL, .low = 1e-4, .high = 1, .log = true };
@@ -81,13 +89,16 @@ static const sx_space two = { 2, 1, 0, two_axes };
 
 Test(samplers, grid_counts_with_the_last_axis_fastest)
 {
-    static const double want[12][3] = { { 0, 0, NAN }, { 0, 1, NAN }, { 1, 0, 1 }, { 1, 0, 2 }, { 1, 0, 3 }, { 1, 0, 4 },
-                                        { 1, 1, 1 }, { 1, 1, 2 }, { 1, 1, 3 }, { 1, 1, 4 }, { 2, 0, NAN }, { 2, 1, NAN } };
+    static const double want[12][3] = { { 0, 0, NAN }, { 0, 1, NAN }, { 1, 0, 1 }, { 1, 0, 2 }, { 1, 0, 3 },
+                                        { 1, 0, 4 },
+                                        { 1, 1, 1 }, { 1, 1, 2 }, { 1, 1, 3 }, { 1, 1, 4 }, { 2, 0, NAN },
+                                        { 2, 1, NAN } };
     trials t = load("grid", "", &few, 1);
     for (int i = 0; i < 12; i++) {               /* several workers: every third trial ends late or never */
         cr_assert_eq(trials_ask(&t), 0);
         for (int j = 0; j < 3; j++)
-            cr_expect(t.all.v[i]->x[j] == want[i][j] || (isnan(want[i][j]) && isnan(t.all.v[i]->x[j])), "point %d axis %d", i, j);
+            cr_expect(t.all.v[i]->x[j] == want[i][j] || (isnan(want[i][j]) && isnan(t.all.v[i]->x[j])),
+                      "point %d axis %d", i, j);
         if (i % 3) trials_tell(&t, t.all.v[i], i % 2 ? SX_DONE : SX_FAILED, 1);
         if (i == 7) trials_tell(&t, t.all.v[3], SX_DONE, 1);
     }
@@ -108,7 +119,8 @@ Test(samplers, grid_of_a_continuous_axis)
     trials_close(&t);
 }
 
-static const char *const variants[] = { "", "flavour = \"hyperopt\";", "multivariate = false;", "group = true;", "startup = 0;",
+static const char *const variants[] = { "", "flavour = \"hyperopt\";", "multivariate = false;",
+                                        "group = true;", "startup = 0;",
                                         "candidates = 1;", "gamma = 1.0;", "constant_liar = false;" };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -122,7 +134,8 @@ Test(samplers, tpe_gives_every_point_once_then_ends)
             cr_assert_eq(h.n, i + 1);
             for (int k = 0; k < i; k++) {
                 const sx_history before = { 1, 1, &(const sx_trial *){ t.all.v[k] } };
-                cr_assert_lt(sx_point_find(&few, &before, t.all.v[i]->x, 0), 0, "%s: %d repeats %d", variants[v], i, k);
+                cr_assert_lt(sx_point_find(&few, &before, t.all.v[i]->x, 0), 0, "%s: %d repeats %d",
+                             variants[v], i, k);
             }
             if (i != 5) trials_tell(&t, t.all.v[i], SX_DONE, t.all.v[i]->x[1] - t.all.v[i]->x[0]);
         }
@@ -155,7 +168,8 @@ Test(samplers, tpe_goes_elsewhere_when_refused)
     trials_close(&t);
 }
 
-/* --- Does it learn? Medians of 15 seeds after 50 trials; the figures are far from both the real and the random ones. --- */
+/* --- Does it learn? Medians of 15 seeds after 50 trials; the figures are far from both the real and the
+ * random ones. --- */
 static int ascending(const void *p, const void *q)
 {
     const double x = *(const double *)p, y = *(const double *)q;
@@ -182,7 +196,8 @@ static double regret(const char *sampler, const char *settings, const function *
 
 Test(samplers, tpe_learns)
 {
-    static const double most[][5] = { { 0.35, 0.7, 40, 0.018, 0.018 }, { 1, 1.5, 110, 0.026, 0.022 }, { 0.6, 1.2, 80, 0.021, 0.02 } };
+    static const double most[][5] = { { 0.35, 0.7, 40, 0.018, 0.018 }, { 1, 1.5, 110, 0.026, 0.022 },
+                                      { 0.6, 1.2, 80, 0.021, 0.02 } };
     for (int v = 0; v < 3; v++)
         for (int f = 0; functions[f]; f++) {
             const double r = regret("tpe", variants[v], functions[f]);

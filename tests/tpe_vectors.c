@@ -1,5 +1,6 @@
-/* tpe_vectors.c: runs the code of the tpe sampler against numbers that hyperopt's and Optuna's own functions gave.
- * tpe_vectors [--tap] FILE...: prints each mismatch and 'N passed, N failed'; tests/tpe/README.md has the formulas. */
+/* tpe_vectors.c: runs the code of the tpe sampler against numbers that hyperopt's and Optuna's own functions
+ * gave. tpe_vectors [--tap] FILE...: prints each mismatch and 'N passed, N failed'; tests/tpe/README.md has
+ * the formulas. */
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
@@ -25,7 +26,11 @@ __attribute__((format(printf, 1, 2))) static void wrong(const char *fmt, ...)
 static json_t *get(const json_t *o, const char *key) { return json_object_get(o, key); }
 static long size(const json_t *list) { return (long)json_array_size(list); }
 static json_t *item(const json_t *list, long i) { return json_array_get(list, (size_t)i); }
-static const char *text(const json_t *o, const char *key) { const char *s = json_string_value(get(o, key)); return s ? s : ""; }
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(get(o, key));
+    return s ? s : "";
+}
 
 static double number(const json_t *v)
 {
@@ -50,7 +55,10 @@ static bool near(double a, double b, double tolerance)
 }
 static bool near_log(double a, double b) { return near(a, b, 1e-9) || fabs(exp(a) - exp(b)) <= 2e-15; }
 
-static void same_long(const char *what, long a, long b) { if (a != b) wrong("%s is %ld, not %ld", what, a, b); }
+static void same_long(const char *what, long a, long b)
+{
+    if (a != b) wrong("%s is %ld, not %ld", what, a, b);
+}
 
 /* Absolute or relative 1e-12. */
 static void same_numbers(const char *what, const double *a, long n, const json_t *want)
@@ -77,7 +85,8 @@ static void same_logs(const char *what, const double *a, long n, const json_t *w
 }
 
 /* Both log densities of the candidates, and which of them wins. */
-static void same_scores(const char *what, const parzen_flavour *f, const parzen_mix *l, const parzen_mix *g, const double *x,
+static void same_scores(const char *what, const parzen_flavour *f, const parzen_mix *l, const parzen_mix *g,
+                        const double *x,
                         long n, const json_t *want)
 {
     double *log_l = PARZEN_NEW(&run.pool, double, n), *log_g = PARZEN_NEW(&run.pool, double, n);
@@ -88,7 +97,8 @@ static void same_scores(const char *what, const parzen_flavour *f, const parzen_
     same_logs("log_g", log_g, n, get(want, "log_g"));
     for (long c = 1; c < n; c++) if (log_l[c] - log_g[c] > log_l[best] - log_g[best]) best = c;
     const double gap = real(want, "gap");
-    if (!(gap <= 1e-9) && best != whole(want, "best_index")) wrong("%s: candidate %ld wins, not %ld", what, best, whole(want, "best_index"));
+    if (!(gap <= 1e-9) && best != whole(want, "best_index"))
+        wrong("%s: candidate %ld wins, not %ld", what, best, whole(want, "best_index"));
 }
 
 /* --- The axes of a file --- */
@@ -96,14 +106,16 @@ static sx_axis axis_of(const json_t *p)
 {
     const char *dist = text(p, "dist");
     const bool log = strstr(dist, "log") || json_is_true(get(p, "log"));
-    sx_axis a = { .name = text(p, "name"), .kind = SX_AXIS_REAL, .log = log, .low = real(p, "low"), .high = real(p, "high"),
+    sx_axis a = { .name = text(p, "name"), .kind = SX_AXIS_REAL, .log = log, .low = real(p, "low"),
+                  .high = real(p, "high"),
                   .mu = real(p, "mu"), .sigma = real(p, "sigma") };
     if (!strcmp(dist, "float") || !strcmp(dist, "int")) {
         a.step = json_is_number(get(p, "step")) ? real(p, "step") : 0;
         a.whole = dist[0] == 'i';
     } else if (!strcmp(dist, "categorical") || !strcmp(dist, "randint")) {
         const json_t *weights = get(p, "p");
-        const long options = weights ? size(weights) : dist[0] == 'r' ? (long)(a.high - a.low) : whole(p, "n_choices");
+        const long options = weights ? size(weights) : dist[0] == 'r' ? (long)(a.high - a.low)
+            : whole(p, "n_choices");
         a.kind = SX_AXIS_CHOICE;
         a.low = 0, a.high = (double)(options - 1);
         a.weight = weights ? numbers(weights) : NULL;
@@ -118,7 +130,8 @@ static sx_axis axis_of(const json_t *p)
 /* A randint's options are counted from its low end. */
 static double offset_of(const json_t *p) { return !strcmp(text(p, "dist"), "randint") ? real(p, "low") : 0; }
 
-typedef struct { sx_space space; sx_axis *axis; const sx_axis **list; parzen_axis *parzen; const json_t *params; } axes;
+typedef struct { sx_space space; sx_axis *axis; const sx_axis **list; parzen_axis *parzen;
+                 const json_t *params; } axes;
 
 static axes axes_of(const json_t *root)
 {
@@ -149,9 +162,10 @@ static double *point_of(const axes *s, const json_t *values)
 /* --- The history of a file, minimised --- */
 static sx_fate fate_of(const json_t *t)
 {
-    const char *state = text(t, "state");
-    return !strcmp(state, "complete") ? SX_DONE : !strcmp(state, "pruned") ? SX_PRUNED : !strcmp(state, "running") ? SX_RUNNING
-                                                                                                                     : SX_FAILED;
+    static const char *const names[] = { "complete", "pruned", "running" };
+    static const sx_fate fates[] = { SX_DONE, SX_PRUNED, SX_RUNNING };
+    for (int i = 0; i < 3; i++) if (!strcmp(text(t, "state"), names[i])) return fates[i];
+    return SX_FAILED;
 }
 
 static double sign_of(const json_t *root, long objective)
@@ -162,15 +176,19 @@ static double sign_of(const json_t *root, long objective)
 
 static sx_trial *trial_of(const axes *s, const json_t *root, long i)
 {
-    const json_t *t = item(get(root, "trials"), i), *values = get(t, "values"), *reports = get(t, "intermediate");
+    const json_t *t = item(get(root, "trials"), i), *values = get(t, "values"),
+        *reports = get(t, "intermediate");
     sx_trial *out = PARZEN_NEW(&run.pool, sx_trial, 1);
     long *step = PARZEN_NEW(&run.pool, long, size(reports) + 1);
-    double *value = PARZEN_NEW(&run.pool, double, 8), *curve = PARZEN_NEW(&run.pool, double, size(reports) + 1);
-    *out = (sx_trial){ .number = get(t, "number") ? whole(t, "number") : i, .fate = fate_of(t), .step = step, .curve = curve,
+    double *value = PARZEN_NEW(&run.pool, double, 8), *curve = PARZEN_NEW(&run.pool, double,
+        size(reports) + 1);
+    *out = (sx_trial){ .number = get(t, "number") ? whole(t, "number") : i, .fate = fate_of(t), .step = step,
+                       .curve = curve,
                        .steps = size(reports) };
     out->x = point_of(s, get(t, "params") ? get(t, "params") : values);
     if (get(t, "loss")) value[0] = real(t, "loss");
-    for (long j = 0; json_is_array(values) && j < size(values) && j < 8; j++) value[j] = sign_of(root, j) * number(item(values, j));
+    for (long j = 0; json_is_array(values) && j < size(values) && j < 8; j++)
+        value[j] = sign_of(root, j) * number(item(values, j));
     out->value = out->fate == SX_DONE ? value : NULL;
     if (json_is_array(get(t, "constraints"))) out->constraint = numbers(get(t, "constraints"));
     for (long k = 0; k < out->steps; k++) {
@@ -199,7 +217,8 @@ static sx_history *history_of(axes *s, const json_t *root)
     return h;
 }
 
-static const double **points(const parzen_trials *t, const parzen_axis *const *block, int d, parzen_trials *used)
+static const double **points(const parzen_trials *t, const parzen_axis *const *block, int d,
+                             parzen_trials *used)
 {
     const double **x = PARZEN_NEW(&run.pool, const double *, t->n + 1);
     *used = (parzen_trials){ PARZEN_NEW(&run.pool, const sx_trial *, t->n + 1), 0 };
@@ -244,7 +263,8 @@ static void hyperopt(const json_t *root)
     for (int j = 0; j < s.space.n; j++) {
         const json_t *want = get(get(get(root, "expected"), "params"), s.axis[j].name);
         const parzen_axis *block[1] = { &s.parzen[j] };
-        const double prior_weight = real(get(root, "config"), "prior_weight"), offset = offset_of(item(s.params, j));
+        const double prior_weight = real(get(root, "config"), "prior_weight"),
+            offset = offset_of(item(s.params, j));
         parzen_trials used;
         if (!want) continue;
         const double **x = points(&split.below, block, 1, &used);
@@ -271,14 +291,17 @@ static void same_dim(const parzen_mix *mix, const parzen_dim *d, const json_t *w
     }
     for (long i = 0; i < mix->m; i++) {
         const double mu = d->mu[d->of[i]], sigma = d->sigma[d->of[i]];
-        if (!near(mu, number(item(mus, i)), 1e-12)) wrong("mu[%ld] is %.17g, not %.17g", i, mu, number(item(mus, i)));
-        if (!near(sigma, number(item(sigmas, i)), 1e-12)) wrong("sigma[%ld] is %.17g, not %.17g", i, sigma, number(item(sigmas, i)));
+        if (!near(mu, number(item(mus, i)), 1e-12))
+            wrong("mu[%ld] is %.17g, not %.17g", i, mu, number(item(mus, i)));
+        if (!near(sigma, number(item(sigmas, i)), 1e-12))
+            wrong("sigma[%ld] is %.17g, not %.17g", i, sigma, number(item(sigmas, i)));
     }
     if (!near(d->axis->low, real(want, "trunc_low"), 1e-12)) wrong("trunc_low is %.17g", d->axis->low);
     if (!near(d->axis->high, real(want, "trunc_high"), 1e-12)) wrong("trunc_high is %.17g", d->axis->high);
 }
 
-static const parzen_mix *side(const parzen_trials *t, const parzen_axis *const *block, int d, const json_t *root,
+static const parzen_mix *side(const parzen_trials *t, const parzen_axis *const *block, int d,
+                              const json_t *root,
                               const json_t *used_want, bool flat)
 {
     parzen_trials used;
@@ -295,7 +318,8 @@ static void estimator(const axes *s, const parzen_split *split, const json_t *ro
     for (int j = 0; j < d; j++)
         for (int k = 0; k < s->space.n; k++)
             if (!strcmp(s->axis[k].name, json_string_value(item(names, j)))) block[j] = &s->parzen[k];
-    const parzen_mix *l = side(&split->below, block, d, root, get(want, "below_used"), s->space.objectives > 1);
+    const parzen_mix *l = side(&split->below, block, d, root, get(want, "below_used"),
+                               s->space.objectives > 1);
     const parzen_mix *g = side(&split->above, block, d, root, get(want, "above_used"), false);
     same_numbers("l weights", l->weight, l->m, get(get(want, "l"), "weights"));
     same_numbers("g weights", g->weight, g->m, get(get(want, "g"), "weights"));
@@ -321,9 +345,11 @@ static void same_blocks(const axes *s, const parzen_split *split, const json_t *
         int first = -1;
         for (int k = 0; k < s->space.n; k++) {
             bool in = false;
-            for (long j = 0; j < size(names); j++) in = in || !strcmp(s->axis[k].name, json_string_value(item(names, j)));
+            for (long j = 0; j < size(names); j++)
+                in = in || !strcmp(s->axis[k].name, json_string_value(item(names, j)));
             if (in && first < 0) first = k;
-            else if (first >= 0 && in != (label[first] >= 0 && label[k] == label[first])) wrong("block %ld: '%s'", e, s->axis[k].name);
+            else if (first >= 0 && in != (label[first] >= 0 && label[k] == label[first]))
+                wrong("block %ld: '%s'", e, s->axis[k].name);
         }
     }
 }
@@ -366,16 +392,22 @@ static void truncnorm(const json_t *root)
     for (long i = 0; i < size(rows); i++) {
         const json_t *r = item(rows, i);
         const double a = real(r, "a"), b = real(r, "b"), mu = real(r, "mu"), sigma = real(r, "sigma");
-        const double mass = parzen_log_mass(a, b), z = parzen_quantile(real(r, "q"), a, b), x = mu + sigma * z;
-        const double far = (real(r, "ppf") - mu) / sigma, log_density = -0.5 * far * far - log(sigma) - PARZEN_LN_SQRT_2PI - mass;
-        if (!near_log(mass, real(r, "log_mass"))) wrong("row %ld: log_mass is %.17g, not %.17g", i, mass, real(r, "log_mass"));
-        if (fabs(z - real(r, "ppf_standard")) > 1e-7 * fabs(real(r, "ppf_standard"))) wrong("row %ld: quantile is %.17g", i, z);
-        if (fabs(x - real(r, "ppf")) > 1e-7 * fabs(real(r, "ppf"))) wrong("row %ld: ppf is %.17g, not %.17g", i, x, real(r, "ppf"));
+        const double mass = parzen_log_mass(a, b), z = parzen_quantile(real(r, "q"), a, b),
+            x = mu + sigma * z;
+        const double far = (real(r, "ppf") - mu) / sigma, log_density = -0.5 * far * far - log(sigma)
+            - PARZEN_LN_SQRT_2PI - mass;
+        if (!near_log(mass, real(r, "log_mass")))
+            wrong("row %ld: log_mass is %.17g, not %.17g", i, mass, real(r, "log_mass"));
+        if (fabs(z - real(r, "ppf_standard")) > 1e-7 * fabs(real(r, "ppf_standard")))
+            wrong("row %ld: quantile is %.17g", i, z);
+        if (fabs(x - real(r, "ppf")) > 1e-7 * fabs(real(r, "ppf")))
+            wrong("row %ld: ppf is %.17g, not %.17g", i, x, real(r, "ppf"));
         if (!near(log_density, real(r, "logpdf"), 1e-9)) wrong("row %ld: logpdf is %.17g", i, log_density);
     }
     for (long i = 0; i < size(logs); i++) {
         const double x = number(item(item(logs, i), 0)), want = number(item(item(logs, i), 1));
-        if (!near_log(parzen_log_phi(x), want)) wrong("ln Phi(%g) is %.17g, not %.17g", x, parzen_log_phi(x), want);
+        if (!near_log(parzen_log_phi(x), want))
+            wrong("ln Phi(%g) is %.17g, not %.17g", x, parzen_log_phi(x), want);
     }
 }
 
@@ -402,7 +434,8 @@ static void groups(const json_t *root)
         for (long t = 0; t < n; t++) {           /* names are single letters: axis 0 is 'a' */
             double *row = PARZEN_NEW(&run.pool, double, 26);
             for (int j = 0; j < 26; j++) row[j] = NAN;
-            for (long k = 0; k < size(item(trials, t)); k++) row[*json_string_value(item(item(trials, t), k)) - 'a'] = 0;
+            for (long k = 0; k < size(item(trials, t)); k++)
+                row[*json_string_value(item(item(trials, t), k)) - 'a'] = 0;
             x[t] = row;
         }
         same_long("groups", parzen_groups(26, x, n, label), size(want));
@@ -419,7 +452,8 @@ static void groups(const json_t *root)
         for (int j = 0; j < 26; j++) shared += common[j];
         same_long("intersection", shared, size(get(r, "intersection")));
         for (long k = 0; k < size(get(r, "intersection")); k++)
-            if (!common[*json_string_value(item(get(r, "intersection"), k)) - 'a']) wrong("row %ld: intersection", i);
+            if (!common[*json_string_value(item(get(r, "intersection"), k)) - 'a'])
+                wrong("row %ld: intersection", i);
     }
 }
 
@@ -443,10 +477,13 @@ static void hypervolume(const json_t *root)
         long *rank = PARZEN_NEW(&run.pool, long, n), *picked = PARZEN_NEW(&run.pool, long, n);
         for (long c = 0; c < n; c++) memcpy(y + c * m, numbers(item(list, c)), (size_t)m * sizeof *y);
         parzen_ranks(&run.pool, y, n, m, rank);
-        for (long c = 0; c < n; c++) same_long("rank", rank[c], (long)json_integer_value(item(get(r, "rank"), c)));
+        for (long c = 0; c < n; c++)
+            same_long("rank", rank[c], (long)json_integer_value(item(get(r, "rank"), c)));
         const double volume = parzen_hypervolume(&run.pool, y, n, m, numbers(get(r, "reference_point")));
-        if (!near(volume, real(r, "hypervolume"), 1e-12)) wrong("hypervolume is %.17g, not %.17g", volume, real(r, "hypervolume"));
-        for (long c = 0; c < size(of); c++) memcpy(front + c * m, y + json_integer_value(item(of, c)) * m, (size_t)m * sizeof *y);
+        if (!near(volume, real(r, "hypervolume"), 1e-12))
+            wrong("hypervolume is %.17g, not %.17g", volume, real(r, "hypervolume"));
+        for (long c = 0; c < size(of); c++)
+            memcpy(front + c * m, y + json_integer_value(item(of, c)) * m, (size_t)m * sizeof *y);
         parzen_subset(&run.pool, front, size(of), m, numbers(get(r, "hssp_reference_point")), k, picked);
         for (long c = 0; c < k; c++) picked[c] = (long)json_integer_value(item(of, picked[c]));
         same_set("subset", picked, k, get(r, "hssp_selected_set"));
@@ -456,7 +493,8 @@ static void hypervolume(const json_t *root)
 static void check(const char *file)
 {
     static const struct { const char *kind; void (*run)(const json_t *root); } kinds[] = {
-        { "hyperopt-tpe", hyperopt }, { "optuna-tpe", optuna }, { "weights", weights }, { "truncnorm", truncnorm },
+        { "hyperopt-tpe", hyperopt }, { "optuna-tpe", optuna }, { "weights", weights },
+        { "truncnorm", truncnorm },
         { "prior-pmf", prior }, { "groups", groups }, { "hypervolume", hypervolume } };
     json_error_t e;
     json_t *root = json_load_file(file, 0, &e);
@@ -481,7 +519,9 @@ int main(int argc, char **argv)
         check(argv[i]);
         if (run.wrong > 20) printf("%s%s: %ld mismatches in all\n", run.tap ? "# " : "", argv[i], run.wrong);
         *(run.wrong ? &failed : &passed) += 1;
-        if (run.tap) printf("%sok %d %s\n", run.wrong ? "not " : "", i - from + 1, strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
+        if (run.tap)
+            printf("%sok %d %s\n", run.wrong ? "not " : "", i - from + 1,
+                   strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
     }
     parzen_free(&run.pool);
     printf("%s%ld passed, %ld failed\n", run.tap ? "# " : "", passed, failed);

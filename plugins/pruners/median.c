@@ -6,10 +6,13 @@
 struct median { long startup, warmup, interval, min_trials; };
 
 static const sx_param params[] = {
-    SX_INT(struct median, startup, .def = 5, .min = 0, .max = 1e9, .doc = "complete trials before the first stop"),
+    SX_INT(struct median, startup, .def = 5, .min = 0, .max = 1e9,
+           .doc = "complete trials before the first stop"),
     SX_INT(struct median, warmup, .def = 0, .min = 0, .max = 1e9, .doc = "steps that every trial may run"),
-    SX_INT(struct median, interval, .def = 1, .min = 1, .max = 1e9, .doc = "steps from one judgement to the next, counted from the warmup"),
-    SX_INT(struct median, min_trials, .def = 1, .min = 1, .max = 1e9, .doc = "complete trials that must have a report of the step"),
+    SX_INT(struct median, interval, .def = 1, .min = 1, .max = 1e9,
+           .doc = "steps from one judgement to the next, counted from the warmup"),
+    SX_INT(struct median, min_trials, .def = 1, .min = 1, .max = 1e9,
+           .doc = "complete trials that must have a report of the step"),
     SX_END
 };
 
@@ -28,7 +31,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Reports of complete trials at the step; NaN ones count for min_trials, but not for the median, as in Optuna. */
+/* Reports of complete trials at the step; NaN ones count for min_trials, but not for the median, as in
+ * Optuna. */
 static double median_at(const sx_history *h, long step, long min_trials)
 {
     double *v = malloc((size_t)(h->n + 1) * sizeof *v), median = NAN;
@@ -61,6 +65,7 @@ static sx_verdict judge(const void *p, const sx_history *h, const sx_trial *self
     return best > median_at(h, self->step[self->steps - 1], set->min_trials) ? SX_STOP : SX_GO;
 }
 
-SX_DEFINE(SX_KIND_PRUNER, sx_pruner, median, params, struct median, .doc = "stops trials worse than the median at their step",
+SX_DEFINE(SX_KIND_PRUNER, sx_pruner, median, params, struct median,
+          .doc = "stops trials worse than the median at their step",
           .judge = judge);
 SX_PLUGIN("median", "1.0", "MIT", SX_ITEM(median));

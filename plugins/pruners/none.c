@@ -8,5 +8,6 @@ static sx_verdict judge(const void *params, const sx_history *h, const sx_trial 
     return SX_GO;
 }
 
-SX_DEFINE(SX_KIND_PRUNER, sx_pruner, none, SX_NO_PARAMS, sx_no_params, .doc = "stops no trial", .judge = judge);
+SX_DEFINE(SX_KIND_PRUNER, sx_pruner, none, SX_NO_PARAMS, sx_no_params, .doc = "stops no trial",
+          .judge = judge);
 SX_PLUGIN("none", "1.0", "MIT", SX_ITEM(none));

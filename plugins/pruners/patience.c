@@ -5,8 +5,10 @@
 struct patience { long patience; double min_delta; };
 
 static const sx_param params[] = {
-    SX_INT(struct patience, patience, .def = 5, .min = 1, .max = 1000000000, .doc = "reports without improvement before the stop"),
-    SX_REAL(struct patience, min_delta, .def = 0, .min = 0, .max = 1e300, .doc = "what counts as improvement must be more than this"),
+    SX_INT(struct patience, patience, .def = 5, .min = 1, .max = 1000000000,
+           .doc = "reports without improvement before the stop"),
+    SX_REAL(struct patience, min_delta, .def = 0, .min = 0, .max = 1e300,
+            .doc = "what counts as improvement must be more than this"),
     SX_END
 };
 
@@ -25,6 +27,7 @@ static sx_verdict judge(const void *p, const sx_history *h, const sx_trial *self
     return waited >= set->patience ? SX_STOP : SX_GO;
 }
 
-SX_DEFINE(SX_KIND_PRUNER, sx_pruner, patience, params, struct patience, .doc = "stops a trial that no longer improves",
+SX_DEFINE(SX_KIND_PRUNER, sx_pruner, patience, params, struct patience,
+          .doc = "stops a trial that no longer improves",
           .judge = judge);
 SX_PLUGIN("patience", "1.0", "MIT", SX_ITEM(patience));

@@ -5,11 +5,13 @@
 struct grid { long points; };
 
 static const sx_param params[] = {
-    SX_INT(struct grid, points, .def = 5, .min = 1, .max = 1000000, .doc = "values of a continuous axis, ends included"),
+    SX_INT(struct grid, points, .def = 5, .min = 1, .max = 1000000,
+           .doc = "values of a continuous axis, ends included"),
     SX_END
 };
 
-static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x, int64_t *tag)
+static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
 {
     const struct grid *set = p;
     (void)cache, (void)r;
@@ -24,5 +26,6 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
     return 1;
 }
 
-SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, grid, params, struct grid, .doc = "every combination once", .ask = ask);
+SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, grid, params, struct grid, .doc = "every combination once",
+          .ask = ask);
 SX_PLUGIN("grid", "1.0", "MIT", SX_ITEM(grid));

@@ -20,7 +20,8 @@ void parzen_ranks(parzen_pool *p, const double *y, long n, int m, long *rank)
     for (long left = n, r = 0; left > 0; r++)
         for (long i = 0; i < n; i++) {
             bool front = rank[i] < 0;
-            for (long k = 0; k < n && front; k++) front = !((rank[k] < 0 || rank[k] == r) && dominates(y + k * m, y + i * m, m));
+            for (long k = 0; k < n && front; k++)
+                front = !((rank[k] < 0 || rank[k] == r) && dominates(y + k * m, y + i * m, m));
             if (front) rank[i] = r, left--;
         }
 }
@@ -32,7 +33,8 @@ static double box(const double *point, int m, const double *reference)
     return volume;
 }
 
-/* Exclusive volumes summed up: each point's box less what the points behind it cover of it (While et al., WFG, 2012). */
+/* Exclusive volumes summed up: each point's box less what the points behind it cover of it (While et al.,
+ * WFG, 2012). */
 double parzen_hypervolume(parzen_pool *p, const double *y, long n, int m, const double *reference)
 {
     double sum = 0;
@@ -58,7 +60,8 @@ double parzen_hypervolume(parzen_pool *p, const double *y, long n, int m, const 
     return sum;
 }
 
-void parzen_subset(parzen_pool *p, const double *y, long n, int m, const double *reference, long k, long *picked)
+void parzen_subset(parzen_pool *p, const double *y, long n, int m, const double *reference, long k,
+                   long *picked)
 {
     double *set = PARZEN_NEW(p, double, (k + 1) * m), have = 0;
     bool *taken = PARZEN_NEW(p, bool, n);

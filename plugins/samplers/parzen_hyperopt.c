@@ -4,7 +4,8 @@
 #include "parzen.h"
 
 /* Counts with forgetting weights on top of the prior. */
-static void fit_choice(parzen_pool *p, parzen_mix *mix, const double *const *x, long n, const double *forget, double prior_weight)
+static void fit_choice(parzen_pool *p, parzen_mix *mix, const double *const *x, long n, const double *forget,
+                       double prior_weight)
 {
     parzen_dim *dim = mix->dim;
     const parzen_axis *a = dim->axis;
@@ -18,7 +19,10 @@ static void fit_choice(parzen_pool *p, parzen_mix *mix, const double *const *x, 
     for (long k = 0; k < a->options; k++) dim->prob[k] /= sum;
 }
 
-static double phi(double x, double mu, double sigma) { return 0.5 * (1 + erf((x - mu) / (1.41421356237309504880 * sigma))); }
+static double phi(double x, double mu, double sigma)
+{
+    return 0.5 * (1 + erf((x - mu) / (1.41421356237309504880 * sigma)));
+}
 
 static double mass(const parzen_mix *mix, double from, double to)
 {
@@ -29,7 +33,8 @@ static double mass(const parzen_mix *mix, double from, double to)
     return sum;
 }
 
-/* mu: sorted, m of them, the prior at `prior`. A neighbour's distance is the width; the prior counts as a neighbour. */
+/* mu: sorted, m of them, the prior at `prior`. A neighbour's distance is the width; the prior counts as a
+ * neighbour. */
 static void widths(const parzen_axis *a, const double *mu, long m, long prior, double *sigma)
 {
     const double narrow = a->sigma / fmin(100, (double)(1 + m));
@@ -40,7 +45,8 @@ static void widths(const parzen_axis *a, const double *mu, long m, long prior, d
     }
 }
 
-static void fit_numeric(parzen_pool *p, parzen_mix *mix, const double *const *x, long n, const double *forget, double prior_weight)
+static void fit_numeric(parzen_pool *p, parzen_mix *mix, const double *const *x, long n,
+                        const double *forget, double prior_weight)
 {
     parzen_dim *dim = mix->dim;
     const parzen_axis *a = dim->axis;
@@ -49,7 +55,7 @@ static void fit_numeric(parzen_pool *p, parzen_mix *mix, const double *const *x,
     int32_t *order = PARZEN_NEW(p, int32_t, n);
     for (long i = 0; i < n; i++) z[i] = parzen_z(a, x[i][a->at]), sum += forget[i];
     parzen_sort(p, z, n, order);
-    long prior = 0;                              /* a lone observation goes before an equal prior, several go behind it */
+    long prior = 0; /* a lone observation goes before an equal prior, several go behind it */
     while (prior < n && (z[order[prior]] < a->mu || (n == 1 && !(a->mu < z[0])))) prior++;
     dim->mu = PARZEN_NEW(p, double, m);
     dim->sigma = PARZEN_NEW(p, double, m);
@@ -96,7 +102,8 @@ static void draw(const parzen_mix *mix, sx_rng *r, double *x)
     *x = parzen_x(a, fmin(fmax(z, a->low), a->high));
 }
 
-/* A log axis without steps is not divided by its mass inside: hyperopt's own slip, a constant of the mixture. */
+/* A log axis without steps is not divided by its mass inside: hyperopt's own slip, a constant of the
+ * mixture. */
 static double log_density(const parzen_mix *mix, double x, double *term)
 {
     const parzen_dim *d = mix->dim;

@@ -1,5 +1,5 @@
-/* parzen_optuna.c: Optuna's estimator: one product kernel per observation, truncated to the axes, and the prior last.
- * optuna/samplers/_tpe/parzen_estimator.py and probability_distributions.py, 5.0.0. */
+/* parzen_optuna.c: Optuna's estimator: one product kernel per observation, truncated to the axes, and the
+ * prior last. optuna/samplers/_tpe/parzen_estimator.py and probability_distributions.py, 5.0.0. */
 #include <string.h>
 #include "parzen.h"
 
@@ -8,14 +8,16 @@ static void fit_choice(parzen_pool *p, parzen_dim *dim, const double *const *x, 
 {
     const parzen_axis *a = dim->axis;
     const long k = a->options;
-    const double m = (double)(n + 1), other = 1 / m / (1 + (double)k / m), same = (1 / m + 1) / (1 + (double)k / m);
+    const double m = (double)(n + 1), other = 1 / m / (1 + (double)k / m),
+        same = (1 / m + 1) / (1 + (double)k / m);
     dim->kernels = k + 1;
     dim->of = PARZEN_NEW(p, int32_t, n + 1);
     dim->prob = PARZEN_NEW(p, double, (k + 1) * k);
     for (long i = 0; i < n; i++) dim->of[i] = (int32_t)x[i][a->at];
     dim->of[n] = (int32_t)k;
     for (long i = 0; i <= k; i++)
-        for (long o = 0; o < k; o++) dim->prob[i * k + o] = i == k ? parzen_option(a, o) : i == o ? same : other;
+        for (long o = 0; o < k; o++)
+            dim->prob[i * k + o] = i == k ? parzen_option(a, o) : i == o ? same : other;
 }
 
 static void add_kernel(parzen_dim *dim, double mu, double sigma)
@@ -27,8 +29,9 @@ static void add_kernel(parzen_dim *dim, double mu, double sigma)
         + (a->step > 0 ? 0 : log(sigma) + PARZEN_LN_SQRT_2PI);
 }
 
-/* The width is the distance to the farther neighbour; the ends of the axis are neighbours of a lone observation only.
- * Equal observations of a grid share kernels: at most three each, whatever the history's length. */
+/* The width is the distance to the farther neighbour; the ends of the axis are neighbours of a lone
+ * observation only. Equal observations of a grid share kernels: at most three each, whatever the history's
+ * length. */
 static void fit_numeric(parzen_pool *p, parzen_dim *dim, const double *const *x, long n)
 {
     const parzen_axis *a = dim->axis;
@@ -100,12 +103,14 @@ static void row(const parzen_dim *dim, double x, double *out)
     if (!a->options) parzen_cell(a, x, &from, &to);
     for (long k = 0; k < dim->kernels; k++)
         out[k] = a->options ? log(dim->prob[k * a->options + (long)x])
-            : parzen_log_mass((from - dim->mu[k]) / dim->sigma[k], (to - dim->mu[k]) / dim->sigma[k]) - dim->norm[k];
+            : parzen_log_mass((from - dim->mu[k]) / dim->sigma[k], (to - dim->mu[k]) / dim->sigma[k])
+                - dim->norm[k];
 }
 
-/* Adds one axis at candidate c to the log densities of the components. On a grid, and of a choice, candidates that
- * agree share the kernels' row, and components that agree share its entries. */
-static void add_axis(parzen_pool *p, const parzen_mix *mix, int j, const double *x, long c, const double **rows, double *total)
+/* Adds one axis at candidate c to the log densities of the components. On a grid, and of a choice, candidates
+ * that agree share the kernels' row, and components that agree share its entries. */
+static void add_axis(parzen_pool *p, const parzen_mix *mix, int j, const double *x, long c,
+                     const double **rows, double *total)
 {
     const parzen_dim *dim = &mix->dim[j];
     const double here = x[c * mix->d + j];

@@ -1,5 +1,6 @@
 /* split.c: which trials of a history are good, which are bad, and which axes are drawn together.
- * Ties keep the order of trials: accuracy 0.1 exactly is common, and the peers' unstable sorts differ by machine. */
+ * Ties keep the order of trials: accuracy 0.1 exactly is common, and the peers' unstable sorts differ by
+ * machine. */
 #include "parzen.h"
 
 enum { MOST = 25 };                              /* of good trials, with one objective */
@@ -26,7 +27,8 @@ static double last_report(const sx_trial *t) { return t->steps ? known(t->curve[
 static double violation(const sx_space *s, const sx_trial *t)
 {
     double sum = 0;
-    for (int i = 0; t->constraint && i < s->constraints; i++) sum += t->constraint[i] > 0 ? t->constraint[i] : 0;
+    for (int i = 0; t->constraint && i < s->constraints; i++)
+        sum += t->constraint[i] > 0 ? t->constraint[i] : 0;
     return sum;
 }
 
@@ -38,18 +40,21 @@ static merit merit_optuna(const sx_space *s, const sx_trial *t)
     const double broken = violation(s, t);
     if (broken > 0) return (merit){ INFEASIBLE, broken, 0 };
     if (done) return (merit){ COMPLETE, t->value ? known(t->value[0]) : INFINITY, 0 };
-    return t->steps ? (merit){ PRUNED, -(double)t->step[t->steps - 1], last_report(t) } : (merit){ PRUNED, 1, 0 };
+    if (!t->steps) return (merit){ PRUNED, 1, 0 };
+    return (merit){ PRUNED, -(double)t->step[t->steps - 1], last_report(t) };
 }
 
 /* hyperopt: by loss, which failed and running trials lack; a trial that was cut short has its last report. */
 static merit merit_hyperopt(const sx_trial *t)
 {
+    if (t->fate == SX_REFUSED) return (merit){ BAD, 0, 0 };
     if (t->fate == SX_DONE && t->value) return (merit){ COMPLETE, known(t->value[0]), 0 };
     if (t->fate == SX_PRUNED || t->fate == SX_PAUSED) return (merit){ COMPLETE, last_report(t), 0 };
     return (merit){ COMPLETE, INFINITY, 0 };
 }
 
-/* Marks the k best of n by insertion into a list of k: k is at most 25, and most trials fail the first comparison. */
+/* Marks the k best of n by insertion into a list of k: k is at most 25, and most trials fail the first
+ * comparison. */
 static void mark_best(parzen_pool *p, const merit *v, long n, long k, bool *good)
 {
     long *best = PARZEN_NEW(p, long, k + 1), held = 0;
@@ -102,8 +107,8 @@ static bool counts(const parzen_flavour *f, sx_fate fate)
         || (f == &parzen_hyperopt && (fate == SX_RUNNING || fate == SX_FAILED));
 }
 
-parzen_split parzen_divide(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const sx_history *h, double gamma,
-                           bool liar)
+parzen_split parzen_divide(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const sx_history *h,
+                           double gamma, bool liar)
 {
     const parzen_trials all = by_number(p, h);
     parzen_trials use = { PARZEN_NEW(p, const sx_trial *, h->n), 0 };
@@ -116,7 +121,7 @@ parzen_split parzen_divide(parzen_pool *p, const parzen_flavour *f, const sx_spa
     for (long i = 0; i < use.n; i++) {
         const sx_trial *t = use.v[i];
         good[i] = false;
-        v[i] = t->fate == SX_REFUSED ? (merit){ BAD, 0, 0 } : f == &parzen_hyperopt ? merit_hyperopt(t) : merit_optuna(s, t);
+        v[i] = f == &parzen_hyperopt ? merit_hyperopt(t) : merit_optuna(s, t);
         if (counts(f, t->fate)) split.told.v[split.told.n++] = t;
     }
     split.n = split.told.n;
@@ -142,7 +147,8 @@ void parzen_common(int axes, const double *const *x, long n, bool *common)
     }
 }
 
-/* Two axes belong together where no trial tells them apart: an axis joins the first earlier one of equal activity. */
+/* Two axes belong together where no trial tells them apart: an axis joins the first earlier one of equal
+ * activity. */
 int parzen_groups(int axes, const double *const *x, long n, int *label)
 {
     int groups = 0;
@@ -160,8 +166,8 @@ int parzen_groups(int axes, const double *const *x, long n, int *label)
     return groups;
 }
 
-void parzen_label(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const parzen_split *split, bool joint, bool group,
-                  int *label)
+void parzen_label(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const parzen_split *split,
+                  bool joint, bool group, int *label)
 {
     const long told = split->told.n;
     const double **x = PARZEN_NEW(p, const double *, told);

@@ -15,14 +15,18 @@ static const sx_param params[] = {
     SX_CHOICE(struct tpe, flavour, .choices = flavours, .doc = "whose estimator, with its defaults"),
     SX_INT(struct tpe, startup, .def = -1, .min = -1, .max = 1e9,
            .doc = "trials drawn at random first; -1: 10 of optuna, 20 of hyperopt"),
-    SX_INT(struct tpe, candidates, .def = 24, .min = 1, .max = 1000, .doc = "points drawn and scored for each suggestion"),
+    SX_INT(struct tpe, candidates, .def = 24, .min = 1, .max = 1000,
+           .doc = "points drawn and scored for each suggestion"),
     SX_REAL(struct tpe, gamma, .def = 0, .min = 0, .max = 1,
             .doc = "share of good trials: gamma n of optuna, gamma sqrt(n) of hyperopt; 0: 0.1 and 0.25"),
     SX_REAL(struct tpe, prior_weight, .def = 1, .min = 0, .max = 1e6, .flags = SX_OPEN_MIN,
             .doc = "weight of the prior beside one of each trial"),
-    SX_BOOL(struct tpe, multivariate, .def = 1, .doc = "optuna: one joint model of the axes that all trials have"),
-    SX_BOOL(struct tpe, group, .def = 0, .doc = "optuna: a joint model of every group of axes that go together"),
-    SX_BOOL(struct tpe, constant_liar, .def = 1, .doc = "running trials count as bad ones, so that workers keep apart"),
+    SX_BOOL(struct tpe, multivariate, .def = 1,
+            .doc = "optuna: one joint model of the axes that all trials have"),
+    SX_BOOL(struct tpe, group, .def = 0,
+            .doc = "optuna: a joint model of every group of axes that go together"),
+    SX_BOOL(struct tpe, constant_liar, .def = 1,
+            .doc = "running trials count as bad ones, so that workers keep apart"),
     SX_BOOL(struct tpe, repeats, .def = 0, .doc = "the same point may be suggested again"),
     SX_END
 };
@@ -72,7 +76,8 @@ static block candidates(const search *q, int j)
     block b = { .axis = PARZEN_NEW(q->pool, const parzen_axis *, q->s->n), .n = q->set->candidates };
     for (int k = 0; k < q->s->n; k++)
         if (k == j || (q->label[j] >= 0 && q->label[k] == q->label[j])) b.axis[b.d++] = &q->axis[k];
-    const parzen_mix *l = model(q, &b, &q->split.below, q->s->objectives > 1), *g = model(q, &b, &q->split.above, false);
+    const parzen_mix *l = model(q, &b, &q->split.below, q->s->objectives > 1),
+        *g = model(q, &b, &q->split.above, false);
     double *log_g = PARZEN_NEW(q->pool, double, b.n);
     b.x = PARZEN_NEW(q->pool, double, b.n * b.d);
     b.score = PARZEN_NEW(q->pool, double, b.n);
@@ -136,7 +141,8 @@ static bool from_model(const search *q, double *x)
     return false;
 }
 
-/* By the prior; in a finite space whose last points chance does not find, by counting through it. 1: it is exhausted. */
+/* By the prior; in a finite space whose last points chance does not find, by counting through it. 1: it is
+ * exhausted. */
 static int from_prior(const search *q, double *x)
 {
     bool finite = true;
@@ -162,17 +168,21 @@ static int suggest(search *q, double *x)
     q->axis = PARZEN_NEW(q->pool, parzen_axis, q->s->n);
     q->label = PARZEN_NEW(q->pool, int, q->s->n);
     for (int j = 0; j < q->s->n; j++) q->axis[j] = parzen_axis_of(q->s->axis[j], j);
-    q->split = parzen_divide(q->pool, q->f, q->s, q->h, set->gamma > 0 ? set->gamma : q->f->gamma, set->constant_liar);
-    if (q->split.n < (set->startup < 0 ? q->f->startup : set->startup) || !q->split.n) return from_prior(q, x);
+    q->split = parzen_divide(q->pool, q->f, q->s, q->h, set->gamma > 0 ? set->gamma : q->f->gamma,
+                             set->constant_liar);
+    if (q->split.n < (set->startup < 0 ? q->f->startup : set->startup) || !q->split.n)
+        return from_prior(q, x);
     parzen_label(q->pool, q->f, q->s, &q->split, set->multivariate, set->group, q->label);
     return from_model(q, x) ? 0 : from_prior(q, x);
 }
 
-static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x, int64_t *tag)
+static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
 {
     const struct tpe *set = p;
     parzen_pool own = { 0 };
-    search q = { .set = set, .f = set->flavour == 1 ? &parzen_hyperopt : &parzen_optuna, .pool = cache ? cache : &own,
+    search q = { .set = set, .f = set->flavour == 1 ? &parzen_hyperopt : &parzen_optuna,
+                 .pool = cache ? cache : &own,
                  .s = s, .h = h, .r = r };
     *tag = 0;
     const int result = suggest(&q, x);
