@@ -26,7 +26,7 @@ static int info(sx_dev *dev, sx_dev_info *i)
     i->memory = (size_t)1 << 40;
     i->units = 1;
     i->dtypes = 1u << SX_F32 | 1u << SX_BF16 | 1u << SX_F16 | 1u << SX_I32 | 1u << SX_U8;
-    i->repeatable = true;
+    i->repeatable = i->idle = true;
     return 0;
 }
 
