@@ -1,9 +1,13 @@
-/* bench.c: strix bench step: how long a step of training or inference takes and what memory it needs, on random rows. */
+/* bench.c: strix bench step: how long a step of training or inference takes and what memory it needs, on
+ * random rows. */
 #include "cli.h"
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { cli_context *c; bool train, stages; long batch, steps; sx_exp *e; sx_machine *m; sx_net *net; sx_budget budget; } job;
+typedef struct {
+    cli_context *c; bool train, stages; long batch, steps;
+    sx_exp *e; sx_machine *m; sx_net *net; sx_budget budget;
+} job;
 
 static const char *const precisions[] = { "f32", "tf32", "bf16" };
 
@@ -11,8 +15,10 @@ static int read_options(job *j)
 {
     cli_context *c = j->c;
     const char *mode = cli_text(c, "mode", "train"), *precision = cli_text(c, "precision", NULL);
-    if (strcmp(c->arg[0], "step")) return cli_usage(c, "there is no benchmark '%s'; there is: step", c->arg[0]);
-    if (strcmp(mode, "train") && strcmp(mode, "infer")) return cli_usage(c, "--mode is '%s', not train or infer", mode);
+    if (strcmp(c->arg[0], "step"))
+        return cli_usage(c, "there is no benchmark '%s'; there is: step", c->arg[0]);
+    if (strcmp(mode, "train") && strcmp(mode, "infer"))
+        return cli_usage(c, "--mode is '%s', not train or infer", mode);
     j->train = !strcmp(mode, "train");
     j->stages = cli_flag(c, "stages");
     int bad = cli_load_experiment(c, c->arg[1], &j->e);
@@ -81,9 +87,10 @@ static void print(job *j, double median)
 {
     cli_context *c = j->c;
     const char *precision = precisions[j->e->train.precision];
-    json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "mode", j->train ? "train" : "infer", "precision", precision, "device",
-                            j->m->name, "batch", (json_int_t)j->batch, "steps", (json_int_t)j->steps, "threads",
-                            (json_int_t)(j->m->threads ? j->m->threads : (int)j->m->info.units));
+    const int threads = j->m->threads ? j->m->threads : (int)j->m->info.units;
+    json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "mode", j->train ? "train" : "infer",
+                            "precision", precision, "device", j->m->name, "batch", (json_int_t)j->batch,
+                            "steps", (json_int_t)j->steps, "threads", threads);
     cli_json_real(doc, "ms_per_step", 1e3 * median);
     cli_json_real(doc, "images_per_s", (double)j->batch / median);
     json_object_set_new(doc, "peak_bytes", json_integer((json_int_t)peak_bytes()));
@@ -94,8 +101,10 @@ static void print(job *j, double median)
     if (j->stages) print_stages(j, doc);
     if (c->json) { cli_json_print(c, doc); return; }
     json_decref(doc);
-    printf("%s %s, batch %ld: %.2f ms a step, %.0f images/s, peak %s (planned: %s on the device)\n", precision, j->train ? "train" : "infer",
-           j->batch, 1e3 * median, (double)j->batch / median, cli_bytes(c->arena, peak_bytes()), cli_bytes(c->arena, (double)j->budget.total));
+    printf("%s %s, batch %ld: %.2f ms a step, %.0f images/s, ", precision, j->train ? "train" : "infer",
+           j->batch, 1e3 * median, (double)j->batch / median);
+    printf("peak %s (planned: %s on the device)\n", cli_bytes(c->arena, peak_bytes()),
+           cli_bytes(c->arena, (double)j->budget.total));
 }
 
 static int run(cli_context *c)
@@ -122,5 +131,6 @@ static const cli_option options[] = {
     CLI_END
 };
 
-const cli_verb verb_bench = { .name = "bench", .args = "step FILE", .doc = "time of a step and its memory, on random rows",
+const cli_verb verb_bench = { .name = "bench", .args = "step FILE",
+                              .doc = "time of a step and its memory, on random rows",
                               .least = 2, .most = 2, .options = options, .run = run };

@@ -96,11 +96,9 @@ const char *cli_seconds(sx_arena *a, double s);  /* 4.1 s, 3 min 12 s, 2 h 05 mi
 const char *cli_shape(sx_arena *a, int rank, const long *shape);     /* [28, 28, 32] */
 
 /* --- Trained nets (eval.c) --- */
-/* The net of a run directory with the weights of its best epoch; open_data gives the rows to look at. */
-int cli_open_run(cli_context *c, const char *dir,
-                 int (*open_data)(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx,
-                                  sx_data **data),
-                 void *ctx, sx_net **net);
+/* The net of a run directory with the weights of its best epoch; open_data gives the rows that it will look at. */
+typedef int cli_open_data(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data);
+int cli_open_run(cli_context *c, const char *dir, cli_open_data *open_data, void *ctx, sx_net **net);
 /* its safetensors file: best, else last */
 const char *cli_run_weights(cli_context *c, const char *dir);
 /* What the net says of rows of its data, against the labels: for sx_report_text. */

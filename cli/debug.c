@@ -1,17 +1,23 @@
-/* debug.c: strix debug: gradients of one batch for comparison with another framework; the test suite of a device. */
+/* debug.c: strix debug: gradients of one batch for comparison with another framework; the test suite of a
+ * device. */
 #include "cli.h"
 #include "conform.h"
 #include <string.h>
 
 /* --- grads --- */
-typedef struct { cli_context *c; bool training; sx_exp *e; sx_machine *m; sx_net *net; sx_data_shape shape; float *x; int32_t *y; } job;
+typedef struct {
+    cli_context *c; bool training; sx_exp *e; sx_machine *m; sx_net *net;
+    sx_data_shape shape; float *x; int32_t *y;
+} job;
 
 static int read_x(job *j, const char *file, const sx_blobs *b)
 {
     const sx_blob *x = sx_blobs_find(b, "x");
     if (!x || x->rank < 2 || strcmp(x->dtype, "F32") || !x->bytes)
-        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file }, "a batch needs a tensor 'x' of f32 [rows, ..]");
-    j->shape = (sx_data_shape){ .rows = x->shape[0], .test = x->shape[0], .rank = x->rank - 1, .dtype = SX_F32 };
+        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
+                        "a batch needs a tensor 'x' of f32 [rows, ..]");
+    j->shape = (sx_data_shape){ .rows = x->shape[0], .test = x->shape[0], .rank = x->rank - 1,
+                                .dtype = SX_F32 };
     memcpy(j->shape.shape, x->shape + 1, (size_t)j->shape.rank * sizeof *x->shape);
     j->x = sx_alloc(j->c->arena, x->bytes);
     return sx_blob_f32(x, (long)(x->bytes / sizeof(float)), j->x);
@@ -21,13 +27,15 @@ static int read_y(job *j, const char *file, const sx_blobs *b)
 {
     const sx_blob *y = sx_blobs_find(b, "y");
     if (!y || y->rank != 1 || y->shape[0] != j->shape.rows || strcmp(y->dtype, "I64"))
-        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file }, "a batch needs a tensor 'y' of i64 [rows]");
+        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
+                        "a batch needs a tensor 'y' of i64 [rows]");
     j->y = sx_alloc_array(j->c->arena, (size_t)j->shape.rows, sizeof *j->y);
     for (long i = 0; i < j->shape.rows; i++) {
         int64_t label;
         memcpy(&label, (const char *)y->data + 8 * i, sizeof label);
         if (label < 0 || label > 1 << 20)
-            return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file }, "label %lld of row %ld is out of range", (long long)label, i);
+            return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
+                            "label %lld of row %ld is out of range", (long long)label, i);
         j->y[i] = (int32_t)label;
         if (label >= j->shape.classes) j->shape.classes = (long)label + 1;
     }
@@ -48,7 +56,8 @@ static int open_net(job *j)
     if (!bad) bad = sx_data_given(c->arena, j->m, &j->shape, j->x, j->y, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, j->e->tune.seed, 0, false, &j->net, &c->diags);
     if (!bad) bad = sx_net_init(j->net, &c->diags);
-    if (!bad && cli_text(c, "init", NULL)) bad = sx_ckpt_import(c->arena, cli_text(c, "init", NULL), NULL, j->net, true, SX_NOWHERE, &c->diags);
+    if (!bad && cli_text(c, "init", NULL))
+        bad = sx_ckpt_import(c->arena, cli_text(c, "init", NULL), NULL, j->net, true, SX_NOWHERE, &c->diags);
     return bad;
 }
 
@@ -84,17 +93,22 @@ static int write_results(job *j, const sx_probe *p)
     const float loss = (float)(sum / (double)p->rows);
     add(a, &b, "logits", 2, (long[]){ p->rows, p->outputs }, p->logits);
     if (j->training) add(a, &b, "loss", 0, NULL, &loss);
-    for (long i = 0; i < p->n; i++) add(a, &b, sx_format(a, "grad/%s", p->weight[i]->name), p->weight[i]->rank, p->weight[i]->shape, p->grad[i]);
+    for (long i = 0; i < p->n; i++)
+        add(a, &b, sx_format(a, "grad/%s", p->weight[i]->name), p->weight[i]->rank, p->weight[i]->shape,
+            p->grad[i]);
     const int bad = j->training ? add_states(j, &b) : 0;
-    return bad ? bad : sx_tensors_write(cli_text(j->c, "out", ""), &(sx_blobs){ .n = b.n, .v = b.v }, &j->c->diags);
+    return bad ? bad : sx_tensors_write(cli_text(j->c, "out", ""), &(sx_blobs){ .n = b.n, .v = b.v },
+                                        &j->c->diags);
 }
 
 static int grads(cli_context *c)
 {
     const char *mode = cli_text(c, "mode", "train");
     if (c->args != 2) return cli_usage(c, "debug grads needs a FILE");
-    if (!cli_text(c, "batch", NULL) || !cli_text(c, "out", NULL)) return cli_usage(c, "debug grads needs --batch and --out");
-    if (strcmp(mode, "train") && strcmp(mode, "infer")) return cli_usage(c, "--mode is '%s', not train or infer", mode);
+    if (!cli_text(c, "batch", NULL) || !cli_text(c, "out", NULL))
+        return cli_usage(c, "debug grads needs --batch and --out");
+    if (strcmp(mode, "train") && strcmp(mode, "infer"))
+        return cli_usage(c, "--mode is '%s', not train or infer", mode);
     job j = { .c = c, .training = !strcmp(mode, "train") };
     sx_probe p;
     int bad = open_net(&j);
@@ -106,11 +120,15 @@ static int grads(cli_context *c)
 static int optest(cli_context *c)
 {
     const char *name = sx_strndup(c->arena, c->device, strcspn(c->device, ":"));
-    conform suite = { .arena = c->arena, .registry = cli_registry(c), .device = c->device, .threads = c->threads, .out = stdout };
+    conform suite = { .arena = c->arena, .registry = cli_registry(c), .device = c->device,
+                      .threads = c->threads, .out = stdout };
     suite.entry = sx_find(suite.registry, SX_KIND_DEVICE, name, SX_NOWHERE, &c->diags);
     if (!suite.entry) return sx_diags_code(&c->diags);
     const int units = ((const sx_device *)(const void *)suite.entry->item)->count();
-    if (units < 1 && !cli_flag(c, "require")) { printf("1..0 # SKIP no device '%s' here\n", c->device); return 0; }
+    if (units < 1 && !cli_flag(c, "require")) {
+        printf("1..0 # SKIP no device '%s' here\n", c->device);
+        return 0;
+    }
     if (units < 1) return cli_fail(c, SX_E_DEVICE, "there is no device '%s' here", c->device);
     const int bad = conform_device(&suite, suite.entry);
     const int failed = conform_end(&suite);
@@ -126,7 +144,7 @@ static int run(cli_context *c)
 
 static const cli_option options[] = {
     { "init", 0, CLI_TEXT, "FILE", "grads: weights and states by name", 0, 0 },
-    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as the data set would give it, y i64 [rows]", 0, 0 },
+    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as of the data set, y i64 [rows]", 0, 0 },
     { "out", 0, CLI_TEXT, "FILE", "grads: logits, loss, grad/NAME, state/NAME", 0, 0 },
     { "mode", 0, CLI_TEXT, "MODE", "grads: train or infer (logits only); default: train", 0, 0 },
     { "require", 0, CLI_FLAG, NULL, "optest: a missing device is an error", 0, 0 },
@@ -134,5 +152,6 @@ static const cli_option options[] = {
 };
 
 const cli_verb verb_debug = {
-    .name = "debug", .args = "grads FILE | optest", .doc = "gradients of one batch as safetensors; every op of a device against plain loops",
+    .name = "debug", .args = "grads FILE | optest",
+    .doc = "gradients of one batch as safetensors; every op of a device against plain loops",
     .least = 1, .most = 2, .options = options, .run = run };

@@ -1,4 +1,5 @@
-/* eval.c: strix eval: a trained net on a part of its data set: scikit-learn's classification report, confusion matrix. */
+/* eval.c: strix eval: a trained net on a part of its data set: scikit-learn's classification report,
+ * confusion matrix. */
 #include "cli.h"
 #include "report.h"
 #include <string.h>
@@ -8,7 +9,8 @@ static int open_exp(cli_context *c, const char *dir, sx_exp **e)
 {
     const char *file = sx_format(c->arena, "%s/config.cfg", dir);
     if (sx_file_exists(file)) return cli_load_experiment(c, file, e);
-    sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = dir }, "this is no run directory: it has no config.cfg");
+    sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = dir },
+             "this is no run directory: it has no config.cfg");
     sx_hint(&c->diags, "`strix train` makes one, `strix tune` one for each trial.");
     return SX_E_DATA;
 }
@@ -19,8 +21,7 @@ const char *cli_run_weights(cli_context *c, const char *dir)
     return sx_file_exists(best) ? best : sx_format(c->arena, "%s/last.safetensors", dir);
 }
 
-int cli_open_run(cli_context *c, const char *dir, int (*open_data)(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data),
-                 void *ctx, sx_net **net)
+int cli_open_run(cli_context *c, const char *dir, cli_open_data *open_data, void *ctx, sx_net **net)
 {
     sx_exp *e;
     sx_machine *m;
@@ -56,13 +57,15 @@ int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_ta
     const sx_data *data = sx_net_data(net);
     const long outputs = sx_net_outputs(net), labels = data->shape.classes;
     float *y = sx_alloc_array(c->arena, (size_t)n * (size_t)outputs, sizeof *y);
-    int32_t *truth = sx_alloc_array(c->arena, (size_t)n, sizeof *truth), *guess = sx_alloc_array(c->arena, (size_t)n, sizeof *guess);
+    int32_t *truth = sx_alloc_array(c->arena, (size_t)n, sizeof *truth);
+    int32_t *guess = sx_alloc_array(c->arena, (size_t)n, sizeof *guess);
     const int bad = sx_net_eval(net, rows, n, NULL, tally, y, &c->diags);
     for (long i = 0; i < n && !bad; i++) {
         truth[i] = data->label[rows[i]];
         guess[i] = (int32_t)cli_argmax(y + i * outputs, outputs);
     }
-    *out = (sx_verdicts){ .n = n, .truth = truth, .guess = guess, .labels = outputs > labels ? outputs : labels, .digits = 3 };
+    *out = (sx_verdicts){ .n = n, .truth = truth, .guess = guess, .digits = 3 };
+    out->labels = outputs > labels ? outputs : labels;
     if (data->names && outputs <= labels) out->name = data->names;
     return bad;
 }
@@ -80,12 +83,14 @@ static json_t *confusion_json(cli_context *c, const sx_verdicts *v)
     return rows;
 }
 
-static void print_json(cli_context *c, const sx_net *net, const part *p, const sx_tally *t, const sx_verdicts *v)
+static void print_json(cli_context *c, const sx_net *net, const part *p, const sx_tally *t,
+                       const sx_verdicts *v)
 {
     const sx_train_conf *conf = &sx_net_exp(net)->train;
     json_t *doc = json_pack("{s:s, s:I}", "data", p->name, "rows", (json_int_t)p->n), *names = json_array();
     cli_json_real(doc, "loss", t->loss);
-    for (long i = 0; i < conf->metrics; i++) cli_json_real(doc, conf->metric[i].entry->item->name, t->metric[i]);
+    for (long i = 0; i < conf->metrics; i++)
+        cli_json_real(doc, conf->metric[i].entry->item->name, t->metric[i]);
     for (long i = 0; v->name && i < v->labels; i++) json_array_append_new(names, json_string(v->name[i]));
     json_object_set_new(doc, "classes", names);
     json_object_set_new(doc, "confusion", confusion_json(c, v));
@@ -93,11 +98,13 @@ static void print_json(cli_context *c, const sx_net *net, const part *p, const s
     cli_json_print(c, doc);
 }
 
-static void print_text(cli_context *c, const sx_net *net, const part *p, const sx_tally *t, const sx_verdicts *v)
+static void print_text(cli_context *c, const sx_net *net, const part *p, const sx_tally *t,
+                       const sx_verdicts *v)
 {
     const sx_train_conf *conf = &sx_net_exp(net)->train;
     printf("%s  %ld rows  loss %.4f", p->name, p->n, t->loss);
-    for (long i = 0; i < conf->metrics; i++) printf("  %s %.4f", conf->metric[i].entry->item->name, t->metric[i]);
+    for (long i = 0; i < conf->metrics; i++)
+        printf("  %s %.4f", conf->metric[i].entry->item->name, t->metric[i]);
     printf("\n\n%s\n%s", sx_report_text(c->arena, v), sx_confusion_text(c->arena, v));
 }
 
@@ -127,5 +134,6 @@ static const cli_option options[] = {
     CLI_END
 };
 
-const cli_verb verb_eval = { .name = "eval", .args = "RUN", .doc = "classification report and confusion matrix of a run directory",
+const cli_verb verb_eval = { .name = "eval", .args = "RUN",
+                             .doc = "classification report and confusion matrix of a run directory",
                              .least = 1, .most = 1, .options = options, .run = run };

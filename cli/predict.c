@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 enum { MOST_PIXELS = 1 << 30 };
-typedef struct { sx_data_shape shape; const char *const *names; } rows_of;       /* what the net was trained on */
+typedef struct { sx_data_shape shape; const char *const *names; } rows_of; /* what the net was trained on */
 typedef struct { const char *file; long first, n; } batch;                       /* rows of one file */
 typedef struct {
     cli_context *c; rows_of like;
@@ -16,7 +16,7 @@ typedef struct {
 } images;
 
 /* --- Files --- */
-static int bad_file(const images *im, const char *file, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int bad_file(const images *, const char *, const char *, ...) __attribute__((format(printf, 3, 4)));
 static int bad_file(const images *im, const char *file, const char *fmt, ...)
 {
     va_list ap;
@@ -31,7 +31,8 @@ static long number(gzFile f)
 {
     int ch = gzgetc(f);
     while (isspace(ch) || ch == '#') {
-        while (ch == '#' && ch != '\n' && ch >= 0) for (ch = gzgetc(f); ch >= 0 && ch != '\n';) ch = gzgetc(f);
+        while (ch == '#' && ch != '\n' && ch >= 0)
+            for (ch = gzgetc(f); ch >= 0 && ch != '\n';) ch = gzgetc(f);
         ch = gzgetc(f);
     }
     long n = -1;
@@ -68,7 +69,8 @@ static int read_rows(images *im, gzFile f, const char *file, long n, long each)
     if (!grown) return cli_fail(im->c, SX_E_MEMORY, "no memory for %ld images", n);
     im->bytes.v = grown;
     im->bytes.n += bytes;
-    if (gzread(f, grown + old, (unsigned)bytes) != (int)bytes) return bad_file(im, file, "the file is truncated or damaged");
+    if (gzread(f, grown + old, (unsigned)bytes) != (int)bytes)
+        return bad_file(im, file, "the file is truncated or damaged");
     SX_PUSH(im->c->arena, im->files, ((batch){ file, old / each, n }));
     return 0;
 }
@@ -78,12 +80,16 @@ static int read_images(images *im, gzFile f, const char *file)
     const sx_data_shape *s = &im->like.shape;
     long n, height = 0, width = 0, channels;
     read_header(f, &n, &height, &width, &channels);
-    if (n < 1) return bad_file(im, file, "this is neither an IDX file of images nor a PGM or PPM file with 8 bits a pixel");
+    if (n < 1)
+        return bad_file(im, file,
+                        "this is neither an IDX file of images nor a PGM or PPM file with 8 bits a pixel");
     if (s->rank != 3 || height != s->shape[0] || width != s->shape[1] || channels != s->shape[2])
-        return bad_file(im, file, "its images are %s, the net takes %s", cli_shape(im->c->arena, 3, (long[]){ height, width, channels }),
+        return bad_file(im, file, "its images are %s, the net takes %s",
+                        cli_shape(im->c->arena, 3, (long[]){ height, width, channels }),
                         cli_shape(im->c->arena, s->rank, s->shape));
     const long each = height * width * channels;
-    if (n > MOST_PIXELS / each || im->bytes.n > MOST_PIXELS - n * each) return bad_file(im, file, "more than 1 GiB of images");
+    if (n > MOST_PIXELS / each || im->bytes.n > MOST_PIXELS - n * each)
+        return bad_file(im, file, "more than 1 GiB of images");
     return read_rows(im, f, file, n, each);
 }
 
@@ -92,8 +98,9 @@ static int read_files(images *im)
     int bad = 0;
     for (int i = 1; i < im->c->args && !bad; i++) {
         gzFile f = gzopen(im->c->arg[i], "rb");
-        bad = f ? read_images(im, f, im->c->arg[i]) : bad_file(im, im->c->arg[i], "cannot read this file: %s", strerror(errno));
-        if (f) gzclose(f);
+        if (!f) return bad_file(im, im->c->arg[i], "cannot read this file: %s", strerror(errno));
+        bad = read_images(im, f, im->c->arg[i]);
+        gzclose(f);
     }
     return bad;
 }
@@ -103,7 +110,8 @@ static int read_row(cli_context *c, const char *file, const sx_blobs *b, sx_data
 {
     const char *text = sx_blobs_meta(b, "row");
     *s = (sx_data_shape){ 0 };
-    if (!text || strncmp(text, "u8", 2)) return cli_fail(c, SX_E_DATA, "%s was not trained on images of bytes", file);
+    if (!text || strncmp(text, "u8", 2))
+        return cli_fail(c, SX_E_DATA, "%s was not trained on images of bytes", file);
     for (text += 2; *text && s->rank < SX_RANK - 1; s->rank++) {
         char *end;
         s->shape[s->rank] = strtol(text, &end, 10);
@@ -111,7 +119,8 @@ static int read_row(cli_context *c, const char *file, const sx_blobs *b, sx_data
         text = end;
     }
     s->dtype = SX_U8;
-    return *text || !s->rank ? sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = file }, "its description of images is damaged") : 0;
+    if (!*text && s->rank) return 0;
+    return sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = file }, "its description of images is damaged");
 }
 
 static void read_names(cli_context *c, const char *text, rows_of *r)
@@ -154,7 +163,7 @@ static void softmax(float *y, long n)
 
 static const char *class_name(const images *im, long i)
 {
-    return im->like.names && i < im->like.shape.classes ? im->like.names[i] : sx_format(im->c->arena, "%ld", i);
+    return i < im->like.shape.classes ? im->like.names[i] : sx_format(im->c->arena, "%ld", i);
 }
 
 static void print_row(images *im, json_t *rows, const batch *f, long i, float *y, long outputs, long top)
@@ -163,14 +172,16 @@ static void print_row(images *im, json_t *rows, const batch *f, long i, float *y
     if (!rows) printf("%s\t%ld", f->file, i);
     for (long k = 0; k < top && k < outputs; k++) {
         const long best = cli_argmax(y, outputs);
-        json_t *one = rows ? json_pack("{s:s, s:I}", "class", class_name(im, best), "label", (json_int_t)best) : NULL;
+        const char *name = class_name(im, best);
+        json_t *one = rows ? json_pack("{s:s, s:I}", "class", name, "label", (json_int_t)best) : NULL;
         if (one) cli_json_real(one, "probability", (double)y[best]);
         if (one) json_array_append_new(classes, one);
-        else printf("\t%s\t%.4f", class_name(im, best), (double)y[best]);
+        else printf("\t%s\t%.4f", name, (double)y[best]);
         y[best] = -1;
     }
     if (!rows) putchar('\n');
-    else json_array_append_new(rows, json_pack("{s:s, s:I, s:o}", "file", f->file, "row", (json_int_t)i, "classes", classes));
+    else json_array_append_new(rows, json_pack("{s:s, s:I, s:o}", "file", f->file, "row", (json_int_t)i,
+                                               "classes", classes));
 }
 
 static int predict(images *im, sx_net *net)
@@ -186,7 +197,8 @@ static int predict(images *im, sx_net *net)
     for (long i = 0; i < n && !sx_net_softmax(net); i++) softmax(y + i * outputs, outputs);
     for (long f = 0; f < im->files.n; f++)
         for (long i = 0; i < im->files.v[f].n; i++)
-            print_row(im, rows, &im->files.v[f], i, y + (im->files.v[f].first + i) * outputs, outputs, cli_long(c, "top", 1));
+            print_row(im, rows, &im->files.v[f], i, y + (im->files.v[f].first + i) * outputs, outputs,
+                      cli_long(c, "top", 1));
     if (rows) cli_json_print(c, json_pack("{s:o}", "images", rows));
     return 0;
 }
@@ -206,6 +218,7 @@ static const cli_option options[] = {
 };
 
 const cli_verb verb_predict = {
-    .name = "predict", .args = "RUN FILE..", .doc = "classes of images by a trained net", .least = 2, .most = -1, .options = options, .run = run,
+    .name = "predict", .args = "RUN FILE..", .doc = "classes of images by a trained net",
+    .least = 2, .most = -1, .options = options, .run = run,
     .more = "FILE: IDX images, PGM (P5) or PPM (P6), gzipped or not, of the size of the data set's rows.\n"
             "Lines are tab-separated: file, row in the file, then class and probability, K times." };

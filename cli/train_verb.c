@@ -22,7 +22,8 @@ static int at_trial(job *j, const char *study, long number)
     cli_context *c = j->c;
     sx_study *s;
     const sx_trial_row *const *rows;
-    int bad = sx_study_open(c->arena, cli_registry(c), NULL, j->e->study.store, study ? study : j->e->study.name, false, &s, &c->diags);
+    int bad = sx_study_open(c->arena, cli_registry(c), NULL, j->e->study.store,
+                            study ? study : j->e->study.name, false, &s, &c->diags);
     if (bad) return bad;
     const long n = sx_study_trials(s, c->arena, &rows, &c->diags);
     for (long i = 0; i < n; i++) {
@@ -62,7 +63,8 @@ static void print_text(const job *j, const sx_outcome *o, const sx_tally *test)
     putchar('\n');
     if (test) {
         printf("test:  loss %.4f", test->loss);
-        for (long i = 0; i < j->e->train.metrics; i++) printf("  %s %.4f", j->e->train.metric[i].entry->item->name, test->metric[i]);
+        for (long i = 0; i < j->e->train.metrics; i++)
+            printf("  %s %.4f", j->e->train.metric[i].entry->item->name, test->metric[i]);
         putchar('\n');
     }
     printf("%s in %s\n", cli_seconds(j->c->arena, o->seconds), j->dir);
@@ -70,13 +72,15 @@ static void print_text(const job *j, const sx_outcome *o, const sx_tally *test)
 
 static void print_json(const job *j, const sx_outcome *o, const sx_tally *test)
 {
-    json_t *doc = json_pack("{s:s, s:I, s:I, s:b, s:o}", "dir", j->dir, "epochs", (json_int_t)o->epochs, "best_epoch",
-                            (json_int_t)o->best_epoch, "early", o->early, "metrics", metrics_json(o->n, o->name, o->value));
+    json_t *metrics = metrics_json(o->n, o->name, o->value);
+    json_t *doc = json_pack("{s:s, s:I, s:I, s:b, s:o}", "dir", j->dir, "epochs", (json_int_t)o->epochs,
+                            "best_epoch", (json_int_t)o->best_epoch, "early", o->early, "metrics", metrics);
     cli_json_real(doc, "wall_s", o->seconds);
     if (test) {
         json_t *t = json_object();
         cli_json_real(t, "loss", test->loss);
-        for (long i = 0; i < j->e->train.metrics; i++) cli_json_real(t, j->e->train.metric[i].entry->item->name, test->metric[i]);
+        for (long i = 0; i < j->e->train.metrics; i++)
+            cli_json_real(t, j->e->train.metric[i].entry->item->name, test->metric[i]);
         json_object_set_new(doc, "test", t);
     }
     cli_json_print(j->c, doc);
@@ -87,13 +91,15 @@ static int train(job *j, sx_net *net, const sx_data *data)
     cli_context *c = j->c;
     sx_outcome o;
     sx_tally test;
-    const sx_train_want want = { .dir = j->dir, .init = cli_text(c, "init", NULL), .resume = cli_flag(c, "resume"), .stop = &c->stop,
+    const sx_train_want want = { .dir = j->dir, .init = cli_text(c, "init", NULL),
+                                 .resume = cli_flag(c, "resume"), .stop = &c->stop,
                                  .report = report, .ctx = j, .pulse = pulse, .pulse_ctx = j };
     j->progress = cli_progress_open(c, &(cli_progress_want){ .title = j->dir });
     cli_progress_start(j->progress, -1, NULL, j->e->train.epochs);
     int bad = sx_train(c->arena, j->e, net, data, &want, &o, &c->diags);
     cli_progress_close(j->progress);
-    if (!bad && data->shape.test) bad = sx_net_eval(net, data->test, data->shape.test, NULL, &test, NULL, &c->diags);
+    if (!bad && data->shape.test)
+        bad = sx_net_eval(net, data->test, data->shape.test, NULL, &test, NULL, &c->diags);
     if (bad) return bad;
     if (c->json) print_json(j, &o, data->shape.test ? &test : NULL);
     else print_text(j, &o, data->shape.test ? &test : NULL);
@@ -107,7 +113,8 @@ static int run(cli_context *c)
     sx_data *data;
     sx_net *net;
     int bad = cli_load_experiment(c, c->arg[0], &j.e);
-    if (!bad && cli_long(c, "trial", -1) >= 0) bad = at_trial(&j, cli_text(c, "study", NULL), cli_long(c, "trial", -1));
+    if (!bad && cli_long(c, "trial", -1) >= 0)
+        bad = at_trial(&j, cli_text(c, "study", NULL), cli_long(c, "trial", -1));
     if (bad) return bad;
     j.dir = cli_text(c, "dir", default_dir(&j));
     bad = cli_machine(c, &m);
@@ -127,6 +134,8 @@ static const cli_option options[] = {
 };
 
 const cli_verb verb_train = {
-    .name = "train", .args = "FILE", .doc = "one training; writes a run directory", .least = 1, .most = 1, .options = options, .run = run,
-    .more = "The directory holds config.cfg, last, prev and best.safetensors, log.jsonl and result.json. The first Ctrl-C\n"
-            "finishes the epoch and saves; --resume then ends with the same weights as a training that was not stopped." };
+    .name = "train", .args = "FILE", .doc = "one training; writes a run directory",
+    .least = 1, .most = 1, .options = options, .run = run,
+    .more = "The directory holds config.cfg, last, prev and best.safetensors, log.jsonl and result.json.\n"
+            "The first Ctrl-C finishes the epoch and saves; --resume then ends with the same weights as a\n"
+            "training that was not stopped." };

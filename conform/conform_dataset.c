@@ -1,5 +1,5 @@
-/* conform_dataset.c: what any data set must do: rows of one shape with labels in range, the same at every opening, and
- * where its files are missing a message instead of a crash. */
+/* conform_dataset.c: what any data set must do: rows of one shape with labels in range, the same at every
+ * opening, and where its files are missing a message instead of a crash. */
 #include <string.h>
 #include "conform.h"
 
@@ -61,12 +61,14 @@ static void check_test(const suite *u, const sx_set *train)
 {
     sx_set test = fresh();
     const int rc = u->item->open(u->params, SX_PART_TEST, &test);
-    if (!conform_check(u->c, !rc, "the test part opens, or has no rows")) conform_note(u->c, "%s", test.error);
+    if (!conform_check(u->c, !rc, "the test part opens, or has no rows"))
+        conform_note(u->c, "%s", test.error);
     if (rc) return;
     if (test.count) {
         check_rows(u->c, &test, "test part");
         conform_check(u->c, test.rank == train->rank && test.dtype == train->dtype &&
-                      !memcmp(test.shape, train->shape, (size_t)train->rank * sizeof *train->shape), "both parts have rows of one shape");
+                      !memcmp(test.shape, train->shape, (size_t)train->rank * sizeof *train->shape),
+                          "both parts have rows of one shape");
     }
     u->item->close(&test);
 }
@@ -91,7 +93,8 @@ int conform_dataset(conform *c, const sx_entry *e)
     sx_arena *a = sx_arena_open(c->arena);
     const suite u = { c, (const sx_dataset *)(const void *)e->item, conform_params(c, a, e) };
     sx_set train = fresh();
-    if (!u.params || !conform_check(c, u.item->open && u.item->close, "has open and close")) return sx_arena_close(a), 0;
+    if (!u.params || !conform_check(c, u.item->open && u.item->close, "has open and close"))
+        return sx_arena_close(a), 0;
     const int rc = u.item->open(u.params, SX_PART_TRAIN, &train);
     conform_check(c, !rc || train.error[0], "opens with its defaults, or says why not");
     if (rc) conform_skip(c, "its rows: %s%s%s", train.file, train.file[0] ? ": " : "", train.error);

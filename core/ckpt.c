@@ -1,4 +1,5 @@
-/* ckpt.c: a net's tensors to and from safetensors files: checkpoints with their place in training, and weights of others. */
+/* ckpt.c: a net's tensors to and from safetensors files: checkpoints with their place in training, and
+ * weights of others. */
 #include "ckpt.h"
 #include <build-config.h>
 #include <errno.h>
@@ -21,7 +22,8 @@ static uint64_t sum_of(uint64_t h, const void *data, size_t bytes)
 static const char *sum_text(sx_arena *a, const sx_blobs *b)
 {
     uint64_t h = 0xcbf29ce484222325u, all = 0;
-    for (long i = 0; i < b->n; i++) all += sum_of(h, b->v[i].data, b->v[i].bytes) * (sum_of(h, b->v[i].name, strlen(b->v[i].name)) | 1);
+    for (long i = 0; i < b->n; i++)
+        all += sum_of(h, b->v[i].data, b->v[i].bytes) * (sum_of(h, b->v[i].name, strlen(b->v[i].name)) | 1);
     return sx_format(a, "%016" PRIx64, all);
 }
 
@@ -55,7 +57,8 @@ static void describe_rows(sx_arena *a, pairs *p, const sx_data *data)
     const sx_data_shape *s = &data->shape;
     const char *shape = sx_dtype_name(s->dtype), *names = "";
     for (int i = 0; i < s->rank; i++) shape = sx_format(a, "%s %ld", shape, s->shape[i]);
-    for (long i = 0; data->names && i < s->classes; i++) names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[i]);
+    for (long i = 0; data->names && i < s->classes; i++)
+        names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[i]);
     pair(a, p, "row", shape);
     if (*names) pair(a, p, "classes", names);
 }
@@ -67,7 +70,8 @@ static int read_blob(sx_arena *a, const sx_net *n, const sx_tensor *t, sx_blob *
     float *v = malloc((size_t)t->count * sizeof *v);
     if (!v) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
     sx_arena_defer(a, free_data, v);
-    *b = (sx_blob){ .name = t->name, .dtype = "F32", .rank = t->rank, .bytes = (size_t)t->count * sizeof *v, .data = v };
+    *b = (sx_blob){ .name = t->name, .dtype = "F32", .rank = t->rank, .bytes = (size_t)t->count * sizeof *v,
+                    .data = v };
     memcpy(b->shape, t->shape, (size_t)t->rank * sizeof *t->shape);
     return sx_net_read(n, t, v, d);
 }
@@ -134,8 +138,10 @@ static int parse_place(sx_arena *a, const char *file, const sx_blobs *b, sx_prog
     *s = (sx_progress_state){ 0 };
     s->n = parse_numbers(a, sx_blobs_meta(b, "monitor"), &s->monitor);
     s->values = parse_numbers(a, sx_blobs_meta(b, "best"), &s->best);
-    const bool whole = parse_long(sx_blobs_meta(b, "t"), &s->clock.t) && parse_long(sx_blobs_meta(b, "epoch"), &s->clock.epoch)
-                    && parse_numbers(a, sx_blobs_meta(b, "memo"), &memo) == 4 && s->n == s->clock.epoch && s->values >= 0;
+    const bool whole = parse_long(sx_blobs_meta(b, "t"), &s->clock.t)
+                    && parse_long(sx_blobs_meta(b, "epoch"), &s->clock.epoch)
+                    && parse_numbers(a, sx_blobs_meta(b, "memo"), &memo) == 4
+                    && s->n == s->clock.epoch && s->values >= 0;
     if (!whole) return damaged(file, d, "its place in the training cannot be read");
     memcpy(s->clock.memo, memo, sizeof s->clock.memo);
     return 0;
@@ -165,24 +171,29 @@ static int fill(sx_arena *a, const char *file, const sx_blob *b, sx_net *n, cons
     if (!v) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
     int bad = same_shape(b, t) ? 0 : other_shape(a, file, b, t, d);
     if (!bad && sx_blob_f32(b, t->count, v))
-        bad = sx_error(d, SX_E_DATA, (sx_where){ .file = file }, "'%.120s' is of type %s, not of floating-point numbers", b->name, b->dtype);
+        bad = sx_error(d, SX_E_DATA, (sx_where){ .file = file },
+                       "'%.120s' is of type %s, not of floating-point numbers", b->name, b->dtype);
     if (!bad) bad = sx_net_write(n, t, v, d);
     free(v);
     return bad;
 }
 
-static int check_tensors(sx_arena *a, const char *file, const sx_blobs *b, const sx_net *n, bool slots, sx_diags *d)
+static int check_tensors(sx_arena *a, const char *file, const sx_blobs *b, const sx_net *n, bool slots,
+                         sx_diags *d)
 {
     const sx_tensor *t;
     const long tensors = sx_net_tensors(n, &t);
     for (long i = 0; i < tensors; i++) {
         if (t[i].kind == SX_TENSOR_SLOT && !slots) continue;
         const sx_blob *from = sx_blobs_find(b, t[i].name);
-        if (!from) return sx_error(d, SX_E_DATA, (sx_where){ .file = file }, "this checkpoint is of another net: it lacks '%s'", t[i].name);
+        if (!from)
+            return sx_error(d, SX_E_DATA, (sx_where){ .file = file },
+                            "this checkpoint is of another net: it lacks '%s'", t[i].name);
         if (!same_shape(from, &t[i])) return other_shape(a, file, from, &t[i], d);
     }
     if (!slots || b->n == tensors) return 0;
-    return sx_error(d, SX_E_DATA, (sx_where){ .file = file }, "this checkpoint is of another net: it has %ld tensors, the net %ld", b->n, tensors);
+    return sx_error(d, SX_E_DATA, (sx_where){ .file = file },
+                    "this checkpoint is of another net: it has %ld tensors, the net %ld", b->n, tensors);
 }
 
 int sx_ckpt_load(sx_arena *a, const char *file, sx_net *n, sx_progress_state *s, sx_diags *d)
@@ -193,25 +204,30 @@ int sx_ckpt_load(sx_arena *a, const char *file, sx_net *n, sx_progress_state *s,
     sx_blobs b;
     int bad = sx_tensors_read(own, file, &b, d);
     const char *sum = bad ? NULL : sx_blobs_meta(&b, "sum");
-    if (!bad && (!sum || strcmp(sum, sum_text(own, &b)))) bad = damaged(file, d, "its data do not have the sum that was saved with them");
+    if (!bad && (!sum || strcmp(sum, sum_text(own, &b))))
+        bad = damaged(file, d, "its data do not have the sum that was saved with them");
     if (!bad) bad = check_tensors(own, file, &b, n, s != NULL, d);
     if (!bad && s) bad = parse_place(a, file, &b, s, d);
     for (long i = 0; i < tensors && !bad; i++)
-        if (s || t[i].kind != SX_TENSOR_SLOT) bad = fill(own, file, sx_blobs_find(&b, t[i].name), n, &t[i], d);
+        if (s || t[i].kind != SX_TENSOR_SLOT)
+            bad = fill(own, file, sx_blobs_find(&b, t[i].name), n, &t[i], d);
     if (!bad && s) sx_net_set_time(n, s->clock);
     sx_arena_close(own);
     return bad;
 }
 
 /* --- Weights of others --- */
-static int missing(const char *file, const char *names, long count, const sx_blobs *b, sx_where where, sx_diags *d)
+static int missing(const char *file, const char *names, long count, const sx_blobs *b, sx_where where,
+                   sx_diags *d)
 {
-    sx_error(d, SX_E_DATA, where.file ? where : (sx_where){ .file = file }, "%ld weight%s missing in %s", count, count == 1 ? " is" : "s are", file);
+    sx_error(d, SX_E_DATA, where.file ? where : (sx_where){ .file = file }, "%ld weight%s missing in %s",
+             count, count == 1 ? " is" : "s are", file);
     sx_detail(d, "Missing: %s.%s%s", names, b->n ? " The file starts with " : "", b->n ? b->v[0].name : "");
     return SX_E_DATA;
 }
 
-int sx_ckpt_import(sx_arena *a, const char *file, const char *prefix, sx_net *n, bool all, sx_where where, sx_diags *d)
+int sx_ckpt_import(sx_arena *a, const char *file, const char *prefix, sx_net *n, bool all, sx_where where,
+                   sx_diags *d)
 {
     const size_t skip = prefix ? strlen(prefix) : 0;
     const sx_tensor *t;

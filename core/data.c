@@ -1,5 +1,5 @@
-/* data.c: data sets -> one table of rows and labels on the device, the split into training and validation, and the
- * order in which an epoch takes the rows. */
+/* data.c: data sets -> one table of rows and labels on the device, the split into training and validation,
+ * and the order in which an epoch takes the rows. */
 #include "data.h"
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +24,18 @@ static size_t row_bytes(const sx_data_shape *s)
 static int check_shape(const sx_set *s, sx_where where, sx_diags *d)
 {
     double elements = 1;
-    if (s->rank < 1 || s->rank >= SX_RANK) return sx_error(d, SX_E_DATA, where, "rows of the data set have %d axes", s->rank);
+    if (s->rank < 1 || s->rank >= SX_RANK)
+        return sx_error(d, SX_E_DATA, where, "rows of the data set have %d axes", s->rank);
     for (int i = 0; i < s->rank; i++) {
-        if (s->shape[i] < 1) return sx_error(d, SX_E_DATA, where, "axis %d of the data set's rows is %ld long", i, s->shape[i]);
+        if (s->shape[i] < 1)
+            return sx_error(d, SX_E_DATA, where, "axis %d of the data set's rows is %ld long", i,
+                            s->shape[i]);
         elements *= (double)s->shape[i];
     }
     if (s->count > MOST_ROWS || elements * (double)s->count > 0x1p40)
         return sx_error(d, SX_E_DATA, where, "%ld rows of %.0f numbers are too much", s->count, elements);
-    if (s->dtype != SX_U8 && s->dtype != SX_F32) return sx_error(d, SX_E_DATA, where, "rows of a data set must be u8 or f32");
+    if (s->dtype != SX_U8 && s->dtype != SX_F32)
+        return sx_error(d, SX_E_DATA, where, "rows of a data set must be u8 or f32");
     return 0;
 }
 
@@ -43,7 +47,8 @@ static int check_set(const sx_set *s, sx_where where, sx_diags *d)
     if (s->classes < 1) return sx_error(d, SX_E_DATA, where, "the data set has %ld classes", s->classes);
     for (long i = 0; i < s->count; i++)
         if (s->y[i] < 0 || s->y[i] >= s->classes)
-            return sx_error(d, SX_E_DATA, where, "label %ld of row %ld is out of range: there are %ld classes",
+            return sx_error(d, SX_E_DATA, where,
+                            "label %ld of row %ld is out of range: there are %ld classes",
                             (long)s->y[i], i, s->classes);
     return 0;
 }
@@ -55,12 +60,15 @@ static int open_part(sx_arena *a, const sx_exp *e, sx_part which, sx_set **set, 
     p->set.size = sizeof p->set;
     *set = &p->set;
     int bad = p->item->open(e->data.set.params, which, &p->set);
-    p->set.error[sizeof p->set.error - 1] = p->set.file[sizeof p->set.file - 1] = p->set.hint[sizeof p->set.hint - 1] = 0;
-    const sx_where where = p->set.file[0] ? (sx_where){ .file = p->set.file } : sx_conf_where(a, sx_conf_member(e->root, "dataset"));
+    p->set.error[sizeof p->set.error - 1] = 0;   /* whatever a plugin wrote there */
+    p->set.file[sizeof p->set.file - 1] = p->set.hint[sizeof p->set.hint - 1] = 0;
+    const sx_where where = p->set.file[0] ? (sx_where){ .file = p->set.file }
+                                          : sx_conf_where(a, sx_conf_member(e->root, "dataset"));
     if (bad) {
-        sx_error(d, bad < 0 ? bad : SX_E_DATA, where, "%s", p->set.error[0] ? p->set.error : "the data set could not be opened");
+        bad = bad < 0 ? bad : SX_E_DATA;
+        sx_error(d, bad, where, "%s", p->set.error[0] ? p->set.error : "the data set could not be opened");
         if (p->set.hint[0]) sx_hint(d, "%s", p->set.hint);
-        return bad < 0 ? bad : SX_E_DATA;
+        return bad;
     }
     sx_arena_defer(a, close_part, p);
     if (which == SX_PART_TEST && !p->set.count) return 0;
@@ -86,7 +94,8 @@ static int upload(const sx_machine *m, sx_memory *to, size_t at, const void *fro
 }
 
 /* Rows (and labels) of a part behind those that are there already. */
-static int fill_table(sx_data *t, const sx_machine *m, long from, long count, const void *x, const int32_t *y, sx_diags *d)
+static int fill_table(sx_data *t, const sx_machine *m, long from, long count, const void *x, const int32_t *y,
+                      sx_diags *d)
 {
     if (!m) return 0;
     const size_t each = row_bytes(&t->shape);
@@ -146,10 +155,12 @@ static const char *const *copy_names(sx_arena *a, const sx_set *s)
     return name;
 }
 
-static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_set *train, const sx_set *test, sx_data **out, sx_diags *d)
+static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_set *train, const sx_set *test,
+                 sx_data **out, sx_diags *d)
 {
     const long classes = test && test->classes > train->classes ? test->classes : train->classes;
-    sx_data_shape s = { .rows = train->count, .classes = classes, .rank = train->rank, .dtype = train->dtype };
+    sx_data_shape s = { .rows = train->count, .classes = classes, .rank = train->rank,
+                        .dtype = train->dtype };
     memcpy(s.shape, train->shape, sizeof s.shape);
     s.val = sx_data_val_rows(e, train->count);
     s.fit = train->count - s.val;
@@ -167,12 +178,14 @@ static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_set
     return bad;
 }
 
-int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out, sx_diags *d)
+int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out,
+                 sx_diags *d)
 {
-    sx_arena *own = sx_arena_open(NULL);         /* the plugin's copy is not needed once the device has its own */
+    sx_arena *own = sx_arena_open(NULL); /* the plugin's copy is not needed once the device has its own */
     sx_set *train, *test = NULL;
     int bad = open_part(own, e, SX_PART_TRAIN, &train, d);
-    if (!bad && train->count < 1) bad = sx_error(d, SX_E_DATA, SX_NOWHERE, "the data set has no training rows");
+    if (!bad && train->count < 1)
+        bad = sx_error(d, SX_E_DATA, SX_NOWHERE, "the data set has no training rows");
     if (!bad && want_test) bad = open_part(own, e, SX_PART_TEST, &test, d);
     if (!bad && test && !test->count) test = NULL;
     if (!bad && test) bad = check_alike(e, train, test, own, d);
@@ -182,7 +195,8 @@ int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_te
 }
 
 /* --- Tables without files --- */
-int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *x, const int32_t *y, sx_data **out, sx_diags *d)
+int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *x, const int32_t *y,
+                  sx_data **out, sx_diags *d)
 {
     sx_data *t = *out = new_table(a, s);
     int32_t *to[] = { t->fit, t->val, t->test };
@@ -199,7 +213,11 @@ int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_
     const size_t bytes = (size_t)s->rows * row_bytes(s);
     unsigned char *x = malloc(bytes);
     int32_t *y = malloc((size_t)s->rows * sizeof *y);
-    if (!x || !y) return free(x), free(y), sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %zu bytes of random rows", bytes);
+    if (!x || !y) {
+        free(x);
+        free(y);
+        return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %zu bytes of random rows", bytes);
+    }
     const sx_key key = sx_key_of(0, 0, "random rows");
     uint32_t w[4];
     for (size_t i = 0; i < bytes; i++) {
@@ -216,7 +234,8 @@ int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_
 }
 
 /* --- The order of an epoch --- */
-long sx_data_order(const int32_t *rows, long n, long batch, bool shuffle, sx_key key, uint32_t epoch, bool pad, int32_t *order)
+long sx_data_order(const int32_t *rows, long n, long batch, bool shuffle, sx_key key, uint32_t epoch,
+                   bool pad, int32_t *order)
 {
     const long steps = pad ? (n + batch - 1) / batch : n / batch;
     if (shuffle) {

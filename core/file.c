@@ -1,4 +1,5 @@
-/* file.c: whole files: put atomically (tmp, fsync, rename, fsync of the directory), read with a bound, directories with parents. */
+/* file.c: whole files: put atomically (tmp, fsync, rename, fsync of the directory), read with a bound,
+ * directories with parents. */
 #include "file.h"
 #include <errno.h>
 #include <fcntl.h>

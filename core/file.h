@@ -1,4 +1,5 @@
-/* file.h: files written so that an old one stays intact whatever happens (disk full, kill): to FILE.tmp, synced, renamed. */
+/* file.h: files written so that an old one stays intact whatever happens (disk full, kill): to FILE.tmp,
+ * synced, renamed. */
 #ifndef SX_FILE_H
 #define SX_FILE_H
 #include "diag.h"

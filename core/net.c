@@ -1,5 +1,5 @@
-/* net.c: a net on a machine: flat device buffers for weights, states and slots, a program for training and one for
- * evaluation that share a slab, and the loops that run them in slices. */
+/* net.c: a net on a machine: flat device buffers for weights, states and slots, a program for training and
+ * one for evaluation that share a slab, and the loops that run them in slices. */
 #include "step.h"
 #include "ckpt.h"
 #include <stdlib.h>
@@ -57,8 +57,8 @@ static int open_io(sx_net *n, mode *o, sx_diags *d)
     o->loss_at = place(o, o->s->loss_rows, &at);
     o->y_at = place(o, o->s->y_rows, &at);
     for (long i = 0; i < o->s->metrics; i++) o->metric_at[i] = place(o, o->s->metric_rows[i], &at);
-    const size_t rows = (size_t)(o->s->batch * o->s->steps), most = rows > (size_t)n->data->shape.rows ? rows : (size_t)n->data->shape.rows;
-    o->order = sx_alloc_array(n->arena, most + (size_t)o->s->batch, sizeof *o->order);
+    const size_t rows = (size_t)(o->s->batch * o->s->steps), all = (size_t)n->data->shape.rows;
+    o->order = sx_alloc_array(n->arena, (rows > all ? rows : all) + (size_t)o->s->batch, sizeof *o->order);
     o->read = sx_alloc_array(n->arena, rows, sizeof *o->read);
     return sx_memory_open(n->arena, n->m, at, &o->io, d);
 }
@@ -116,18 +116,19 @@ static int open_memory(sx_net *n, bool fuse, sx_diags *d)
     if (!bad) bad = slab_of(n, n->steps.eval, fuse, &most, d);
     if (!bad) bad = sx_memory_open(n->arena, n->m, most, &n->slab, d);
     for (int kind = 0; kind < SX_TENSOR_KINDS && !bad; kind++)
-        bad = sx_memory_open(n->arena, n->m, n->steps.bytes[kind] ? n->steps.bytes[kind] : 64, &n->kept[kind], d);
+        bad = sx_memory_open(n->arena, n->m, n->steps.bytes[kind], &n->kept[kind], d);
     return bad;
 }
 
-int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed, int64_t trial, bool training,
-                sx_net **out, sx_diags *d)
+int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed,
+                int64_t trial, bool training, sx_net **out, sx_diags *d)
 {
     sx_net *n = *out = SX_NEW(a, sx_net);
     *n = (sx_net){ .arena = a, .e = e, .m = m, .data = data, .seed = seed, .trial = trial };
     const bool fuse = !getenv("STRIX_NO_FUSE");  /* one stage per op: the oracle of the fused ones */
     if (e->train.metrics > METRICS_MOST)
-        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.metrics")), "more than %d metrics", METRICS_MOST);
+        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.metrics")),
+                        "more than %d metrics", METRICS_MOST);
     int bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
     if (!bad) bad = open_memory(n, fuse, d);
     if (!bad) bad = open_mode(n, &n->train, n->steps.train, fuse, d);
@@ -144,7 +145,8 @@ long sx_net_tensors(const sx_net *n, const sx_tensor **t)
 
 const sx_tensor *sx_net_tensor(const sx_net *n, const char *name)
 {
-    for (long i = 0; i < n->steps.tensors.n; i++) if (!strcmp(n->steps.tensors.v[i].name, name)) return &n->steps.tensors.v[i];
+    for (long i = 0; i < n->steps.tensors.n; i++)
+        if (!strcmp(n->steps.tensors.v[i].name, name)) return &n->steps.tensors.v[i];
     return NULL;
 }
 
@@ -183,7 +185,8 @@ int sx_net_init(sx_net *n, sx_diags *d)
     for (long i = 0; i < n->steps.tensors.n && !bad; i++) {
         const sx_tensor *t = &n->steps.tensors.v[i];
         float *v = calloc((size_t)t->count, sizeof *v);
-        if (!v) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
+        if (!v)
+            return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
         if (t->kind != SX_TENSOR_SLOT) sx_init_fill(n->steps.vals[i], v);
         bad = sx_net_write(n, t, v, d);
         free(v);
@@ -195,7 +198,9 @@ int sx_net_init(sx_net *n, sx_diags *d)
 sx_budget sx_net_used(const sx_net *n)
 {
     sx_budget b = sx_steps_budget(&n->steps, n->slab->bytes);
-    b.weights = n->kept[SX_TENSOR_WEIGHT]->bytes, b.states = n->kept[SX_TENSOR_STATE]->bytes, b.slots = n->kept[SX_TENSOR_SLOT]->bytes;
+    b.weights = n->kept[SX_TENSOR_WEIGHT]->bytes;
+    b.states = n->kept[SX_TENSOR_STATE]->bytes;
+    b.slots = n->kept[SX_TENSOR_SLOT]->bytes;
     b.data = n->data->x->bytes + n->data->y->bytes;
     b.logs = n->eval.io->bytes + (n->train.io ? n->train.io->bytes : 0);
     b.total = b.weights + b.states + b.slots + b.slab + b.data + b.logs;
@@ -215,7 +220,8 @@ typedef struct {
 /* Adds rows [from, to) of a log, in order, so that slices change no bit. */
 static int add_log(const run *r, size_t log_at, long from, long to, double *sum)
 {
-    const int bad = get(r->n, r->o->io, log_at + (size_t)from * sizeof(float), r->o->read, (size_t)(to - from) * sizeof(float), r->d);
+    const int bad = get(r->n, r->o->io, log_at + (size_t)from * sizeof(float), r->o->read,
+                        (size_t)(to - from) * sizeof(float), r->d);
     for (long i = 0; !bad && i < to - from; i++) *sum += (double)r->o->read[i];
     return bad;
 }
@@ -228,7 +234,9 @@ static int collect(const run *r, long from, long to)
     int bad = add_log(r, o->loss_at, from, to, &r->sums->loss);
     for (long i = 0; i < o->s->metrics && !bad; i++)
         if (o->s->metric_rows[i].id) bad = add_log(r, o->metric_at[i], from, to, &r->sums->metric[i]);
-    if (!bad && r->y) bad = get(r->n, o->io, o->y_at + (size_t)from * each, r->y + from * o->s->outputs, (size_t)(to - from) * each, r->d);
+    if (!bad && r->y)
+        bad = get(r->n, o->io, o->y_at + (size_t)from * each, r->y + from * o->s->outputs,
+                  (size_t)(to - from) * each, r->d);
     r->sums->rows += to - from;
     return bad;
 }
@@ -266,17 +274,14 @@ static void tally(const mode *o, const sums *s, double start, sx_tally *out)
 }
 
 /* --- Training --- */
-static const sx_optimizer *optimizer_of(const sx_net *n) { return (const sx_optimizer *)(const void *)n->e->train.optimizer.entry->item; }
-static const sx_schedule *schedule_of(const sx_net *n) { return (const sx_schedule *)(const void *)n->e->train.schedule.entry->item; }
-
 /* Coefficients of the epoch's steps; c moves on to the end of the epoch. */
 static void fill_table(const sx_net *n, long epoch, const double *monitor, sx_net_clock *c, float *table)
 {
     const sx_train_conf *t = &n->e->train;
     sx_progress p = { .steps = n->train.s->steps, .epoch = epoch, .epochs = t->epochs, .monitor = monitor };
     for (p.step = 0; p.step < p.steps; p.step++, table += SX_TABLE_WIDTH) {
-        const double lr = t->lr * schedule_of(n)->factor(t->schedule.params, &p);
-        optimizer_of(n)->coef(t->optimizer.params, lr, ++c->t, c->memo, table);
+        const double lr = t->lr * SX_ITEM_OF(sx_schedule, t->schedule)->factor(t->schedule.params, &p);
+        SX_ITEM_OF(sx_optimizer, t->optimizer)->coef(t->optimizer.params, lr, ++c->t, c->memo, table);
         table[SX_TABLE_LR] = (float)lr;
     }
     c->epoch = epoch + 1;
@@ -297,7 +302,8 @@ static int prepare_epoch(sx_net *n, long epoch, const double *monitor, sx_net_cl
     fill_table(n, epoch, monitor, c, table);
     int bad = put(n, o->io, o->table_at, table, bytes, d);
     free(table);
-    sx_data_order(n->data->fit, n->data->shape.fit, o->s->batch, true, sx_key_of(n->seed, n->trial, "shuffle"), (uint32_t)epoch, false, o->order);
+    const sx_key key = sx_key_of(n->seed, n->trial, "shuffle");
+    sx_data_order(n->data->fit, n->data->shape.fit, o->s->batch, true, key, (uint32_t)epoch, false, o->order);
     if (!bad) bad = write_order(n, o, o->s->steps * o->s->batch, d);
     return bad ? bad : put(n, o->io, 0, &step, sizeof step, d);
 }
@@ -308,7 +314,8 @@ int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w
     const long rows = n->train.s->steps * n->train.s->batch;
     sx_net_clock c = n->clock;
     sums s = { 0 };
-    const run r = { .n = n, .o = &n->train, .w = w, .d = d, .rows = rows, .all = rows, .watch_loss = true, .sums = &s };
+    const run r = { .n = n, .o = &n->train, .w = w, .d = d, .rows = rows, .all = rows, .watch_loss = true,
+                    .sums = &s };
     int bad = prepare_epoch(n, epoch, monitor, &c, d);
     if (!bad) bad = run_slices(&r, n->train.s->steps);
     if (bad) return bad;
@@ -322,7 +329,8 @@ static int eval_run(run *r, const int32_t *rows)
 {
     const mode *o = r->o;
     const int32_t zero = 0;
-    const long steps = sx_data_order(rows, r->rows, o->s->batch, false, (sx_key){ { 0, 0 } }, 0, true, o->order);
+    const long steps = sx_data_order(rows, r->rows, o->s->batch, false, (sx_key){ { 0, 0 } }, 0, true,
+                                     o->order);
     int bad = write_order(r->n, o, steps * o->s->batch, r->d);
     if (!bad) bad = put(r->n, o->io, 0, &zero, sizeof zero, r->d);
     return bad ? bad : run_slices(r, steps);
@@ -330,38 +338,44 @@ static int eval_run(run *r, const int32_t *rows)
 
 static bool has_over(const sx_train_conf *t)
 {
-    for (long i = 0; i < t->metrics; i++) if (((const sx_loss *)(const void *)t->metric[i].entry->item)->over) return true;
+    for (long i = 0; i < t->metrics; i++)
+        if (SX_ITEM_OF(sx_loss, t->metric[i])->over) return true;
     return false;
 }
 
 /* Metrics of the whole set, from all outputs. */
-static int measure(const sx_net *n, const int32_t *rows, long count, const float *y, sx_tally *out, sx_diags *d)
+static int measure(const sx_net *n, const int32_t *rows, long count, const float *y, sx_tally *out,
+                   sx_diags *d)
 {
     const sx_train_conf *t = &n->e->train;
     float *target = calloc((size_t)count, sizeof *target);
     if (!target) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld labels", count);
     for (long i = 0; i < count; i++) target[i] = (float)n->data->label[rows[i]];
     for (long i = 0; i < t->metrics; i++) {
-        const sx_loss *item = (const sx_loss *)(const void *)t->metric[i].entry->item;
-        if (item->over) out->metric[i] = item->over(t->metric[i].params, count, n->eval.s->outputs, y, target);
+        const sx_loss *item = SX_ITEM_OF(sx_loss, t->metric[i]);
+        if (item->over)
+            out->metric[i] = item->over(t->metric[i].params, count, n->eval.s->outputs, y, target);
     }
     free(target);
     return 0;
 }
 
-int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y, sx_diags *d)
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y,
+                sx_diags *d)
 {
     const double start = now();
     const mode *o = &n->eval;
     const long most = o->s->steps * o->s->batch;
     const bool over = has_over(&n->e->train);
     float *own = over && !y ? calloc((size_t)(count * o->s->outputs), sizeof *own) : NULL;
-    if (over && !y && !own) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
+    if (over && !y && !own)
+        return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
     float *all = y ? y : own;
     sums s = { 0 };
     int bad = count < 1 ? sx_error(d, SX_E_DATA, SX_NOWHERE, "there are no rows to evaluate") : 0;
     for (long at = 0; at < count && !bad; at += most) {
-        run r = { .n = n, .o = &n->eval, .w = w, .d = d, .rows = count - at < most ? count - at : most, .before = at, .all = count,
+        run r = { .n = n, .o = &n->eval, .w = w, .d = d, .rows = count - at < most ? count - at : most,
+                  .before = at, .all = count,
                   .sums = &s, .y = all ? all + at * o->s->outputs : NULL };
         bad = eval_run(&r, rows + at);
     }
@@ -387,7 +401,7 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
     for (long i = -WARM; i < steps && !bad; i++) {
         const double start = now();
         bad = sx_program_run(o->p, 1, d);
-        if (!bad) bad = get(n, o->io, o->loss_at, &loss, sizeof loss, d);        /* waits until the step is done */
+        if (!bad) bad = get(n, o->io, o->loss_at, &loss, sizeof loss, d); /* waits until the step is done */
         if (i >= 0) seconds[i] = now() - start;
         if (i == -1) sx_program_profile(o->p, 0, NULL, NULL);
     }
@@ -438,7 +452,8 @@ static int probe(sx_arena *a, sx_net *n, mode *o, sx_probe *out, sx_diags *d)
 
 int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d)
 {
-    const sx_step_want want = { .training = training, .batch = n->data->shape.rows, .steps = 1, .keep_grads = true };
+    const sx_step_want want = { .training = training, .batch = n->data->shape.rows, .steps = 1,
+                                .keep_grads = true };
     sx_step *s;
     mode o = { 0 };
     int bad = sx_step_write(n->arena, n->e, &n->data->shape, &want, n->seed, n->trial, &s, d);

@@ -1,5 +1,6 @@
 /* report.c: classification report and confusion matrix, letter for letter as scikit-learn prints them
- * (sklearn.metrics.classification_report; its numbers come from precision_recall_fscore_support with zero_division=0). */
+ * (sklearn.metrics.classification_report; its numbers come from precision_recall_fscore_support with
+ * zero_division=0). */
 #include "report.h"
 #include "diag.h"
 #include <stdlib.h>
@@ -56,7 +57,8 @@ static tally count(sx_arena *a, const sx_verdicts *v)
         t.covers = t.covers && truth >= 0 && guess >= 0;
     }
     for (long i = 0; i < t.n; i++)
-        t.all = (counts){ t.all.hit + t.of[i].hit, t.all.guessed + t.of[i].guessed, t.all.truth + t.of[i].truth };
+        t.all = (counts){ t.all.hit + t.of[i].hit, t.all.guessed + t.of[i].guessed,
+                          t.all.truth + t.of[i].truth };
     return t;
 }
 
@@ -99,7 +101,10 @@ static int width_of(const char *s)               /* in code points of UTF-8 */
     return n;
 }
 
-static void pad(FILE *f, const char *name, int width) { fprintf(f, "%*s%s", width - width_of(name), "", name); }
+static void pad(FILE *f, const char *name, int width)
+{
+    fprintf(f, "%*s%s", width - width_of(name), "", name);
+}
 
 static void row(FILE *f, const char *name, int width, int digits, const double *v, long support)
 {
@@ -183,7 +188,8 @@ char *sx_confusion_text(sx_arena *a, const sx_verdicts *v)
     const long *m = sx_confusion(a, v, &n);
     int cell = 5;
     for (long i = 0; i < n; i++) {
-        const int wide = snprintf(NULL, 0, "%ld", t.of[i].truth), label = snprintf(NULL, 0, "%ld", (long)t.label[i]);
+        const int wide = snprintf(NULL, 0, "%ld", t.of[i].truth);
+        const int label = snprintf(NULL, 0, "%ld", (long)t.label[i]);
         cell = wide > cell ? wide : cell;
         cell = label > cell ? label : cell;
     }

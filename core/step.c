@@ -1,16 +1,15 @@
-/* step.c: writes the step around a model into a graph: rows of the batch, transforms, model, loss, metrics, gradients,
- * updates; and adds up what that will take on a device. */
+/* step.c: writes the step around a model into a graph: rows of the batch, transforms, model, loss, metrics,
+ * gradients, updates; and adds up what that will take on a device. */
 #include "step.h"
 #include <string.h>
 
-typedef struct { sx_arena *a; const sx_exp *e; sx_graph *g; sx_step *s; sx_diags *d; const sx_step_want *want; } writer;
-
-static const sx_loss *loss_item(const sx_use *u) { return (const sx_loss *)(const void *)u->entry->item; }
-static const sx_optimizer *optimizer_item(const sx_exp *e) { return (const sx_optimizer *)(const void *)e->train.optimizer.entry->item; }
+typedef struct { sx_arena *a; const sx_exp *e; sx_graph *g; sx_step *s; sx_diags *d;
+                 const sx_step_want *want; } writer;
 
 /* --- Maps of the step itself; never differentiated --- */
-SX_MAP2(penalize, x0 + k[0] * ((x1 > 0) - (x1 < 0)) + k[1] * x1, 1, 0);      /* d + l1 sign(w) + 2 l2 w, as Keras' regularizers */
-SX_MAP1(clip_factor, sqrtf(x) > k[0] ? k[0] / sqrtf(x) : 1, 0);      /* x: the squared norm of all gradients */
+/* d + l1 sign(w) + 2 l2 w, as Keras' regularizers */
+SX_MAP2(penalize, x0 + k[0] * ((x1 > 0) - (x1 < 0)) + k[1] * x1, 1, 0);
+SX_MAP1(clip_factor, sqrtf(x) > k[0] ? k[0] / sqrtf(x) : 1, 0); /* x: the squared norm of all gradients */
 
 /* --- Batch --- */
 static void write_inputs(writer *w, const sx_data_shape *s)
@@ -20,7 +19,8 @@ static void write_inputs(writer *w, const sx_data_shape *s)
     memcpy(shape + 1, s->shape, (size_t)s->rank * sizeof *shape);
     w->s->data = sx_graph_bound(g, SX_ROLE_INPUT, "data", s->dtype, shape, false);
     w->s->labels = sx_graph_bound(g, SX_ROLE_INPUT, "labels", SX_I32, SX_SHAPE(s->rows), false);
-    w->s->perm = sx_graph_bound(g, SX_ROLE_INPUT, "order", SX_I32, SX_SHAPE(w->want->steps * w->want->batch), false);
+    w->s->perm = sx_graph_bound(g, SX_ROLE_INPUT, "order", SX_I32, SX_SHAPE(w->want->steps * w->want->batch),
+                                false);
     w->s->step = g->step;
 }
 
@@ -50,21 +50,23 @@ static int check_input(writer *w, sx_t x)
     const sx_exp *e = w->e;
     const sx_val *v = sx_graph_val(w->g, x);
     if (!v || !e->input_rank) return 0;
-    if (v->rank == e->input_rank + 1 && !memcmp(v->shape + 1, e->input, (size_t)e->input_rank * sizeof *e->input)) return 0;
+    const size_t bytes = (size_t)e->input_rank * sizeof *e->input;
+    if (v->rank == e->input_rank + 1 && !memcmp(v->shape + 1, e->input, bytes)) return 0;
     sx_val want = { .rank = e->input_rank + 1, .shape = { w->want->batch }, .batched = true };
-    memcpy(want.shape + 1, e->input, (size_t)e->input_rank * sizeof *e->input);
-    sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, sx_conf_find(e->root, "model.input")), "model.input is %s, the data give %s",
-             sx_graph_shape(w->a, &want), sx_graph_shape(w->a, v));
+    memcpy(want.shape + 1, e->input, bytes);
+    sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, sx_conf_find(e->root, "model.input")),
+             "model.input is %s, the data give %s", sx_graph_shape(w->a, &want), sx_graph_shape(w->a, v));
     sx_hint(w->d, "Transforms of the data set are included; add one (resize) or change model.input.");
     return SX_E_CONFIG;
 }
 
 static sx_t apply_loss(writer *w, const sx_use *u, const char *path, sx_t y, sx_t target)
 {
-    const sx_layer_context c = { .path = path, .conf = sx_conf_find(w->e->root, path), .type = u->entry->item->name,
+    const sx_layer_context c = { .path = path, .conf = sx_conf_find(w->e->root, path),
+                                 .type = u->entry->item->name,
                                  .inputs = 1, .in = &y, .training = w->want->training };
     sx_graph_enter(w->g, &c);
-    const sx_t rows = loss_item(u)->forward(w->g, u->params, y, target);
+    const sx_t rows = SX_ITEM_OF(sx_loss, *u)->forward(w->g, u->params, y, target);
     sx_graph_leave(w->g, NULL, u->params, y, rows);
     return rows;
 }
@@ -75,7 +77,7 @@ static void write_metrics(writer *w, sx_t target)
     w->s->metrics = t->metrics;
     w->s->metric_rows = sx_alloc_array(w->a, (size_t)t->metrics + 1, sizeof(sx_t));
     for (long i = 0; i < t->metrics; i++) {
-        if (!loss_item(&t->metric[i])->forward) continue;
+        if (!SX_ITEM_OF(sx_loss, t->metric[i])->forward) continue;
         const sx_t rows = apply_loss(w, &t->metric[i], "train.metrics", w->s->y, target);
         w->s->metric_rows[i] = put(w, rows, sx_format(w->a, "log/%s", t->metric[i].entry->item->name));
     }
@@ -87,10 +89,12 @@ static int check_outputs(writer *w, const sx_data_shape *s)
     if (!y) return 0;
     const sx_where where = sx_conf_where(w->a, sx_conf_find(w->e->root, "model.layers"));
     if (y->rank != 2)
-        return sx_error(w->d, SX_E_CONFIG, where, "the model's output is %s, not one list of numbers", sx_graph_shape(w->a, y));
+        return sx_error(w->d, SX_E_CONFIG, where, "the model's output is %s, not one list of numbers",
+                        sx_graph_shape(w->a, y));
     w->s->outputs = y->shape[1];
     if (s->classes <= w->s->outputs) return 0;
-    return sx_error(w->d, SX_E_CONFIG, where, "the model has %ld outputs, the data set has %ld classes", w->s->outputs, s->classes);
+    return sx_error(w->d, SX_E_CONFIG, where, "the model has %ld outputs, the data set has %ld classes",
+                    w->s->outputs, s->classes);
 }
 
 static int write_model(writer *w, const sx_data_shape *s)
@@ -148,24 +152,27 @@ static void penalties(writer *w)
 
 static void update(writer *w, long i)
 {
-    const sx_optimizer *o = optimizer_item(w->e);
+    const sx_optimizer *o = SX_ITEM_OF(sx_optimizer, w->e->train.optimizer);
     const sx_val v = *sx_graph_val(w->g, w->s->learned[i]);
     const int slots = o->update->slots;
     sx_t in[8] = { w->s->learned[i], w->s->grads[i], w->s->table, w->s->step };
     for (int j = 0; j < slots; j++)
         in[4 + j] = w->s->slots[i * slots + j] =
-            sx_graph_bound(w->g, SX_ROLE_SLOT, sx_format(w->a, "%s.%d/%s", o->name, j, v.name), SX_F32, v.shape, false);
+            sx_graph_bound(w->g, SX_ROLE_SLOT, sx_format(w->a, "%s.%d/%s", o->name, j, v.name), SX_F32,
+                           v.shape, false);
     const sx_learn attr = { o->update, v.lr_scale, (float)w->e->train.decay, w->want->steps };
     sx_graph_op(w->g, SX_OP_UPDATE, 4 + slots, in, &attr, sizeof attr);
 }
 
 static int write_updates(writer *w)
 {
-    const sx_optimizer *o = optimizer_item(w->e);
+    const sx_optimizer *o = SX_ITEM_OF(sx_optimizer, w->e->train.optimizer);
     const sx_where where = sx_conf_where(w->a, sx_conf_find(w->e->root, "train.optimizer"));
     if (!o->update || o->update->slots < 0 || o->update->slots > 4)
-        return sx_error(w->d, SX_E_UNSUPPORTED, where, "optimizer '%s' gives no update expression of at most 4 slots", o->name);
-    w->s->table = sx_graph_bound(w->g, SX_ROLE_INPUT, "table", SX_F32, SX_SHAPE(w->want->steps, SX_TABLE_WIDTH), false);
+        return sx_error(w->d, SX_E_UNSUPPORTED, where,
+                        "optimizer '%s' gives no update expression of at most 4 slots", o->name);
+    w->s->table = sx_graph_bound(w->g, SX_ROLE_INPUT, "table", SX_F32,
+                                 SX_SHAPE(w->want->steps, SX_TABLE_WIDTH), false);
     w->s->slots = sx_alloc_array(w->a, (size_t)w->s->n_learned * 4 + 1, sizeof(sx_t));
     for (long i = 0; i < w->s->n_learned; i++) update(w, i);
     return 0;
@@ -174,12 +181,14 @@ static int write_updates(writer *w)
 static void keep_grads(writer *w)
 {
     for (long i = 0; i < w->s->n_learned; i++)
-        sx_graph_result(w->g, w->s->grads[i], sx_format(w->a, "grad/%s", sx_graph_val(w->g, w->s->learned[i])->name));
+        sx_graph_result(w->g, w->s->grads[i],
+                        sx_format(w->a, "grad/%s", sx_graph_val(w->g, w->s->learned[i])->name));
 }
 
 static int write_learning(writer *w)
 {
-    const int bad = sx_grad(w->g, w->s->loss, 1.0 / (double)w->want->batch, &w->s->n_learned, &w->s->learned, &w->s->grads);
+    const int bad = sx_grad(w->g, w->s->loss, 1.0 / (double)w->want->batch, &w->s->n_learned, &w->s->learned,
+                            &w->s->grads);
     if (bad) return bad;
     if (w->want->keep_grads) { keep_grads(w); return 0; }
     penalties(w);
@@ -187,12 +196,14 @@ static int write_learning(writer *w)
     return w->g->refused ? 0 : write_updates(w);
 }
 
-int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *want, uint64_t seed, int64_t trial,
-                  sx_step **out, sx_diags *d)
+int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *want,
+                  uint64_t seed, int64_t trial, sx_step **out, sx_diags *d)
 {
-    const sx_graph_want how = { .training = want->training, .compute = e->train.precision == 2 ? SX_BF16 : SX_F32,
+    const sx_dtype compute = e->train.precision == 2 ? SX_BF16 : SX_F32;
+    const sx_graph_want how = { .training = want->training, .compute = compute,
                                 .batch = want->batch, .seed = seed, .trial = trial };
-    writer w = { .a = a, .e = e, .g = sx_graph_open(a, &how, d), .s = SX_NEW(a, sx_step), .d = d, .want = want };
+    writer w = { .a = a, .e = e, .g = sx_graph_open(a, &how, d), .s = SX_NEW(a, sx_step), .d = d,
+                 .want = want };
     w.s->graph = w.g;
     w.s->batch = want->batch, w.s->steps = want->steps;
     *out = w.s;
@@ -206,10 +217,12 @@ int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx
 
 int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shape *out, sx_diags *d)
 {
-    *out = (sx_data_shape){ .rows = fit + val, .fit = fit, .val = val, .dtype = SX_U8, .rank = e->input_rank };
+    *out = (sx_data_shape){ .rows = fit + val, .fit = fit, .val = val, .dtype = SX_U8,
+                            .rank = e->input_rank };
     memcpy(out->shape, e->input, sizeof out->shape);
     if (out->rank) return 0;
-    return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_member(e->root, "model")), "model has no 'input' shape");
+    return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_member(e->root, "model")),
+                    "model has no 'input' shape");
 }
 
 /* --- Both modes and their tensors --- */
@@ -236,7 +249,8 @@ static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, sx_tensor
         const sx_val *v = &step->graph->vals.v[i];
         sx_tensor_kind kind;
         if (!kind_of(v->role, &kind) || kind != only || find(s, v->name)) continue;
-        const sx_tensor t = { v->name, kind, v->rank, v->shape, sx_val_count(v), s->bytes[kind], kind == SX_TENSOR_WEIGHT && !v->learned };
+        const sx_tensor t = { v->name, kind, v->rank, v->shape, sx_val_count(v), s->bytes[kind],
+                              kind == SX_TENSOR_WEIGHT && !v->learned };
         s->bytes[kind] += round_up((size_t)t.count * sizeof(float));
         s->vals = sx_grow(a, s->vals, (size_t)s->tensors.n, (size_t)s->tensors.n + 1, sizeof *s->vals);
         s->vals[s->tensors.n] = v;
@@ -247,12 +261,14 @@ static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, sx_tensor
 /* The log of y stays below some 16 MB; a longer part is evaluated in several runs. */
 static long eval_steps(const sx_data_shape *s, long batch)
 {
-    const long rows = s->val > s->test ? s->val : s->test, most = (1 << 22) / (batch * (s->classes ? s->classes : 10));
+    const long rows = s->val > s->test ? s->val : s->test;
+    const long most = (1 << 22) / (batch * (s->classes ? s->classes : 10));
     const long steps = (rows + batch - 1) / batch;
     return steps < 1 ? 1 : most > 0 && steps > most ? most : steps;
 }
 
-int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed, int64_t trial, sx_steps *out, sx_diags *d)
+int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
+                   int64_t trial, sx_steps *out, sx_diags *d)
 {
     *out = (sx_steps){ 0 };
     const long batch = e->train.batch;
@@ -290,7 +306,8 @@ static size_t bytes_of_logs(const sx_step *s)
 
 sx_budget sx_steps_budget(const sx_steps *s, size_t slab)
 {
-    sx_budget b = { .weights = s->bytes[SX_TENSOR_WEIGHT], .states = s->bytes[SX_TENSOR_STATE], .slots = s->bytes[SX_TENSOR_SLOT], .slab = slab };
+    sx_budget b = { .weights = s->bytes[SX_TENSOR_WEIGHT], .states = s->bytes[SX_TENSOR_STATE],
+                    .slots = s->bytes[SX_TENSOR_SLOT], .slab = slab };
     const sx_graph *g = s->eval->graph;
     b.data = bytes_of(s->eval, s->eval->data) + bytes_of(s->eval, s->eval->labels);
     b.logs = bytes_of_logs(s->train) + bytes_of_logs(s->eval);
@@ -311,7 +328,8 @@ static int slab_of(sx_arena *a, const sx_step *s, const sx_machine *m, size_t *m
     return bad;
 }
 
-int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out, sx_diags *d)
+int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
+                   sx_diags *d)
 {
     sx_steps steps;
     size_t slab = 0;

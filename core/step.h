@@ -1,51 +1,59 @@
-/* step.h: the step around a model: batch -> transforms -> model -> loss -> gradients -> updates, as one graph per mode,
- * with the weights, slots and states that training and evaluation share. */
+/* step.h: the step around a model: batch -> transforms -> model -> loss -> gradients -> updates, as one graph
+ * per mode, with the weights, slots and states that training and evaluation share. */
 #ifndef SX_STEP_H
 #define SX_STEP_H
 #include "data.h"
 
-typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want; /* keep_grads: results instead of updates */
+/* keep_grads: results instead of updates */
+typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want;
+#define SX_ITEM_OF(T, use) ((const T *)(const void *)(use).entry->item)      /* T: sx_loss, sx_optimizer .. */
 typedef struct {                                 /* a graph with its handles; not yet on a device */
     sx_graph *graph; long batch, steps;
     sx_t data, labels, perm, step, table;        /* bound inputs */
-    sx_t loss_rows, y_rows; long metrics; sx_t *metric_rows;  /* bound logs: [steps * batch], y [steps * batch, outputs]; y_rows in evaluation only;
-                                                    metric_rows {0} for a metric of a whole set */
-    sx_t y, logits, loss;                        /* inside the model; logits: y itself where no softmax made it; loss per row */
+    /* Bound logs: [steps * batch], y [steps * batch, outputs] in evaluation only; {0}: a metric of a set. */
+    sx_t loss_rows, y_rows; long metrics; sx_t *metric_rows;
+    sx_t y, logits, loss;  /* inside the model; logits: y itself where no softmax made it; loss per row */
     long outputs;                                /* numbers in a row of y */
     long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
     sx_layer_rows layers; long model_from;       /* rows before it are transforms */
 } sx_step;
-int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *w, uint64_t seed, int64_t trial,
-                  sx_step **out, sx_diags *d);
-/* The shape of data that fit model.input without any data set: u8, `fit` rows to learn from and `val` for validation, classes 0
- * (not checked). For budgets of points and for `bench`. */
+int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *w, uint64_t seed,
+                  int64_t trial, sx_step **out, sx_diags *d);
+/* The shape of data that fit model.input without any data set: u8, `fit` rows to learn from and `val` for
+ * validation, classes 0 (not checked). For budgets of points and for `bench`. */
 int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shape *out, sx_diags *d);
 
 /* What is kept of a net by name: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
 typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT, SX_TENSOR_KINDS } sx_tensor_kind;
-typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count; size_t offset; bool frozen; } sx_tensor;
-typedef struct {                                 /* both modes of one experiment, and the tensors that they share */
+typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count;
+                 size_t offset; bool frozen; } sx_tensor;
+typedef struct { /* both modes of one experiment, and the tensors that they share */
     sx_step *train, *eval;                       /* train NULL: evaluation only */
     struct { sx_tensor *v; long n, cap; } tensors;
     const sx_val **vals;                         /* of each tensor: how it starts */
-    size_t bytes[SX_TENSOR_KINDS];               /* one flat buffer a kind; each tensor starts at a multiple of 64 */
+    size_t bytes[SX_TENSOR_KINDS]; /* one flat buffer a kind; each tensor starts at a multiple of 64 */
 } sx_steps;
-int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed, int64_t trial, sx_steps *out, sx_diags *d);
+int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
+                   int64_t trial, sx_steps *out, sx_diags *d);
 
 /* What a trial will take on a device, in bytes, before anything runs. */
-typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen; double macs; } sx_budget;
-/* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation step. */
-int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out, sx_diags *d);
+typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen;
+                 double macs; } sx_budget;
+/* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation
+ * step. */
+int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
+                   sx_diags *d);
 sx_budget sx_steps_budget(const sx_steps *s, size_t slab);           /* the same for steps already planned */
 /* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
 int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d);
 /* sx_exp_constraints that also tells what e costs; cost may be NULL. */
-int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why, sx_diags *d);
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why,
+                 sx_diags *d);
 
 /* A net on a machine: weights, slots and states by name in device memory, and the two programs. */
 typedef struct sx_net sx_net;
-int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed, int64_t trial, bool training,
-                sx_net **out, sx_diags *d);
+int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data *data, uint64_t seed,
+                int64_t trial, bool training, sx_net **out, sx_diags *d);
 int sx_net_init(sx_net *n, sx_diags *d);         /* initial weights by seed, then files of the config */
 long sx_net_tensors(const sx_net *n, const sx_tensor **t);
 const sx_tensor *sx_net_tensor(const sx_net *n, const char *name);   /* NULL: none */
@@ -58,21 +66,27 @@ typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_
 /* Looked at between slices of about half a second; slices change no bit. */
 typedef struct {
     volatile int *stop;                          /* 2: return SX_E_STOPPED at once; or NULL */
-    int (*pulse)(void *ctx, double share); void *ctx;                /* or NULL; nonzero (SX_E_*) ends the run with that code */
+    /* or NULL; nonzero (SX_E_*) ends the run with that code */
+    int (*pulse)(void *ctx, double share); void *ctx;
 } sx_watch;
-/* One epoch of training: order and learning-rate table are made here. loss: mean over rows; not finite where diverged (the rest
- * of the epoch is then left out). monitor[0..epoch): for schedules. */
+/* One epoch of training: order and learning-rate table are made here. loss: mean over rows; not finite where
+ * diverged (the rest of the epoch is then left out). monitor[0..epoch): for schedules. */
 int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w, sx_tally *out, sx_diags *d);
 /* Evaluation over rows of the table. y (count * classes) may be NULL. */
-int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y, sx_diags *d);
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y,
+                sx_diags *d);
 /* The optimizer's place: t steps done and its memo; saved in checkpoints. */
 typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
 sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);
 sx_budget sx_net_used(const sx_net *n);          /* what was really taken from the device */
-/* For `bench step`: seconds of each of `steps` steps after a warm-up, one at a time; stages as sx_program_profile. */
+/* For `bench step`: seconds of each of `steps` steps after a warm-up, one at a time; stages as
+ * sx_program_profile. */
 int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d);
 int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name);
-/* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where training. */
-typedef struct { long rows, outputs, n; float *logits, *loss; const sx_tensor *const *weight; float **grad; } sx_probe; /* n: learned weights */
+/* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where
+ * training. */
+/* n: learned weights */
+typedef struct { long rows, outputs, n; float *logits, *loss; const sx_tensor *const *weight;
+                 float **grad; } sx_probe;
 int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d);
 #endif

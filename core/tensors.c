@@ -1,5 +1,6 @@
-/* tensors.c: the safetensors format. A file is a stranger's: no size in it is believed before it is checked against the
- * file's own length. Format: interop facts at https://huggingface.co/docs/safetensors (8 bytes N, N bytes of JSON, data). */
+/* tensors.c: the safetensors format. A file is a stranger's: no size in it is believed before it is checked
+ * against the file's own length. Format: interop facts at https://huggingface.co/docs/safetensors (8 bytes N,
+ * N bytes of JSON, data). */
 #include "tensors.h"
 #include "file.h"
 #include <errno.h>
@@ -13,8 +14,9 @@
 
 enum { HEADER_MOST = 100000000 };
 static const struct { const char *name; size_t bytes; } dtypes[] = {
-    { "F64", 8 }, { "I64", 8 }, { "U64", 8 }, { "F32", 4 }, { "I32", 4 }, { "U32", 4 }, { "F16", 2 }, { "BF16", 2 },
-    { "I16", 2 }, { "U16", 2 }, { "BOOL", 1 }, { "U8", 1 }, { "I8", 1 }, { "F8_E5M2", 1 }, { "F8_E4M3", 1 },
+    { "F64", 8 }, { "I64", 8 }, { "U64", 8 }, { "F32", 4 }, { "I32", 4 }, { "U32", 4 }, { "F16", 2 },
+    { "BF16", 2 }, { "I16", 2 }, { "U16", 2 }, { "BOOL", 1 }, { "U8", 1 }, { "I8", 1 }, { "F8_E5M2", 1 },
+    { "F8_E4M3", 1 },
 };
 
 static size_t dtype_row(const char *name)
@@ -31,7 +33,10 @@ static size_t dtype_bytes(const char *name)
 }
 
 /* --- Reading --- */
-typedef struct { sx_arena *a; const char *file; const unsigned char *data; size_t bytes; sx_diags *d; } source; /* data: behind the header */
+typedef struct {
+    sx_arena *a; const char *file; sx_diags *d;
+    const unsigned char *data; size_t bytes;     /* behind the header */
+} source;
 typedef struct { size_t begin, end; const char *name; } extent;
 
 static int damaged(const source *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -56,7 +61,8 @@ static const char *shown(const source *s, const char *name)
 static int read_shape(const source *s, const json_t *shape, sx_blob *b)
 {
     size_t bytes = dtype_bytes(b->dtype);
-    if (!bytes) return damaged(s, "tensor '%s' has the unknown type '%s'", shown(s, b->name), shown(s, b->dtype));
+    if (!bytes)
+        return damaged(s, "tensor '%s' has the unknown type '%s'", shown(s, b->name), shown(s, b->dtype));
     if (!json_is_array(shape) || json_array_size(shape) > SX_RANK)
         return damaged(s, "tensor '%s' has no shape of at most %d axes", shown(s, b->name), SX_RANK);
     b->rank = (int)json_array_size(shape);
@@ -69,7 +75,8 @@ static int read_shape(const source *s, const json_t *shape, sx_blob *b)
         empty = empty || !b->shape[i];
     }
     for (int i = 0; i < b->rank && !empty; i++) {
-        if (bytes > s->bytes / (size_t)b->shape[i]) return damaged(s, "tensor '%s' is larger than the file", shown(s, b->name));
+        if (bytes > s->bytes / (size_t)b->shape[i])
+            return damaged(s, "tensor '%s' is larger than the file", shown(s, b->name));
         bytes *= (size_t)b->shape[i];
     }
     b->bytes = empty ? 0 : bytes;
@@ -92,7 +99,8 @@ static int read_tensor(const source *s, const char *name, const json_t *row, sx_
         return damaged(s, "the data of tensor '%s' lie outside the file", shown(s, name));
     *e = (extent){ (size_t)from, (size_t)to, b->name };
     if (e->end - e->begin != b->bytes)
-        return damaged(s, "tensor '%s' has %zu bytes of data, its shape needs %zu", shown(s, name), e->end - e->begin, b->bytes);
+        return damaged(s, "tensor '%s' has %zu bytes of data, its shape needs %zu", shown(s, name),
+                       e->end - e->begin, b->bytes);
     b->data = s->data + e->begin;
     return 0;
 }
@@ -161,7 +169,8 @@ static int map_file(source *s)
     if (fd < 0 || fstat(fd, &st)) {
         const int why = errno;
         if (fd >= 0) close(fd);
-        return sx_error(s->d, SX_E_DATA, (sx_where){ .file = s->file }, "cannot read this file: %s", strerror(why));
+        return sx_error(s->d, SX_E_DATA, (sx_where){ .file = s->file }, "cannot read this file: %s",
+                        strerror(why));
     }
     mapping *m = SX_NEW(s->a, mapping);
     if (!S_ISREG(st.st_mode) || st.st_size < 8) {
@@ -171,7 +180,9 @@ static int map_file(source *s)
     m->bytes = (size_t)st.st_size;
     m->at = mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (m->at == MAP_FAILED) return sx_error(s->d, SX_E_IO, (sx_where){ .file = s->file }, "cannot map this file: %s", strerror(errno));
+    if (m->at == MAP_FAILED)
+        return sx_error(s->d, SX_E_IO, (sx_where){ .file = s->file }, "cannot map this file: %s",
+                        strerror(errno));
     sx_arena_defer(s->a, unmap, m);
     s->data = m->at, s->bytes = m->bytes;
     return 0;
@@ -185,7 +196,8 @@ int sx_tensors_read(sx_arena *a, const char *file, sx_blobs *out, sx_diags *d)
     if (bad) return bad;
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | s.data[i];
-    if (n > HEADER_MOST || n > s.bytes - 8) return damaged(&s, "its header would be %llu bytes long", (unsigned long long)n);
+    if (n > HEADER_MOST || n > s.bytes - 8)
+        return damaged(&s, "its header would be %llu bytes long", (unsigned long long)n);
     const char *header = (const char *)s.data + 8;
     if (!n || *header != '{') return damaged(&s, "its header does not start with '{'");
     json_error_t why;
@@ -213,8 +225,9 @@ const char *sx_blobs_meta(const sx_blobs *b, const char *key)
 static float of_f16(uint16_t h)                  /* IEEE 754 binary16 */
 {
     const int exponent = h >> 10 & 31, fraction = h & 1023;
-    const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
-                     : exponent ? ldexpf((float)(1024 + fraction), exponent - 25) : ldexpf((float)fraction, -24);
+    float size = ldexpf((float)fraction, -24);
+    if (exponent) size = ldexpf((float)(1024 + fraction), exponent - 25);
+    if (exponent == 31) size = fraction ? NAN : INFINITY;
     return h >> 15 ? -size : size;
 }
 
@@ -230,7 +243,7 @@ int sx_blob_f32(const sx_blob *b, long count, float *out)
 {
     const size_t each = dtype_bytes(b->dtype), n = (size_t)count;
     if (count < 0 || b->bytes / each != n || b->bytes % each) return SX_E_DATA;
-    const bool half = !strcmp(b->dtype, "F16");
+    const bool half = !strcmp(b->dtype, "F16"), brain = !strcmp(b->dtype, "BF16");
     if (!n) return 0;
     if (!strcmp(b->dtype, "F32")) { memcpy(out, b->data, 4 * n); return 0; }
     for (size_t i = 0; i < n; i++) {
@@ -238,8 +251,10 @@ int sx_blob_f32(const sx_blob *b, long count, float *out)
         double wide;
         uint16_t narrow;
         if (!strcmp(b->dtype, "F64")) { memcpy(&wide, from, 8); out[i] = (float)wide; }
-        else if (half || !strcmp(b->dtype, "BF16")) { memcpy(&narrow, from, 2); out[i] = half ? of_f16(narrow) : of_bf16(narrow); }
-        else return SX_E_DATA;
+        else if (half || brain) {
+            memcpy(&narrow, from, 2);
+            out[i] = half ? of_f16(narrow) : of_bf16(narrow);
+        } else return SX_E_DATA;
     }
     return 0;
 }
@@ -261,7 +276,8 @@ static json_t *tensor_row(const sx_blob *b, size_t at)
         json_array_append_new(shape, json_integer(b->shape[i]));
         bytes *= (size_t)b->shape[i];
     }
-    if (!bytes ? b->bytes : bytes != b->bytes) SX_BUG("tensor %s: %zu bytes for its shape of %zu", b->name, b->bytes, bytes);
+    if (!bytes ? b->bytes : bytes != b->bytes)
+        SX_BUG("tensor %s: %zu bytes for its shape of %zu", b->name, b->bytes, bytes);
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", b->dtype, "shape", shape, "data_offsets",
                      (json_int_t)at, (json_int_t)(at + b->bytes));
 }
@@ -273,7 +289,8 @@ static char *header_text(sx_arena *a, const sx_blobs *b, const sx_blob **order, 
     if (meta) json_object_set_new(root, "__metadata__", meta);
     size_t at = 0;
     for (long i = 0; i < b->n; at += order[i++]->bytes)
-        if (json_object_set_new(root, order[i]->name, tensor_row(order[i], at))) SX_BUG("tensor name %s is not UTF-8", order[i]->name);
+        if (json_object_set_new(root, order[i]->name, tensor_row(order[i], at)))
+            SX_BUG("tensor name %s is not UTF-8", order[i]->name);
     char *dump = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (!dump) SX_BUG("JSON of a header failed");

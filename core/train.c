@@ -1,5 +1,6 @@
-/* train.c: one training: epochs, validation, early stop, divergence, checkpoints. Which epoch was best and whether to
- * stop follow from the history of the monitor alone, so a resumed training decides like one that was never stopped. */
+/* train.c: one training: epochs, validation, early stop, divergence, checkpoints. Which epoch was best and
+ * whether to stop follow from the history of the monitor alone, so a resumed training decides like one that
+ * was never stopped. */
 #include "train.h"
 #include "log.h"
 #include <errno.h>
@@ -15,7 +16,7 @@ typedef struct {
     long watched; bool maximize;                 /* the monitor's place among them */
     long epoch; double *monitor;                 /* epochs done; monitor[0..epoch) */
     double *value, *best;                        /* of the last epoch, of the best one */
-    float **kept;                                /* without a run directory: the best weights and states, by tensor */
+    float **kept; /* without a run directory: the best weights and states, by tensor */
     double from, span;                           /* of the epoch's share that runs now */
 } run;
 
@@ -26,7 +27,10 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static const char *in_dir(const run *r, const char *name) { return sx_format(r->a, "%s/%s", r->w->dir, name); }
+static const char *in_dir(const run *r, const char *name)
+{
+    return sx_format(r->a, "%s/%s", r->w->dir, name);
+}
 
 /* --- Names and the monitor --- */
 static void name_metrics(run *r)
@@ -48,15 +52,17 @@ static int find_monitor(run *r)
 {
     const sx_train_conf *t = &r->e->train;
     const char *want = t->monitor ? t->monitor : "val_loss";
-    if (!r->data->shape.val && !strncmp(want, "val_", 4)) want += 4; /* without validation: by the training rows */
+    /* without validation: by the training rows */
+    if (!r->data->shape.val && !strncmp(want, "val_", 4)) want += 4;
     while (r->watched < r->names && strcmp(r->name[r->watched], want)) r->watched++;
     if (r->watched < r->names) {
         const long metric = r->watched % (t->metrics + 1) - 1;
-        r->maximize = metric >= 0 && ((const sx_loss *)(const void *)t->metric[metric].entry->item)->maximize;
+        r->maximize = metric >= 0 && SX_ITEM_OF(sx_loss, t->metric[metric])->maximize;
         return 0;
     }
     const char *near = sx_nearest(want, r->name, r->names);
-    sx_error(r->d, SX_E_CONFIG, sx_conf_where(r->a, sx_conf_find(r->e->root, "train.early_stop")), "there is no metric '%s' to monitor", want);
+    sx_error(r->d, SX_E_CONFIG, sx_conf_where(r->a, sx_conf_find(r->e->root, "train.early_stop")),
+             "there is no metric '%s' to monitor", want);
     if (near) sx_hint(r->d, "Did you mean '%s'?", near);
     return SX_E_CONFIG;
 }
@@ -67,7 +73,8 @@ static bool better(const run *r, double v, double than)
     return r->maximize ? v - d > than : v + d < than;
 }
 
-/* The best of the first n epochs; -1: none is finite. As Keras' EarlyStopping, an epoch must beat the best by min_delta. */
+/* The best of the first n epochs; -1: none is finite. As Keras' EarlyStopping, an epoch must beat the best by
+ * min_delta. */
 static long best_of(const run *r, long n)
 {
     long best = -1;
@@ -101,7 +108,8 @@ static int restore_from_memory(run *r)
     const sx_tensor *t;
     const long n = sx_net_tensors(r->n, &t);
     int bad = 0;
-    for (long i = 0; i < n && !bad && r->kept && r->kept[i]; i++) bad = sx_net_write(r->n, &t[i], r->kept[i], r->d);
+    for (long i = 0; i < n && !bad && r->kept && r->kept[i]; i++)
+        bad = sx_net_write(r->n, &t[i], r->kept[i], r->d);
     return bad;
 }
 
@@ -137,7 +145,8 @@ static int write_log(run *r, double seconds)
 {
     if (!r->w->dir) return 0;
     const char *line = sx_format(r->a, "{\"epoch\": %ld, \"wall_s\": %.3f", r->epoch, seconds);
-    for (long i = 0; i < r->names; i++) line = sx_format(r->a, "%s, \"%s\": %s", line, r->name[i], number(r->a, r->value[i]));
+    for (long i = 0; i < r->names; i++)
+        line = sx_format(r->a, "%s, \"%s\": %s", line, r->name[i], number(r->a, r->value[i]));
     return sx_file_append(in_dir(r, "log.jsonl"), sx_format(r->a, "%s}\n", line), r->d);
 }
 
@@ -145,9 +154,12 @@ static int write_result(run *r, const sx_outcome *o)
 {
     if (!r->w->dir) return 0;
     json_t *metrics = json_object();
-    for (long i = 0; i < o->n; i++) json_object_set_new(metrics, o->name[i], isfinite(o->value[i]) ? json_real(o->value[i]) : json_null());
-    json_t *doc = json_pack("{s:i, s:I, s:I, s:f, s:b, s:b, s:b, s:o}", "schema", 1, "epochs", (json_int_t)o->epochs, "best_epoch",
-                            (json_int_t)o->best_epoch, "wall_s", o->seconds, "early", o->early, "pruned", o->pruned, "paused", o->paused,
+    for (long i = 0; i < o->n; i++)
+        json_object_set_new(metrics, o->name[i],
+                            isfinite(o->value[i]) ? json_real(o->value[i]) : json_null());
+    json_t *doc = json_pack("{s:i, s:I, s:I, s:f, s:b, s:b, s:b, s:o}", "schema", 1,
+                            "epochs", (json_int_t)o->epochs, "best_epoch", (json_int_t)o->best_epoch,
+                            "wall_s", o->seconds, "early", o->early, "pruned", o->pruned, "paused", o->paused,
                             "metrics", metrics);
     char *text = doc ? json_dumps(doc, JSON_INDENT(1)) : NULL;
     if (!text) SX_BUG("JSON of a result failed");
@@ -181,7 +193,9 @@ char *sx_train_config(sx_arena *a, const sx_exp *e)
     for (int i = 0; e->domain && i < e->domain->space.n; i++) {
         sx_conf *c = sx_conf_member(vars, e->domain->var[i]->name);
         sx_datum v;
-        if (c && !sx_scope_get(a, e->scope, e->domain->var[i]->name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE) set_datum(a, c, &v);
+        const char *name = e->domain->var[i]->name;
+        if (c && !sx_scope_get(a, e->scope, name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE)
+            set_datum(a, c, &v);
     }
     return sx_conf_write(a, root);
 }
@@ -216,7 +230,9 @@ static bool resume_from(run *r, const char *file)
 
 static int start(run *r)
 {
-    if (r->w->resume && r->w->dir && (resume_from(r, in_dir(r, "last.safetensors")) || resume_from(r, in_dir(r, "prev.safetensors")))) return 0;
+    const bool resume = r->w->resume && r->w->dir;
+    if (resume && resume_from(r, in_dir(r, "last.safetensors"))) return 0;
+    if (resume && resume_from(r, in_dir(r, "prev.safetensors"))) return 0;
     r->epoch = 0;
     if (r->w->dir) {                             /* what lies there is of another training */
         unlink(in_dir(r, "log.jsonl"));
@@ -254,7 +270,8 @@ static int learn(run *r)
     const sx_data_shape *s = &r->data->shape;
     const sx_watch w = { r->w->stop, pulse, r };
     sx_tally t;
-    r->from = 0, r->span = 3.0 * (double)s->fit / (3.0 * (double)s->fit + (double)s->val);   /* a step costs about three looks */
+    /* a step costs about three looks */
+    r->from = 0, r->span = 3.0 * (double)s->fit / (3.0 * (double)s->fit + (double)s->val);
     int bad = sx_net_train(r->n, r->epoch, r->monitor, &w, &t, r->d);
     if (!bad) bad = check_loss(r, t.loss);
     if (bad) return bad;
@@ -284,7 +301,8 @@ static int epochs(run *r, sx_outcome *o)
     while (r->epoch < r->e->train.epochs && !o->pruned && !o->paused) {
         o->early = patience_lost(r);
         if (o->early) return 0;
-        if (r->w->stop && *r->w->stop) return sx_error(r->d, SX_E_STOPPED, SX_NOWHERE, "stopped after epoch %ld", r->epoch);
+        if (r->w->stop && *r->w->stop)
+            return sx_error(r->d, SX_E_STOPPED, SX_NOWHERE, "stopped after epoch %ld", r->epoch);
         const int code = one_epoch(r);
         o->pruned = code == 1;
         o->paused = code == 2;
@@ -303,7 +321,8 @@ static void fill_outcome(run *r, sx_outcome *o, double begin)
     o->n = best < 0 ? 0 : r->names, o->name = r->name, o->value = r->best;
 }
 
-int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w, sx_outcome *out, sx_diags *d)
+int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w,
+             sx_outcome *out, sx_diags *d)
 {
     const double begin = now();
     run r = { .a = a, .e = e, .n = n, .data = data, .w = w, .d = d };
@@ -316,8 +335,10 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
     fill_outcome(&r, out, begin);
     if (!bad && !out->best_epoch) {
         out->diverged = true;
-        bad = sx_error(d, SX_E_DIVERGED, SX_NOWHERE, "'%s' was never finite in %ld epochs", r.name[r.watched], r.epoch);
+        bad = sx_error(d, SX_E_DIVERGED, SX_NOWHERE, "'%s' was never finite in %ld epochs", r.name[r.watched],
+                       r.epoch);
     }
-    if (!bad && !out->paused && e->train.restore_best && out->best_epoch != out->epochs) bad = restore_best(&r);
+    if (!bad && !out->paused && e->train.restore_best && out->best_epoch != out->epochs)
+        bad = restore_best(&r);
     return bad ? bad : write_result(&r, out);
 }

@@ -3,25 +3,28 @@
 #define SX_TRAIN_H
 #include "ckpt.h"
 
-typedef struct { long epoch; double seconds; long n; const char *const *name; const double *value; } sx_epoch; /* epoch: from 1;
-                                                    "loss", "accuracy", "val_loss", "val_accuracy" .. */
+/* epoch: from 1; names: "loss", "accuracy", "val_loss", "val_accuracy" .. */
+typedef struct { long epoch; double seconds; long n; const char *const *name; const double *value; } sx_epoch;
 typedef struct {
     const char *dir;                             /* run directory; NULL: nothing is written */
     const char *init;                            /* safetensors for the first weights, or NULL */
-    bool resume;                                 /* from dir/last.safetensors where it is there and whole, else prev.safetensors */
-    volatile int *stop;                          /* 1: finish the epoch, save, return SX_E_STOPPED; 2: return at once; or NULL */
-    /* After each epoch, saved already. Returns 0 to go on, 1 pruned (stop, keep), 2 pause, SX_E_*: give up. */
+    bool resume; /* from dir/last.safetensors where it is there and whole, else prev.safetensors */
+    volatile int *stop; /* 1: finish the epoch, save, return SX_E_STOPPED; 2: return at once; or NULL */
+    /* After each epoch, saved already. Returns 0 to go on, 1 pruned (stop, keep), 2 pause, or SX_E_*. */
     int (*report)(void *ctx, const sx_epoch *e); void *ctx;
-    /* About every second, for bars and heartbeats: epochs done, share of this one; may be NULL; nonzero (SX_E_*): give up. */
+    /* About every second, for bars and heartbeats: epochs done, share of this one; may be NULL; nonzero
+     * (SX_E_*): give up. */
     int (*pulse)(void *ctx, long epoch, double share); void *pulse_ctx;
 } sx_train_want;
 typedef struct {
-    long epochs, best_epoch; double best; double seconds; bool pruned, paused, diverged, early; /* best_epoch from 1; 0: none */
-    long n; const char *const *name; const double *value;            /* of the best epoch (by train.monitor) */
+    /* best_epoch from 1; 0: none */
+    long epochs, best_epoch; double best; double seconds; bool pruned, paused, diverged, early;
+    long n; const char *const *name; const double *value; /* of the best epoch (by train.monitor) */
 } sx_outcome;
-/* 0 also for pruned and paused; SX_E_DIVERGED, SX_E_STOPPED, SX_E_LOST .. The net holds the best weights where restore_best.
- * A resumed training ends with the bits of one that was never stopped. */
-int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w, sx_outcome *out, sx_diags *d);
+/* 0 also for pruned and paused; SX_E_DIVERGED, SX_E_STOPPED, SX_E_LOST .. The net holds the best weights
+ * where restore_best. A resumed training ends with the bits of one that was never stopped. */
+int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w,
+             sx_outcome *out, sx_diags *d);
 /* The experiment at its point as a config text that trains the same net again. */
 char *sx_train_config(sx_arena *a, const sx_exp *e);
 #endif

@@ -1,4 +1,5 @@
-/* test_ckpt.c: checkpoints: round trip, of another net, damaged, on a full disk; weights of other files by name. */
+/* test_ckpt.c: checkpoints: round trip, of another net, damaged, on a full disk; weights of other files by
+ * name. */
 #include "train_help.h"
 #include <signal.h>
 #include <sys/resource.h>
@@ -47,7 +48,8 @@ Test(ckpt, without_slots_for_evaluation)
     no_errors(sx_tensors_read(t.arena, file, &b, &t.diags), "read");
     for (long i = 0; i < b.n; i++) cr_expect_not(strstr(b.v[i].name, "adam"), "%s", b.v[i].name);
     cr_expect_str_eq(sx_blobs_meta(&b, "row"), "u8 8 8 1");
-    no_errors(sx_net_open(t.arena, t.exp, t.machine, t.data, 0, 0, false, &t.net, &t.diags), "evaluation only");
+    no_errors(sx_net_open(t.arena, t.exp, t.machine, t.data, 0, 0, false, &t.net, &t.diags),
+              "evaluation only");
     no_errors(sx_ckpt_load(t.arena, file, t.net, NULL, &t.diags), "load");
     sx_progress_state s;
     cr_expect_eq(sx_ckpt_load(t.arena, file, t.net, &s, NULL), SX_E_DATA, "no place to go on from");
@@ -59,7 +61,8 @@ Test(ckpt, of_another_net)
     const char *file = saved();
     static const struct { const char *layers, *why; } other[] = {
         { "f = { type = \"flatten\"; };", "it has 20 tensors, the net 6" },
-        { "p = { type = \"maxpool2d\"; size = 2; }; f = { type = \"flatten\"; };", "'o/kernel' is [5, 64] there, the net has [5, 16]" },
+        { "p = { type = \"maxpool2d\"; size = 2; }; f = { type = \"flatten\"; };",
+          "'o/kernel' is [5, 64] there, the net has [5, 16]" },
         { "f = { type = \"flatten\"; }; h = { type = \"dense\"; units = 3; };", "it lacks 'h/kernel'" } };
     for (int i = 0; i < 3; i++) {
         no_errors(bench_exp(other[i].layers, "epochs = 1;" ADAM), "exp");
@@ -118,7 +121,8 @@ Test(ckpt, import_by_name_below_a_prefix)
 {
     const double bias[4] = { 1, 2, 3, 4 };
     const float kernel[36] = { 7 };
-    const sx_blob v[] = { { "bias", "F64", 1, { 4 }, 32, bias }, { "kernel", "F32", 4, { 4, 3, 3, 1 }, 144, kernel } };
+    const sx_blob v[] = { { "bias", "F64", 1, { 4 }, 32, bias }, { "kernel", "F32", 4, { 4, 3, 3, 1 }, 144,
+        kernel } };
     float got[36];
     no_errors(import(2, v, "c/", true), "import");
     no_errors(sx_net_read(t.net, sx_net_tensor(t.net, "c/bias"), got, &t.diags), "bias");

@@ -43,9 +43,11 @@ Test(data, split_takes_a_fifth_at_random)
     for (long i = 1; i < s->val; i++) cr_assert_lt(t.data->val[i - 1], t.data->val[i]);
     cr_assert_lt(t.data->val[5], 160, "not the last fifth");
     cr_assert(t.data->val[39] > 40, "not the first fifth");
-    for (long i = 0; i < s->rows; i++) cr_assert_eq(t.data->label[i], (i < TRAIN_ROWS ? i : i - TRAIN_ROWS) % 5);
+    for (long i = 0; i < s->rows; i++)
+        cr_assert_eq(t.data->label[i], (i < TRAIN_ROWS ? i : i - TRAIN_ROWS) % 5);
     unsigned char x[SIDE * SIDE];
-    no_errors(t.machine->device->read(t.machine->queue, t.data->x->buf, TRAIN_ROWS * SIDE * SIDE, x, sizeof x), "read");
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x->buf, TRAIN_ROWS * SIDE * SIDE, x,
+                                      sizeof x), "read");
     cr_assert(x[0] == 200 && x[SIDE] == SIDE * 17 % 60, "the test part lies behind the training part");
 }
 

@@ -1,4 +1,5 @@
-/* test_idx.c: the data set idx: plain and gzipped files give the same rows; every kind of wrong file gets its message. */
+/* test_idx.c: the data set idx: plain and gzipped files give the same rows; every kind of wrong file gets its
+ * message. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,12 @@ static sx_registry *r;
 static char dir[64];
 static unsigned char images[16 + N * H * W], labels[8 + N];
 
-static void put32(unsigned char *to, unsigned v) { for (int i = 0; i < 4; i++) to[i] = (unsigned char)(v >> (24 - 8 * i)); }
+static void put32(unsigned char *to,
+                  unsigned v) { for (int i = 0; i < 4; i++) to[i] = (unsigned char)(v >> (24 - 8 * i)); }
 
 static const char *in_dir(const char *name) { return sx_format(a, "%s/%s", dir, name); }
-static void put(const char *name, const void *data, size_t bytes) { cr_assert_eq(sx_file_write(in_dir(name), data, bytes, &d), 0); }
+static void put(const char *name, const void *data, size_t bytes) { cr_assert_eq(sx_file_write(in_dir(name),
+    data, bytes, &d), 0); }
 
 static void put_gz(const char *name, const void *data, size_t bytes)
 {
@@ -105,7 +108,8 @@ Test(idx, wrong_files)
     expect_error("train = [ \"none\", \"y\" ];", "none", "No such file");
     open_with("train = [ \"none\", \"y\" ];", SX_PART_TRAIN, &s);
     cr_expect(strstr(s.hint, "dataset-fashion-mnist") && strstr(s.hint, "STRIX_DATA_DIR"));
-    expect_error("train = [ \"y\", \"x\" ];", "y", "no IDX file of images: its first four bytes are 0x00000801");
+    expect_error("train = [ \"y\", \"x\" ];", "y",
+                 "no IDX file of images: its first four bytes are 0x00000801");
     expect_error("train = [ \"x\", \"x\" ];", "x", "no IDX file of labels");
     expect_error("train = [ \".\", \"y\" ];", ".", "not a regular file");
     for (size_t n = 0; n < sizeof images; n++) {
@@ -154,14 +158,16 @@ Test(idx, damaged_gzip)
 
 Test(idx, labels)
 {
-    expect_error("train = [ \"x\", \"y\" ]; classes = 3;", "y", "label 3 of row 3 is out of range: there are 3 classes");
+    expect_error("train = [ \"x\", \"y\" ]; classes = 3;", "y",
+                 "label 3 of row 3 is out of range: there are 3 classes");
     put32(labels + 4, N - 1);
     put("z", labels, sizeof labels - 1);
     expect_error("train = [ \"x\", \"z\" ];", "z", "6 labels for 7 images");
     expect_error("train = [ \"x\", \"y\" ]; names = [ \"a\", \"b\" ];", "y", "2 names for 4 classes");
     expect_error("train = [ \"x\" ];", NULL, "must name two files");
     sx_set s;
-    cr_assert_eq(open_with("train = [ \"x\", \"y\" ]; names = [ \"a\", \"b\", \"c\", \"d\", \"e\" ];", SX_PART_TRAIN, &s), 0);
+    cr_assert_eq(open_with("train = [ \"x\", \"y\" ]; names = [ \"a\", \"b\", \"c\", \"d\", \"e\" ];",
+                           SX_PART_TRAIN, &s), 0);
     cr_assert_eq(s.classes, 5, "a class may have no row");
     cr_assert_str_eq(s.names[4], "e");
     close_set(&s);

@@ -1,5 +1,5 @@
-/* test_report.c: classification reports and confusion matrices against scikit-learn's own text (data/classification_report.json,
- * made by scikit-learn; the script is named in the file). */
+/* test_report.c: classification reports and confusion matrices against scikit-learn's own text
+ * (data/classification_report.json, made by scikit-learn; the script is named in the file). */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -27,8 +27,10 @@ static int32_t *ints(sx_arena *a, const json_t *v)
 static sx_verdicts verdicts(sx_arena *a, const json_t *c)
 {
     const json_t *labels = json_object_get(c, "labels"), *names = json_object_get(c, "target_names");
-    sx_verdicts v = { .n = (long)json_array_size(json_object_get(c, "y_true")), .truth = ints(a, json_object_get(c, "y_true")),
-                      .guess = ints(a, json_object_get(c, "y_pred")), .labels = (long)json_array_size(labels), .label = ints(a, labels),
+    sx_verdicts v = { .n = (long)json_array_size(json_object_get(c, "y_true")),
+                      .truth = ints(a, json_object_get(c, "y_true")),
+                      .guess = ints(a, json_object_get(c, "y_pred")), .labels = (long)json_array_size(labels),
+                          .label = ints(a, labels),
                       .digits = (int)json_integer_value(json_object_get(c, "digits")) };
     if (!json_is_array(names)) return v;
     const char **name = sx_alloc_array(a, json_array_size(names), sizeof *name);
@@ -44,7 +46,8 @@ static void check_matrix(sx_arena *a, const json_t *c, const sx_verdicts *v)
     const long *m = sx_confusion(a, v, &n);
     cr_assert_eq((size_t)n, json_array_size(want));
     for (long i = 0; i < n * n; i++)
-        cr_expect_eq(m[i], json_integer_value(json_array_get(json_array_get(want, (size_t)(i / n)), (size_t)(i % n))));
+        cr_expect_eq(m[i], json_integer_value(json_array_get(json_array_get(want, (size_t)(i / n)),
+                                                             (size_t)(i % n))));
 }
 
 Test(report, as_scikit_learn)

@@ -1,4 +1,5 @@
-/* test_step.c: the step around a model: what is refused, the budget against what is taken, clipping, weight penalties. */
+/* test_step.c: the step around a model: what is refused, the budget against what is taken, clipping, weight
+ * penalties. */
 #include "train_help.h"
 
 TestSuite(step, .init = bench_begin, .fini = bench_end);
@@ -27,9 +28,11 @@ Test(step, input_of_another_size)
 Test(step, output_must_have_room_for_the_classes)
 {
     no_errors(bench_exp("f = { type = \"flatten\"; };", "epochs = 1;" ADAM), "exp");
-    const sx_data_shape s = { .rows = 100, .fit = 80, .val = 20, .classes = 6, .rank = 3, .shape = { 8, 8, 1 }, .dtype = SX_U8 };
+    const sx_data_shape s = { .rows = 100, .fit = 80, .val = 20, .classes = 6, .rank = 3,
+                              .shape = { 8, 8, 1 }, .dtype = SX_U8 };
     sx_steps steps;
-    refused(sx_steps_write(t.arena, t.exp, &s, true, 0, 0, &steps, &t.diags), SX_E_CONFIG, "5 outputs, the data set has 6 classes");
+    refused(sx_steps_write(t.arena, t.exp, &s, true, 0, 0, &steps, &t.diags), SX_E_CONFIG,
+            "5 outputs, the data set has 6 classes");
 }
 
 Test(step, output_must_be_a_list)
@@ -46,7 +49,8 @@ static void budget(const char *layers, const char *train)
     no_errors(bench_net(2, true), "net");
     no_errors(sx_step_budget(t.arena, t.exp, &t.data->shape, t.machine, &b, &t.diags), "budget");
     const sx_budget used = sx_net_used(t.net);
-    cr_expect_float_eq((double)b.total / (double)used.total, 1, 0.1, "planned %zu, used %zu", b.total, used.total);
+    cr_expect_float_eq((double)b.total / (double)used.total, 1, 0.1, "planned %zu, used %zu", b.total,
+                       used.total);
     cr_expect_eq(b.slab, used.slab);
     cr_expect_gt(b.parameters, 100);
     cr_expect_gt(b.macs, 100);
@@ -55,7 +59,8 @@ static void budget(const char *layers, const char *train)
 Test(step, budget_is_what_is_taken)
 {
     budget(SMALL, "epochs = 1;" ADAM);
-    budget("f = { type = \"flatten\"; }; h = { type = \"dense\"; units = 300; activation = \"tanh\"; };", "epochs = 1; eval_batch = 7;" ADAM);
+    budget("f = { type = \"flatten\"; }; h = { type = \"dense\"; units = 300; activation = \"tanh\"; };",
+           "epochs = 1; eval_batch = 7;" ADAM);
 }
 
 static float *one_epoch(const char *layers, const char *train, long *n)
@@ -69,15 +74,16 @@ static float *one_epoch(const char *layers, const char *train, long *n)
     return all_tensors(n);
 }
 
+#define RMSPROP(MORE) "epochs = 1; optimizer = { type = \"rmsprop\"; lr = 0.001; epsilon = 1.0; " MORE " };"
 #define LINEAR "f = { type = \"flatten\"; };"
 /* A tiny norm makes the steps of a plain gradient method tiny; one that is never reached changes nothing. */
 Test(step, clipping)
 {
     long n, m;
-    const float *free_ = one_epoch(LINEAR, "epochs = 1; optimizer = { type = \"rmsprop\"; lr = 0.001; epsilon = 1.0; };", &n);
-    const float *wide = one_epoch(LINEAR, "epochs = 1; optimizer = { type = \"rmsprop\"; lr = 0.001; epsilon = 1.0; clip = 1e9; };", &m);
+    const float *free_ = one_epoch(LINEAR, RMSPROP(""), &n);
+    const float *wide = one_epoch(LINEAR, RMSPROP("clip = 1e9;"), &m);
     for (long i = 0; i < n; i++) cr_assert_float_eq((double)free_[i], (double)wide[i], 1e-6);
-    const float *tight = one_epoch(LINEAR, "epochs = 1; optimizer = { type = \"rmsprop\"; lr = 0.001; epsilon = 1.0; clip = 1e-6; };", &m);
+    const float *tight = one_epoch(LINEAR, RMSPROP("clip = 1e-6;"), &m);
     no_errors(sx_net_init(t.net, &t.diags), "init");
     const float *first = all_tensors(&m);
     double moved = 0, moved_tight = 0;

@@ -1,4 +1,5 @@
-/* test_tensors.c: safetensors: round trip, layout, every kind of damage refused, atomic writing on a full disk. */
+/* test_tensors.c: safetensors: round trip, layout, every kind of damage refused, atomic writing on a full
+ * disk. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdint.h>
@@ -38,7 +39,8 @@ static const sx_blob blobs[] = {
     { "u", "U8", 1, { 3 }, 3, u }, { "b/kernel", "F32", 2, { 2, 3 }, 24, w }, { "y", "I64", 1, { 2 }, 16, y },
     { "a/scalar", "F32", 0, { 0 }, 4, w }, { "none", "F32", 2, { 4, 0 }, 0, w },
 };
-static const char *const keys[] = { "format", "note" }, *const texts[] = { "strix", "line\n\"quote\" \xc3\xa9" };
+static const char *const keys[] = { "format", "note" }, *const texts[] = { "strix",
+    "line\n\"quote\" \xc3\xa9" };
 static const sx_blobs all = { 5, blobs, 2, keys, texts };
 
 Test(tensors, round_trip)
@@ -83,11 +85,13 @@ static int read_raw(const char *header, size_t data)
     unsigned char length[8];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)n >> 8 * i);
     sx_blobs b;
-    cr_assert_eq(sx_file_put(file, 3, (sx_piece[]){ { length, 8 }, { header, n }, { sx_alloc(a, data), data } }, &d), 0);
+    cr_assert_eq(sx_file_put(file, 3, (sx_piece[]){ { length, 8 }, { header, n },
+                                                    { sx_alloc(a, data), data } }, &d), 0);
     return sx_tensors_read(a, file, &b, &d);
 }
 
-#define T(NAME, SHAPE, FROM, TO) "\"" NAME "\":{\"dtype\":\"F32\",\"shape\":" SHAPE ",\"data_offsets\":[" FROM "," TO "]}"
+#define T(NAME, SHAPE, FROM, TO) \
+    "\"" NAME "\":{\"dtype\":\"F32\",\"shape\":" SHAPE ",\"data_offsets\":[" FROM "," TO "]}"
 static const struct { const char *header; size_t data; const char *why; } bad[] = {
     { "[1]", 0, "does not start" },
     { "{", 0, "in its header" },
@@ -124,7 +128,8 @@ Test(tensors, damage_is_refused)
         cr_expect(strstr(d.v[0].text, bad[i].why), "%s: %s", bad[i].header, d.v[0].text);
     }
     cr_expect_eq(read_raw("{}", 0), 0);
-    cr_expect_eq(read_raw("{" T("a", "[9223372036854775807,0]", "0", "0") "}    ", 0), 0, "an empty tensor of odd shape");
+    cr_expect_eq(read_raw("{" T("a", "[9223372036854775807,0]", "0", "0") "}    ", 0), 0,
+                 "an empty tensor of odd shape");
 }
 
 Test(tensors, any_truncation_is_refused)
@@ -151,16 +156,19 @@ Test(tensors, flipped_header_bytes_never_crash)
         text[at] ^= 0x15;
         cr_assert_eq(sx_file_write(file, text, bytes, &d), 0);
         if (!sx_tensors_read(a, file, &b, NULL))
-            for (long i = 0; i < b.n; i++) cr_assert_leq((size_t)((const char *)b.v[i].data - (const char *)b.v[0].data), bytes);
+            for (long i = 0; i < b.n; i++)
+                cr_assert_leq((size_t)((const char *)b.v[i].data - (const char *)b.v[0].data), bytes);
         text[at] ^= 0x15;
     }
 }
 
 Test(tensors, numbers_of_other_types)
 {
-    static const uint16_t half[] = { 0x3c00, 0xc100, 0x0001, 0x7c00 }, brain[] = { 0x3f80, 0xc020, 0x0001, 0x7f80 };
+    static const uint16_t half[] = { 0x3c00, 0xc100, 0x0001, 0x7c00 }, brain[] = { 0x3f80, 0xc020, 0x0001,
+        0x7f80 };
     static const double wide[] = { 1, -2.5, 1e-300, INFINITY };
-    static const float from_half[] = { 1, -2.5f, 0x1p-24f, INFINITY }, from_brain[] = { 1, -2.5f, 0x1p-133f, INFINITY };
+    static const float from_half[] = { 1, -2.5f, 0x1p-24f, INFINITY }, from_brain[] = { 1, -2.5f, 0x1p-133f,
+        INFINITY };
     float out[4];
     cr_assert_eq(sx_blob_f32(&(sx_blob){ "h", "F16", 1, { 4 }, 8, half }, 4, out), 0);
     cr_assert_eq(memcmp(out, from_half, sizeof out), 0);
@@ -212,7 +220,8 @@ Test(tensors, directories_with_parents)
     size_t bytes;
     cr_assert_eq(sx_file_read(a, sx_format(a, "%s/f", deep), 100, &text, &bytes, &d), 0);
     cr_assert_str_eq(text, "1\n2\n");
-    cr_assert_eq(sx_file_read(a, sx_format(a, "%s/f", deep), 3, &text, &bytes, &d), SX_E_DATA, "larger than allowed");
+    cr_assert_eq(sx_file_read(a, sx_format(a, "%s/f", deep), 3, &text, &bytes, &d), SX_E_DATA,
+                 "larger than allowed");
     unlink(sx_format(a, "%s/f", deep));
     for (int i = 0; i < 3; i++) rmdir(sx_format(a, "%s/x%s", dir, i == 0 ? "/y/z" : i == 1 ? "/y" : ""));
 }

@@ -1,11 +1,14 @@
-/* test_train.c: a training learns, gives the same bits for any number of threads, slices and interruptions, and stops
- * when it should: early, pruned, paused, by a signal, at a loss that is not finite. */
+/* test_train.c: a training learns, gives the same bits for any number of threads, slices and interruptions,
+ * and stops when it should: early, pruned, paused, by a signal, at a loss that is not finite. */
 #include "train_help.h"
 #include "file.h"
 
 TestSuite(train, .init = bench_begin, .fini = bench_end, .timeout = 120);
 
-static int train(const sx_train_want *w, sx_outcome *o) { return sx_train(t.arena, t.exp, t.net, t.data, w, o, &t.diags); }
+static int train(const sx_train_want *w, sx_outcome *o)
+{
+    return sx_train(t.arena, t.exp, t.net, t.data, w, o, &t.diags);
+}
 
 static double value_of(const sx_outcome *o, const char *name)
 {
@@ -64,7 +67,8 @@ static int stop_at(void *ctx, const sx_epoch *e) { return e->epoch == *(long *)c
 Test(train, resumed_ends_with_the_same_bits)
 {
     static const char *const settings[] = {
-        "epochs = 4;" ADAM, "epochs = 4; optimizer = { type = \"nadam\"; lr = 0.01; schedule = \"cosine\"; };" };
+        "epochs = 4;" ADAM,
+            "epochs = 4; optimizer = { type = \"nadam\"; lr = 0.01; schedule = \"cosine\"; };" };
     for (int i = 0; i < 2; i++) {
         long n, at = 1;
         sx_outcome o;
@@ -74,7 +78,8 @@ Test(train, resumed_ends_with_the_same_bits)
         const float *straight = all_tensors(&n);
         for (at = 1; at <= 3; at++) {            /* a new process each time, as far as the core can tell */
             open_net(settings[i], 2);
-            no_errors(train(&(sx_train_want){ .dir = dir, .resume = true, .report = stop_at, .ctx = &at }, &o), "part");
+            no_errors(train(&(sx_train_want){ .dir = dir, .resume = true, .report = stop_at, .ctx = &at },
+                            &o), "part");
             cr_assert(o.paused && o.epochs == at);
         }
         open_net(settings[i], 1);
@@ -107,7 +112,8 @@ Test(train, damaged_checkpoints)
         const char *dir = in_dir(sx_format(t.arena, "run%d", i));
         open_net("epochs = 3;" ADAM, 1);
         no_errors(train(&(sx_train_want){ .dir = dir, .report = stop_at, .ctx = &at }, &o), "part");
-        const char *last = sx_format(t.arena, "%s/last.safetensors", dir), *prev = sx_format(t.arena, "%s/prev.safetensors", dir);
+        const char *last = sx_format(t.arena, "%s/last.safetensors", dir), *prev = sx_format(t.arena,
+            "%s/prev.safetensors", dir);
         if (i == 0) cr_assert_eq(truncate(last, 5000), 0);
         if (i > 0) damage(last, i == 1 ? -9 : 20);
         if (i == 2) damage(prev, 9);
@@ -160,7 +166,8 @@ Test(train, a_signal_finishes_the_epoch_and_saves)
     int how = 1;
     sx_outcome o;
     open_net("epochs = 5;" ADAM, 1);
-    cr_assert_eq(train(&(sx_train_want){ .dir = in_dir("run"), .stop = &stop, .report = raise_stop, .ctx = &how }, &o), SX_E_STOPPED);
+    cr_assert_eq(train(&(sx_train_want){ .dir = in_dir("run"), .stop = &stop, .report = raise_stop,
+                                         .ctx = &how }, &o), SX_E_STOPPED);
     cr_assert_eq(o.epochs, 2);
     stop = 0;
     open_net("epochs = 5;" ADAM, 1);
@@ -191,11 +198,12 @@ Test(train, pruned_keeps_what_it_has)
 }
 
 /* Nothing gets better by 10. */
+#define EARLY "epochs = 30; early_stop = { patience = 3; min_delta = 10.0; restore_best = true; };"
 #define FLAT "f = { type = \"flatten\"; };"
 Test(train, early_stop_and_best_weights)
 {
     sx_outcome o;
-    no_errors(bench_exp(FLAT, "epochs = 30; early_stop = { patience = 3; min_delta = 10.0; restore_best = true; };" ADAM), "exp");
+    no_errors(bench_exp(FLAT, EARLY ADAM), "exp");
     no_errors(bench_net(1, true), "net");
     no_errors(train(&(sx_train_want){ .dir = in_dir("run") }, &o), "train");
     cr_expect(o.early && o.epochs == 4 && o.best_epoch == 1, "%ld epochs, best %ld", o.epochs, o.best_epoch);

@@ -1,4 +1,5 @@
-/* train_help.h: a small easy data set and small nets for the tests of training; every test has a directory of its own. */
+/* train_help.h: a small easy data set and small nets for the tests of training; every test has a directory of
+ * its own. */
 #ifndef TRAIN_HELP_H
 #define TRAIN_HELP_H
 #include <criterion/criterion.h>
@@ -8,7 +9,8 @@
 #include "train.h"
 
 enum { SIDE = 8, TRAIN_ROWS = 200, TEST_ROWS = 30 };
-typedef struct { sx_arena *arena; sx_diags diags; sx_registry *registry; char dir[64]; sx_exp *exp; sx_machine *machine; sx_data *data; sx_net *net; } bench;
+typedef struct { sx_arena *arena; sx_diags diags; sx_registry *registry; char dir[64]; sx_exp *exp;
+                 sx_machine *machine; sx_data *data; sx_net *net; } bench;
 static bench t;
 
 static void put32(FILE *f, unsigned v) { for (int s = 24; s >= 0; s -= 8) fputc((int)(v >> s & 255), f); }
@@ -55,17 +57,21 @@ static void no_errors(int rc, const char *what)
 static inline int bench_exp(const char *layers, const char *train)
 {
     const char *text = sx_format(t.arena,
-        "model = { input = [ 8, 8, 1 ]; layers = { %s o = { type = \"dense\"; units = 5; activation = \"softmax\"; }; }; };\n"
-        "dataset = { type = \"idx\"; dir = \"%s\"; train = [ \"train-x\", \"train-y\" ]; test = [ \"test-x\", \"test-y\" ]; "
-        "split = { val = 0.2; seed = 1; }; transform = { unit = { type = \"scale\"; factor = \"1 / 255\"; }; }; };\n"
+        "model = { input = [ 8, 8, 1 ]; layers = { %s "
+        "o = { type = \"dense\"; units = 5; activation = \"softmax\"; }; }; };\n"
+        "dataset = { type = \"idx\"; dir = \"%s\"; train = [ \"train-x\", \"train-y\" ]; "
+        "test = [ \"test-x\", \"test-y\" ]; split = { val = 0.2; seed = 1; }; "
+        "transform = { unit = { type = \"scale\"; factor = \"1 / 255\"; }; }; };\n"
         "train = { loss = \"cross_entropy\"; batch = 16; %s };\n", layers, t.dir, train);
     sx_conf *root;
     no_errors(sx_config_parse(t.arena, text, "test", NULL, &root, &t.diags), "config");
     return sx_exp_open(t.arena, t.registry, root, "test", &t.exp, &t.diags);
 }
 
-#define SMALL "c = { type = \"conv2d\"; filters = 4; kernel = 3; padding = \"same\"; activation = \"relu\"; }; n = { type = \"batchnorm\"; }; " \
-              "p = { type = \"maxpool2d\"; size = 2; }; f = { type = \"flatten\"; }; d = { type = \"dropout\"; rate = 0.2; };"
+#define SMALL \
+    "c = { type = \"conv2d\"; filters = 4; kernel = 3; padding = \"same\"; activation = \"relu\"; }; " \
+    "n = { type = \"batchnorm\"; }; p = { type = \"maxpool2d\"; size = 2; }; f = { type = \"flatten\"; }; " \
+    "d = { type = \"dropout\"; rate = 0.2; };"
 #define ADAM "optimizer = { type = \"adam\"; lr = 0.01; };"
 
 static inline int bench_net(int threads, bool training)
@@ -85,7 +91,8 @@ static inline float *all_tensors(long *n)
     *n = 0;
     for (long i = 0; i < tensors; i++) *n += v[i].count;
     float *all = sx_alloc_array(t.arena, (size_t)*n, sizeof *all), *at = all;
-    for (long i = 0; i < tensors; at += v[i++].count) no_errors(sx_net_read(t.net, &v[i], at, &t.diags), v[i].name);
+    for (long i = 0; i < tensors; at += v[i++].count)
+        no_errors(sx_net_read(t.net, &v[i], at, &t.diags), v[i].name);
     return all;
 }
 

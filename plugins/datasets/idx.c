@@ -1,5 +1,5 @@
-/* idx.c: data sets in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), gzipped or plain: images as u8
- * [count, height, width], labels as u8. Nothing a file says is believed before it is checked. */
+/* idx.c: data sets in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), gzipped or plain: images as
+ * u8 [count, height, width], labels as u8. Nothing a file says is believed before it is checked. */
 #include <strix/plugin.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@ static const sx_param params[] = {
              .doc = "images and labels to learn from; .gz or not"),
     SX_TEXTS(struct idx, test, .text = "t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz",
              .doc = "images and labels of the test part; an empty list: there is none"),
-    SX_INT(struct idx, classes, .def = 0, .min = 0, .max = 256, .doc = "labels are 0 .. classes-1; 0: up to the largest label"),
+    SX_INT(struct idx, classes, .def = 0, .min = 0, .max = 256,
+           .doc = "labels are 0 .. classes-1; 0: up to the largest label"),
     SX_TEXTS(struct idx, names, .text = "", .doc = "names of the classes, in the order of their labels"),
     SX_END
 };
@@ -23,7 +24,10 @@ static const sx_param params[] = {
 enum { IMAGES = 0x803, LABELS = 0x801 };
 #define MOST ((uint64_t)1 << 31)                 /* bytes of a file's data */
 enum { SQUEEZE = 1100 };                         /* deflate shrinks no data by more than 1032 : 1 */
-typedef struct { sx_set *set; gzFile gz; uint64_t held; } source;    /* held: the most bytes that the file can unpack to */
+typedef struct {
+    sx_set *set; gzFile gz;
+    uint64_t held;                               /* the most bytes that the file can unpack to */
+} source;
 typedef struct { uint64_t count, height, width; } header;
 
 static int fail(source *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -45,12 +49,14 @@ static int find(source *s, const char *dir, const char *name)
     char other[512];
     const int most = (int)sizeof s->set->file;
     const int long_1 = snprintf(s->set->file, sizeof s->set->file, "%s/%s", dir, name);
-    const int long_2 = snprintf(other, sizeof other, "%s/%.*s%s", dir, (int)(packed ? n - 3 : n), name, packed ? "" : ".gz");
+    const int long_2 = snprintf(other, sizeof other, "%s/%.*s%s", dir, (int)(packed ? n - 3 : n), name,
+                                packed ? "" : ".gz");
     if (long_1 >= most || long_2 >= most) return fail(s, "the path is longer than %d characters", most);
     if (stat(s->set->file, &st)) {
         const int why = errno;
         if (stat(other, &st)) {
-            snprintf(s->set->hint, sizeof s->set->hint, "Set dataset.dir or STRIX_DATA_DIR to where the files are; "
+            snprintf(s->set->hint, sizeof s->set->hint,
+                     "Set dataset.dir or STRIX_DATA_DIR to where the files are; "
                      "on Debian `apt install dataset-fashion-mnist` brings Fashion-MNIST.");
             return fail(s, "cannot read this file: %s", strerror(why));
         }
@@ -70,7 +76,8 @@ static int take(source *s, void *to, uint64_t bytes)
             const char *why = gzerror(s->gz, &code);
             return fail(s, code == Z_BUF_ERROR ? "the file is truncated" : "the file is damaged: %s", why);
         }
-        if (n == 0) return fail(s, "the file is truncated: %llu bytes are missing", (unsigned long long)bytes);
+        if (n == 0)
+            return fail(s, "the file is truncated: %llu bytes are missing", (unsigned long long)bytes);
         p += n;
         bytes -= (unsigned)n;
     }
@@ -100,8 +107,8 @@ static int take_header(source *s, unsigned magic, header *h)
     if (bad) return bad;
     if (!h->count || !h->height || !h->width) return fail(s, "the file says that it is empty");
     if (h->height > MOST / h->width || h->count > MOST / (h->height * h->width))
-        return fail(s, "%llu images of %llu x %llu are more than the 2 GiB that this format may hold",
-                    (unsigned long long)h->count, (unsigned long long)h->height, (unsigned long long)h->width);
+        return fail(s, "%lu images of %lu x %lu are more than the 2 GiB that this format may hold",
+                    (unsigned long)h->count, (unsigned long)h->height, (unsigned long)h->width);
     return 0;
 }
 
@@ -110,7 +117,9 @@ static int take_data(source *s, unsigned magic, header *h, unsigned char **data)
     int bad = take_header(s, magic, h);
     if (bad) return bad;
     const uint64_t bytes = h->count * h->height * h->width;
-    if (bytes > s->held) return fail(s, "the file is truncated: it cannot hold the %llu bytes that it announces", (unsigned long long)bytes);
+    if (bytes > s->held)
+        return fail(s, "the file is truncated: it cannot hold the %llu bytes that it announces",
+                    (unsigned long long)bytes);
     *data = malloc(bytes);
     if (!*data) return fail(s, "no memory for %llu bytes", (unsigned long long)bytes), SX_E_MEMORY;
     bad = take(s, *data, bytes);
@@ -121,7 +130,8 @@ static int take_data(source *s, unsigned magic, header *h, unsigned char **data)
     return n ? fail(s, "the file goes on behind its last %s", magic == IMAGES ? "image" : "label") : 0;
 }
 
-static int read_file(sx_set *set, const char *dir, const char *name, unsigned magic, header *h, unsigned char **data)
+static int read_file(sx_set *set, const char *dir, const char *name, unsigned magic, header *h,
+                     unsigned char **data)
 {
     source s = { .set = set };
     int bad = find(&s, dir, name);
@@ -144,8 +154,10 @@ static int set_labels(const struct idx *p, sx_set *set, const unsigned char *lab
     for (long i = 0; i < count; i++) {
         y[i] = label[i];
         if (p->classes && y[i] >= p->classes) {
-            snprintf(set->hint, sizeof set->hint, "Labels are counted from 0; dataset.classes is %ld.", p->classes);
-            return fail(&s, "label %d of row %ld is out of range: there are %ld classes", (int)y[i], i, p->classes);
+            snprintf(set->hint, sizeof set->hint, "Labels are counted from 0; dataset.classes is %ld.",
+                     p->classes);
+            return fail(&s, "label %d of row %ld is out of range: there are %ld classes", (int)y[i], i,
+                        p->classes);
         }
         if (y[i] > most) most = y[i];
     }
@@ -171,8 +183,8 @@ static int read_both(const struct idx *p, const sx_texts *files, sx_set *set)
     set->own = x;
     if (!bad) bad = read_file(set, p->dir, files->v[1], LABELS, &labels, &y);
     if (!bad && images.count != labels.count)
-        bad = fail(&(source){ .set = set }, "%llu labels for %llu images in %s", (unsigned long long)labels.count,
-                   (unsigned long long)images.count, files->v[0]);
+        bad = fail(&(source){ .set = set }, "%llu labels for %llu images in %s",
+                   (unsigned long long)labels.count, (unsigned long long)images.count, files->v[0]);
     if (!bad) bad = set_labels(p, set, y, (long)labels.count);
     free(y);
     if (bad) return bad;
@@ -195,6 +207,6 @@ static int open_set(const void *params_, sx_part part, sx_set *set)
     return bad;
 }
 
-SX_DEFINE(SX_KIND_DATASET, sx_dataset, idx, params, struct idx, .doc = "images and labels in the IDX format of MNIST",
-          .open = open_set, .close = close_set);
+SX_DEFINE(SX_KIND_DATASET, sx_dataset, idx, params, struct idx,
+          .doc = "images and labels in the IDX format of MNIST", .open = open_set, .close = close_set);
 SX_PLUGIN("idx", "1.0", "MIT", SX_ITEM(idx));
