@@ -45,14 +45,20 @@ typedef struct {                                 /* candidates of axes that are 
     double *x, *score; long n;
 } block;
 
-/* Points in which every axis of the block is active. */
+/* Has the axis a value there that the model can use? Histories come from stores that others write to, too. */
+static bool usable(const parzen_axis *a, double x)
+{
+    return isfinite(x) && (!a->options || (x >= 0 && x < (double)a->options));
+}
+
+/* The model of the points in which every axis of the block is active. */
 static parzen_mix *model(const search *q, const block *b, const parzen_trials *t, bool flat)
 {
     const double **x = PARZEN_NEW(q->pool, const double *, t->n);
     long n = 0;
     for (long i = 0; i < t->n; i++) {
         bool whole = true;
-        for (int j = 0; j < b->d && whole; j++) whole = !isnan(t->v[i]->x[b->axis[j]->at]);
+        for (int j = 0; j < b->d && whole; j++) whole = usable(b->axis[j], t->v[i]->x[b->axis[j]->at]);
         if (whole) x[n++] = t->v[i]->x;
     }
     return q->f->fit(q->pool, b->axis, b->d, x, n, q->set->prior_weight, flat);
