@@ -211,6 +211,19 @@ static int run_trial(job *j, bool *failed)
 
 /* --- The worker --- */
 
+/* No such process, or one that is dead and only not buried yet. */
+static bool is_gone(long pid)
+{
+    char name[64], line[512] = "";
+    if (kill((pid_t)pid, 0)) return errno == ESRCH;
+    snprintf(name, sizeof name, "/proc/%ld/stat", pid);
+    FILE *f = fopen(name, "r");
+    if (f && !fgets(line, sizeof line, f)) line[0] = 0;
+    if (f) fclose(f);
+    const char *state = strrchr(line, ')');
+    return state && (state[2] == 'Z' || state[2] == 'X');
+}
+
 int sx_work_revive(sx_study *s, long pid, sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
@@ -222,7 +235,7 @@ int sx_work_revive(sx_study *s, long pid, sx_diags *d)
         const sx_trial_row *r = row[i];
         if (r->t.fate != SX_RUNNING || r->waiting || !r->worker || strncmp(r->worker, mine, host)) continue;
         const long its = strtol(r->worker + host, NULL, 10);
-        const bool gone = its > 0 && (pid ? its == pid : kill((pid_t)its, 0) && errno == ESRCH);
+        const bool gone = its > 0 && (pid ? its == pid : is_gone(its));
         if (gone && !sx_study_drop(s, r->id, r->worker, true, NULL))
             sx_log(SX_LOG_INFO, "worker", "trial %ld: its worker %s is no more", r->t.number, r->worker);
     }

@@ -1,0 +1,196 @@
+#!/bin/sh
+# test_tune.sh: strix tune, worker and study as a user meets them: continuing, kills at any moment, signals, damaged stores.
+: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+PATH=$STRIX_BUILD:$PATH
+export PATH
+cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx" && cd "$tmp" || exit 1
+cat >net.cfg <<'END'
+vars = { rate = 0.01; units = 8; act = "relu"; };
+model = { input = [ 8, 8, 1 ]; layers = {
+  flat = { type = "flatten"; };
+  fc = { type = "dense"; units = "units"; activation = "${act}"; };
+  out = { type = "dense"; units = 5; activation = "softmax"; };
+}; };
+dataset = { type = "idx"; dir = "idx"; train = [ "x.gz", "y.gz" ]; test = [ "x.gz", "y.gz" ];
+            transform = { unit = { type = "scale"; factor = "1 / 255"; }; }; };
+train = { epochs = 3; batch = 8; optimizer = { type = "adam"; lr = "rate"; }; };
+tune = { trials = 4; objective = "val_loss"; sampler = { type = "tpe"; seed = 5; startup = 2; };
+         space = { rate = { loguniform = [ 1e-4, 1e-1 ]; }; units = { int = [ 4, 16, 4 ]; }; act = { choice = [ "relu", "tanh" ]; }; }; };
+END
+
+n=0
+say() { # status, what, files to show
+    status=$1 what=$2
+    shift 2
+    n=$((n + 1))
+    [ "$status" = 0 ] && echo "ok $n - $what" && return
+    echo "not ok $n - $what"
+    tail -n 30 "$@" | sed 's/^/#   /'
+}
+ok() { # what, then a command; its words stay in out and err
+    what=$1
+    shift
+    "$@" >out 2>err
+    say $? "$what" out err
+}
+is() { # what, then a look at what the last command left
+    what=$1
+    shift
+    "$@" >said 2>&1
+    say $? "$what" said
+}
+ends() { # exit code, then a command
+    want=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }
+}
+has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
+same() { cmp "$1" "$2" || { diff "$1" "$2" | head -20; return 1; }; }
+# number, state, value and the values of a study's trials
+points() { strix study trials "$1" --csv | cut -d, -f "${2:-1-3,6-8}"; }
+states() { # study, state, how many
+    got=$(strix study trials "$1" --csv | awk -F, -v s="$2" '$2 == s' | wc -l)
+    [ "$got" = "$3" ] || { echo "$got trials are $2, not $3"; strix study trials "$1"; return 1; }
+}
+numbers() { # study, how many: 0 .. n-1, each once
+    strix study trials "$1" --csv | sed 1d | cut -d, -f1 >got
+    seq 0 $(($2 - 1)) >want
+    same got want
+}
+attempts() { strix study trials "$1" --json | grep -o '"attempt": [0-9]*' | grep -c "\"attempt\": $2"; }
+# Of the running trial with at least $2 reports: its worker's process.
+worker_at() { # study, reports
+    for _ in $(seq 400); do
+        pid=$(strix study trials "$1" --json 2>/dev/null | awk -v want="$2" '
+            /"state":/ { running = /running/; steps = 0 } /"worker":/ { worker = $2 } /"step":/ { steps++ }
+            running && steps >= want { gsub(/[",]/, "", worker); k = split(worker, w, "-"); print w[k - 1]; exit }')
+        [ -n "$pid" ] && echo "$pid" && return
+        sleep 0.05
+    done
+    return 1
+}
+
+# --- A study, and on with it ---
+ok 'a search ends with 0' strix tune net.cfg --threads 1
+is 'it shows the best trial and the report' has out 'best trial'
+is 'with the accuracy of the test part' has out '    accuracy'
+is 'all trials are complete' states net complete 4
+points net >first
+ok 'the same command again' strix tune net.cfg --threads 1
+points net >second
+is 'does nothing more' same first second
+ok 'more trials' strix tune net.cfg --threads 1 --trials 6
+is 'are added to those' numbers net 6
+points net | head -n 5 >second
+is 'and leave them as they were' same first second
+ok 'every suggestion can be asked again' strix study replay net
+ok 'the best configuration' sh -c 'strix study best net --config >best.cfg && strix train best.cfg --dir best --threads 1'
+is 'only the weights of the best three are kept' [ "$(ls studies/net.runs/*/best.safetensors | wc -l)" = 3 ]
+ok 'JSON' sh -c 'strix tune net.cfg --threads 1 --json >doc 2>&1 && grep -q "\"best\"" doc'
+
+ok 'another space is refused' ends 3 strix tune net.cfg --set 'tune.space.units.int=[4,32,4]'
+is 'with what differs' has err "'units'"
+ok 'but may begin anew' strix tune net.cfg --set 'tune.space.units.int=[4,32,4]' --fresh --trials 2
+is 'beside the old one' has out 'study net: 2 trials'
+ok 'which is kept' sh -c 'strix study show net.1 --store sqlite:studies/net.db | grep -q "trials *6"'
+ok 'a list' sh -c 'strix study list | grep -q "^net.1"'
+
+# --- One worker or two ---
+for sampler in random grid; do
+    for jobs in 1 2; do
+        strix tune net.cfg --threads 1 --jobs $jobs --set "study.name=$sampler$jobs" --set "study.store=sqlite:studies/$sampler$jobs.db" \
+            --set "tune.sampler.type=$sampler" --unset tune.sampler.startup --trials 6 --set train.epochs=1 >out 2>err || echo "not ok - $sampler $jobs"
+        points $sampler$jobs >$sampler$jobs
+    done
+    is "$sampler: one worker or two, the same points and values" same ${sampler}1 ${sampler}2
+done
+ok 'two workers with TPE' strix tune net.cfg --threads 1 --jobs 2 --set study.name=two --set study.store=sqlite:studies/two.db --trials 8
+ok 'replay as well' strix study replay two
+is 'numbers without holes' numbers two 8
+
+# --- Kills. What was never killed is the measure: nothing may be lost, no number may differ ---
+long='--threads 1 --set train.epochs=120 --trials 3 --set study.heartbeat=1'
+named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
+strix tune net.cfg $long $(named calm) >out 2>err
+points calm >calm
+is 'the undisturbed study is complete' states calm complete 3
+
+strix tune net.cfg $long $(named killed) >out 2>err &
+tune=$!
+pid=$(worker_at killed 20) && kill -9 "$pid"
+wait $tune
+is 'a killed worker is replaced, and the search ends well' [ $? = 0 ]
+points killed >killed
+is 'no number differs from the undisturbed study' same calm killed
+is 'one trial was taken over' [ "$(attempts killed 2)" = 1 ]
+is 'from its checkpoint' [ "$(cat studies/killed.runs/*/log.jsonl | wc -l)" -le 361 ]
+
+strix tune net.cfg $long $(named orphan) >out 2>err &
+tune=$!
+pid=$(worker_at orphan 20) && kill -9 $tune
+wait $tune 2>/dev/null
+for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+is 'a killed supervisor leaves no worker behind' sh -c "! kill -0 $pid 2>/dev/null"
+ok 'the same command continues' strix tune net.cfg $long $(named orphan)
+points orphan >orphan
+is 'with the same numbers' same calm orphan
+
+strix tune net.cfg $long $(named both) >out 2>err &
+tune=$!
+pid=$(worker_at both 20) && kill -9 "$pid" $tune
+wait $tune 2>/dev/null
+ok 'worker and supervisor killed: the same command continues' strix tune net.cfg $long $(named both)
+points both >both
+is 'with the same numbers again' same calm both
+
+strix tune net.cfg $long $(named stopped) >out 2>err &
+tune=$!
+worker_at stopped 20 >/dev/null && kill -INT $tune
+wait $tune
+is 'a first SIGINT finishes the epoch and ends with 130' [ $? = 130 ]
+is 'its trial waits for whoever continues' states stopped running 1
+ok 'the same command continues' strix tune net.cfg $long $(named stopped)
+points stopped >stopped
+is 'with the same numbers once more' same calm stopped
+is 'a stop by hand costs no attempt' [ "$(attempts stopped 1)" = 3 ]
+
+# --- What would fail every trial fails none ---
+mv idx away
+ok 'without data the search ends with 5' ends 5 strix tune net.cfg --threads 1 $(named nodata)
+mv away idx
+is 'and no trial is spent' states nodata failed 0
+ok 'with data it goes on' strix tune net.cfg --threads 1 $(named nodata)
+is 'to the end' states nodata complete 4
+ok 'where every trial diverges it ends with 1' ends 1 strix tune net.cfg --threads 1 $(named wild) --set 'train.divergence=1e-6'
+is 'each with its reason' [ "$(strix study trials wild --csv | grep -c 'failed.*loss is')" = 4 ]
+ok 'a constraint that nothing keeps' ends 1 strix tune net.cfg --threads 1 $(named tight) --set 'tune.constraints=["parameters() < 3"]'
+is 'is said' has err 'constraints'
+
+# --- Scripts ---
+cat >space.cfg <<'END'
+vars = { x = 1.0; y = 2.0; };
+tune = { direction = "minimize"; space = { x = { uniform = [ -5.0, 10.0 ]; }; y = { uniform = [ 0.0, 15.0 ]; }; }; };
+END
+ok 'ask' strix study ask space.cfg
+is 'prints JSON' has out '{"number": 0, "values": {"x": 1.0, "y": 2.0}}'
+ok 'tell' strix study tell space 0 0.25
+ok 'tell a failure' sh -c 'strix study ask space.cfg && strix study tell space 1 --state fail --reason "no luck"'
+ok 'tell twice is refused' ends 2 strix study tell space 0 0.5
+ok 'add, and ask for it' sh -c 'strix study add space.cfg x=3.5 && strix study ask space | grep -q "\"x\": 3.5"'
+ok 'a study without a model cannot be tuned' ends 3 strix worker --store sqlite:studies/space.db --study space
+
+# --- Stores that cannot be used ---
+head -c 100 /dev/zero | tr '\0' 'x' >studies/bad.db
+cat studies/net.db >>studies/bad.db
+cksum studies/bad.db >before
+ok 'a damaged database ends with 7' ends 7 strix tune net.cfg --set study.name=net --set study.store=sqlite:studies/bad.db
+is 'says which' has err 'bad.db'
+cksum studies/bad.db >after
+is 'and is left alone' same before after
+ok 'no such study' ends 7 strix study show nothing
+ok 'an unknown action' ends 2 strix study shwo net
+is 'has a hint' has err "'show'"
+echo "1..$n"
