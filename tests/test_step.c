@@ -110,3 +110,40 @@ Test(step, l2_makes_weights_smaller)
     }
     cr_expect_lt(sum[1], 0.7 * sum[0]);
 }
+
+/* A frozen block: weights from a file, no slots, no update, batchnorm with its statistics as they are. */
+static void write_block(const char *file)
+{
+    static float kernel[36], one[4] = { 1, 2, 3, 4 };
+    for (int i = 0; i < 36; i++) kernel[i] = (float)i / 36 - 0.5f;
+    const sx_blob v[] = { { "c/kernel", "F32", 4, { 4, 3, 3, 1 }, 144, kernel }, { "c/bias", "F32", 1, { 4 },
+        16, one },
+                          { "n/gamma", "F32", 1, { 4 }, 16, one }, { "n/beta", "F32", 1, { 4 }, 16, one },
+                          { "n/mean", "F32", 1, { 4 }, 16, one }, { "n/variance", "F32", 1, { 4 }, 16,
+                              one } };
+    no_errors(sx_tensors_write(file, &(sx_blobs){ .n = 6, .v = v }, &t.diags), "weights");
+}
+
+Test(step, frozen_block_stays_as_its_file_says)
+{
+    long n;
+    const char *file = in_dir("w.safetensors");
+    write_block(file);
+    one_epoch(sx_format(t.arena,
+                        "base = { weights = \"%s\"; freeze = true; c = { type = \"conv2d\"; filters = 4; kernel = 3; }; "
+                        "n = { type = \"batchnorm\"; }; }; f = { type = \"flatten\"; };", file),
+                            "epochs = 1;" ADAM, &n);
+    static const char *const name[] = { "base.c/bias", "base.n/gamma", "base.n/mean", "base.n/variance" };
+    for (int i = 0; i < 4; i++) {
+        float v[4];
+        const sx_tensor *w = sx_net_tensor(t.net, name[i]);
+        cr_assert(w, "%s", name[i]);
+        no_errors(sx_net_read(t.net, w, v, &t.diags), "read");
+        for (int k = 0; k < 4; k++)
+            cr_expect_eq(v[k], (float)(k + 1), "%s[%d] is %g", name[i], k, (double)v[k]);
+    }
+    cr_expect(sx_net_tensor(t.net, "base.c/kernel")->frozen);
+    cr_expect(sx_net_tensor(t.net, "adam.0/o/kernel"));
+    cr_expect_not(sx_net_tensor(t.net, "adam.0/base.c/kernel"));
+    cr_expect_eq(sx_net_used(t.net).frozen, 36 + 3 * 4);
+}
