@@ -145,7 +145,8 @@ static void put_real(sink *s, double v)
 {
     const char *text = sx_real_text(s->a, v);
     put(s, text);
-    if (!strpbrk(text, ".en")) put(s, ".0");     /* a point or an exponent makes it a real; nan, inf stay as they are */
+    /* a point or an exponent makes it a real; nan, inf stay as they are */
+    if (!strpbrk(text, ".en")) put(s, ".0");
 }
 
 static void put_value(sink *s, const sx_conf *c, int depth);

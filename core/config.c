@@ -13,11 +13,12 @@ enum { FILES = 256 };                            /* that one experiment may exte
 typedef struct { sx_arena *a; sx_diags *d; long files; } loader;
 struct chain { const char *real, *shown; const struct chain *up; };  /* who extends whom */
 
-static const char *const sections[] = { "vars", "model", "dataset", "train", "tune", "study", "templates", "plugins" };
-/* Groups that `--set` makes where the file does not name them; below any other group that is missing it is an error. */
-static const char *const groups[] = { "vars", "model", "model.layers", "dataset", "dataset.split", "dataset.transform",
-    "train", "train.optimizer", "train.schedule", "train.early_stop", "tune", "tune.space", "tune.sampler", "tune.pruner",
-    "study", "templates" };
+static const char *const sections[] = { "vars", "model", "dataset", "train", "tune", "study", "templates",
+                                        "plugins" };
+/* Groups that `--set` makes where the file lacks them; below any other missing group it is an error. */
+static const char *const groups[] = { "vars", "model", "model.layers", "dataset", "dataset.split",
+    "dataset.transform", "train", "train.optimizer", "train.schedule", "train.early_stop", "tune",
+    "tune.space", "tune.sampler", "tune.pruner", "study", "templates" };
 #define COUNT(v) ((long)(sizeof (v) / sizeof *(v)))
 
 /* --- libconfig -> tree --- */
@@ -38,7 +39,8 @@ static int convert_text(const sx_source *s, const char *text, sx_conf *to)
 {
     to->kind = SX_CONF_TEXT;
     to->s = sx_strdup(s->a, text ? text : "");
-    return sx_utf8(to->s) ? 0 : sx_error(s->d, SX_E_CONFIG, sx_conf_where(s->a, to), "this text is not UTF-8");
+    if (sx_utf8(to->s)) return 0;
+    return sx_error(s->d, SX_E_CONFIG, sx_conf_where(s->a, to), "this text is not UTF-8");
 }
 
 static int convert(const sx_source *s, const config_setting_t *from, sx_conf *to)
@@ -48,13 +50,17 @@ static int convert(const sx_source *s, const config_setting_t *from, sx_conf *to
     to->line = at.line;
     switch (config_setting_type(from)) {
     case CONFIG_TYPE_GROUP: return convert_members(s, from, to);
-    case CONFIG_TYPE_ARRAY: case CONFIG_TYPE_LIST: to->kind = SX_CONF_LIST; return convert_members(s, from, to);
+    case CONFIG_TYPE_ARRAY:
+    case CONFIG_TYPE_LIST:
+        to->kind = SX_CONF_LIST;
+        return convert_members(s, from, to);
     case CONFIG_TYPE_STRING: return convert_text(s, config_setting_get_string(from), to);
     case CONFIG_TYPE_BOOL: to->kind = SX_CONF_BOOL; to->b = config_setting_get_bool(from); return 0;
     case CONFIG_TYPE_FLOAT:
         to->kind = SX_CONF_REAL;
         to->r = config_setting_get_float(from);
-        return isfinite(to->r) ? 0 : sx_error(s->d, SX_E_CONFIG, sx_conf_where(s->a, to), "this number is too large");
+        if (isfinite(to->r)) return 0;
+        return sx_error(s->d, SX_E_CONFIG, sx_conf_where(s->a, to), "this number is too large");
     default: to->kind = SX_CONF_INT; to->i = config_setting_get_int64(from); return 0;
     }
 }
@@ -63,9 +69,12 @@ static int syntax_error(const sx_source *s, const config_t *c)
 {
     const sx_origin at = sx_source_origin(s, config_error_line(c));
     const char *text = config_error_text(c);
-    const int rc = sx_error(s->d, SX_E_CONFIG, (sx_where){ at.file, at.line, NULL }, "%s", text ? text : "syntax error");
-    if (text && strstr(text, "mismatched")) sx_hint(s->d, "Values of different kinds go into ( ) instead of [ ].");
-    else if (text && !strcmp(text, "syntax error")) sx_hint(s->d, "The mistake is in this line or before it.");
+    const int rc = sx_error(s->d, SX_E_CONFIG, (sx_where){ at.file, at.line, NULL }, "%s",
+                            text ? text : "syntax error");
+    if (text && strstr(text, "mismatched"))
+        sx_hint(s->d, "Values of different kinds go into ( ) instead of [ ].");
+    else if (text && !strcmp(text, "syntax error"))
+        sx_hint(s->d, "The mistake is in this line or before it.");
     return rc;
 }
 
@@ -80,7 +89,8 @@ static int read_tree(sx_arena *a, sx_diags *d, const char *file, const char *tex
     *root = sx_conf_add(a, NULL, NULL, SX_CONF_GROUP);
     config_t c;
     config_init(&c);
-    rc = config_read_string(&c, s.text.v) ? convert(&s, config_root_setting(&c), *root) : syntax_error(&s, &c);
+    rc = config_read_string(&c, s.text.v) ? convert(&s, config_root_setting(&c), *root)
+                                          : syntax_error(&s, &c);
     config_destroy(&c);
     (*root)->file = file;
     (*root)->line = 0;
@@ -144,7 +154,7 @@ static sx_conf *take(sx_conf *group, const char *name)
     return c;
 }
 
-/* "nothing is called ..", with the nearest name among the members of the last group on the way that exists. */
+/* With the nearest name among the members of the last group on the way that exists. */
 static int no_such_path(const loader *l, const sx_conf *root, const char *path, sx_where where)
 {
     const int rc = sx_error(l->d, SX_E_CONFIG, where, "there is no setting '%s'", path);
@@ -156,11 +166,13 @@ static int no_such_path(const loader *l, const sx_conf *root, const char *path, 
         at = m;
     }
     struct { const char **v; long n, cap; } names = { 0 };
-    for (const sx_conf *m = at->kind == SX_CONF_GROUP ? at->first : NULL; m; m = m->next) SX_PUSH(l->a, names, m->name);
+    for (const sx_conf *m = at->kind == SX_CONF_GROUP ? at->first : NULL; m; m = m->next)
+        SX_PUSH(l->a, names, m->name);
     const size_t n = strcspn(rest, ".");
     const char *near = sx_nearest(sx_strndup(l->a, rest, n), names.v, names.n);
     if (near) sx_hint(l->d, "Did you mean '%.*s%s%s'?", (int)(rest - path), path, near, rest + n);
-    else if (at == root) sx_hint(l->d, "The sections of this experiment are not called '%.*s'.", (int)n, rest);
+    else if (at == root)
+        sx_hint(l->d, "The sections of this experiment are not called '%.*s'.", (int)n, rest);
     else sx_hint(l->d, "'%.*s' has no member of that name.", (int)(rest - path - 1), path);
     return rc;
 }
@@ -177,13 +189,15 @@ static int remove_path(const loader *l, sx_conf *root, const char *path, sx_wher
 static int texts(const loader *l, const sx_conf *list, long *n, const sx_conf ***out)
 {
     struct { const sx_conf **v; long n, cap; } v = { 0 };
-    if (list && list->kind == SX_CONF_LIST) for (const sx_conf *m = list->first; m; m = m->next) SX_PUSH(l->a, v, m);
+    if (list && list->kind == SX_CONF_LIST)
+        for (const sx_conf *m = list->first; m; m = m->next) SX_PUSH(l->a, v, m);
     else if (list) SX_PUSH(l->a, v, list);
     *out = v.v;
     *n = v.n;
     for (long i = 0; i < v.n; i++)
         if (v.v[i]->kind != SX_CONF_TEXT || !*v.v[i]->s)
-            return sx_error(l->d, SX_E_CONFIG, sx_conf_where(l->a, v.v[i]), "'%s' is a list of texts", list->name);
+            return sx_error(l->d, SX_E_CONFIG, sx_conf_where(l->a, v.v[i]), "'%s' is a list of texts",
+                            list->name);
     return 0;
 }
 
@@ -195,7 +209,7 @@ static const char *beside(sx_arena *a, const char *file, const char *name)
     return slash ? sx_format(a, "%.*s/%s", (int)(slash - file), file, name) : name;
 }
 
-/* Relative to the file, then STRIX_CONFIG_PATH (an empty item: the installed templates), then the templates. */
+/* Relative to the file, in STRIX_CONFIG_PATH (an empty item: the installed templates), then in these. */
 static const char *search(sx_arena *a, const char *from, const char *name, const char **tried)
 {
     const char *list = getenv("STRIX_CONFIG_PATH");
@@ -268,7 +282,8 @@ static int load(loader *l, sx_conf *base, const char *file, const struct chain *
         sx_detail(l->d, "%s", show_chain(l->a, up, file));
         return rc;
     }
-    if (++l->files > FILES) return sx_error(l->d, SX_E_CONFIG, from, "more than %d files extend each other", FILES);
+    if (++l->files > FILES)
+        return sx_error(l->d, SX_E_CONFIG, from, "more than %d files extend each other", FILES);
     sx_conf *own = NULL;
     int rc = read_tree(l->a, l->d, file, NULL, &own);
     if (!rc) rc = extend(l, base, own, file, &self);
@@ -286,7 +301,7 @@ static bool is_name(const char *s, size_t n)
     return true;
 }
 
-/* A value as libconfig reads it, else a text. "." alone would be libconfig's 0.0, so a value needs a digit or a bracket. */
+/* A value as libconfig reads it, else a text. To libconfig "." is 0.0: a value needs a digit or a bracket. */
 static sx_conf *value_of(const loader *l, const char *text)
 {
     sx_conf *root = NULL;
@@ -322,7 +337,8 @@ static bool mentions(const sx_conf *c, const char *name)
 {
     const size_t n = strlen(name);
     for (const char *p = c->kind == SX_CONF_TEXT ? strstr(c->s, name) : NULL; p; p = strstr(p + 1, name))
-        if ((p == c->s || !is_name((char[]){ 'a', p[-1] }, 2)) && !is_name((char[]){ 'a', p[n] }, 2)) return true;
+        if ((p == c->s || !is_name((char[]){ 'a', p[-1] }, 2)) && !is_name((char[]){ 'a', p[n] }, 2))
+            return true;
     for (const sx_conf *m = c->first; m; m = m->next) if (mentions(m, name)) return true;
     return false;
 }
@@ -334,16 +350,18 @@ static bool names(const sx_conf *c, const char *name)
     return false;
 }
 
-/* A new member of a plugin's group is checked with that plugin's settings later. A new variable is a slip of the pen
- * unless an expression reads it or the space searches it. */
+/* A new member of a plugin's group is checked with that plugin's settings later. A new variable is a slip of
+ * the pen unless an expression reads it or the space searches it. */
 static int set_new(const loader *l, sx_conf *root, const char *path, sx_conf *value)
 {
     const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
     const sx_where where = { "--set", 0, path };
     bool known = dot != NULL;
     for (long i = 0; i < COUNT(sections); i++) known = known || !strcmp(path, sections[i]);
-    sx_conf *group = known ? group_for(l, root, sx_strndup(l->a, path, dot ? (size_t)(dot - path) : 0)) : NULL;
-    if (!group || group->kind != SX_CONF_GROUP || !is_name(name, strlen(name))) return no_such_path(l, root, path, where);
+    sx_conf *group = known ? group_for(l, root, sx_strndup(l->a, path, dot ? (size_t)(dot - path) : 0))
+                           : NULL;
+    if (!group || group->kind != SX_CONF_GROUP || !is_name(name, strlen(name)))
+        return no_such_path(l, root, path, where);
     if (!strncmp(path, "vars.", 5) && !mentions(root, name) && !names(sx_conf_find(root, "tune.space"), name))
         return no_such_path(l, root, path, where);
     value->name = sx_strdup(l->a, name);
@@ -397,7 +415,8 @@ static int check_sections(const loader *l, const sx_conf *root)
         bool known = false;
         for (long i = 0; i < COUNT(sections); i++) known = known || !strcmp(m->name, sections[i]);
         if (known) continue;
-        rc = sx_error(l->d, SX_E_CONFIG, sx_conf_where(l->a, m), "an experiment has no section '%s'", m->name);
+        rc = sx_error(l->d, SX_E_CONFIG, sx_conf_where(l->a, m), "an experiment has no section '%s'",
+                      m->name);
         const char *near = sx_nearest(m->name, sections, COUNT(sections));
         if (near) sx_hint(l->d, "Did you mean '%s'?", near);
         else sx_hint(l->d, "The sections are vars, model, dataset, train, tune, study, templates, plugins.");
@@ -416,7 +435,8 @@ int sx_config_load(sx_arena *a, const char *file, const sx_edits *edits, sx_conf
     return rc ? rc : bad;
 }
 
-int sx_config_parse(sx_arena *a, const char *text, const char *name, const sx_edits *edits, sx_conf **root, sx_diags *d)
+int sx_config_parse(sx_arena *a, const char *text, const char *name, const sx_edits *edits, sx_conf **root,
+                    sx_diags *d)
 {
     loader l = { a, d, 0 };
     const char *file = sx_strdup(a, name);

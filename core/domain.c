@@ -1,4 +1,4 @@
-/* domain.c: a point of a space -> variables, and back: from a stored trial, from `vars`, from the command line. */
+/* domain.c: a point of a space -> variables, and back: stored trials, `vars`, command lines. */
 #include <stdlib.h>
 #include <string.h>
 #include "space.h"
@@ -8,12 +8,14 @@ static const sx_axis *axis_at(const sx_domain *s, int i) { return s->space.axis[
 
 void sx_domain_repair(const sx_domain *s, double *x)
 {
-    for (int i = 0; i < s->space.n; i++) x[i] = sx_active(&s->space, x, i) ? sx_axis_snap(axis_at(s, i), x[i]) : NAN;
+    for (int i = 0; i < s->space.n; i++)
+        x[i] = sx_active(&s->space, x, i) ? sx_axis_snap(axis_at(s, i), x[i]) : NAN;
 }
 
 static sx_datum value_at(const sx_var *v, double x)
 {
-    if (v->axis.kind == SX_AXIS_CHOICE && is_branches(v)) return (sx_datum){ .kind = SX_DATUM_TEXT, .s = v->label[(long)x] };
+    if (v->axis.kind == SX_AXIS_CHOICE && is_branches(v))
+        return (sx_datum){ .kind = SX_DATUM_TEXT, .s = v->label[(long)x] };
     if (v->axis.kind == SX_AXIS_CHOICE) return v->option[(long)x];
     if (v->axis.whole && fabs(x) < 0x1p63) return (sx_datum){ .kind = SX_DATUM_INT, .i = (int64_t)x };
     return (sx_datum){ .kind = SX_DATUM_REAL, .r = x };
@@ -67,7 +69,10 @@ sx_scope *sx_domain_bind(sx_arena *a, const sx_domain *s, const double *x, const
 /* --- Variables -> point --- */
 
 typedef struct {
-    sx_arena *a; const sx_domain *s; const sx_named *named; long n; const sx_scope *scope; sx_diags *d; double *x;
+    sx_arena *a; const sx_domain *s;
+    const sx_named *named; long n;
+    const sx_scope *scope; sx_diags *d;
+    double *x;
 } inverse;
 
 static const sx_datum *named_value(const inverse *v, const char *name)
@@ -80,7 +85,8 @@ static bool near(double x, double y, double unit) { return fabs(x - y) <= 1e-8 *
 
 static bool same(const sx_datum *x, const sx_datum *y)
 {
-    if (sx_datum_is_number(x) && sx_datum_is_number(y)) return near(sx_datum_real(x), sx_datum_real(y), fabs(sx_datum_real(x)) * 1e-4);
+    if (sx_datum_is_number(x) && sx_datum_is_number(y))
+        return near(sx_datum_real(x), sx_datum_real(y), fabs(sx_datum_real(x)) * 1e-4);
     return sx_datum_equal(x, y);
 }
 
@@ -108,7 +114,9 @@ static bool variable(const inverse *v, const sx_var *var, sx_datum *out)
     const sx_datum *given = named_value(v, var->axis.name);
     if (!given) given = named_value(v, var->name);
     if (given) *out = *given;
-    else if (!sx_scope_has(v->scope, var->name) || sx_scope_get(v->a, v->scope, var->name, SX_NOWHERE, out, NULL)) return false;
+    else if (!sx_scope_has(v->scope, var->name) ||
+             sx_scope_get(v->a, v->scope, var->name, SX_NOWHERE, out, NULL))
+        return false;
     if (var->element < 0 || out->kind != SX_DATUM_LIST) return true;
     if (var->element >= out->n) return false;
     *out = out->v[var->element];
@@ -139,7 +147,8 @@ static bool branch_fits(const inverse *v, int i, long k)
         sx_datum is;
         double x;
         if (!depends(axis_at(s, c), i, (double)k)) continue;
-        if (is_branches(s->var[c]) ? !find_branch(v, c, &x) : !variable(v, s->var[c], &is) || !coordinate(v, s->var[c], &is, &x))
+        if (is_branches(s->var[c]) ? !find_branch(v, c, &x)
+                                   : !variable(v, s->var[c], &is) || !coordinate(v, s->var[c], &is, &x))
             return false;
     }
     return true;
@@ -158,7 +167,8 @@ static int refuse(const inverse *v, int i, const sx_datum *is)
 {
     const sx_var *var = v->s->var[i];
     const sx_where where = sx_conf_where(v->a, var->where);
-    if (is) sx_error(v->d, SX_E_REFUSED, where, "'%s' cannot be %.80s", var->axis.name, sx_datum_text(v->a, is));
+    if (is)
+        sx_error(v->d, SX_E_REFUSED, where, "'%s' cannot be %.80s", var->axis.name, sx_datum_text(v->a, is));
     else sx_error(v->d, SX_E_REFUSED, where, "no branch of '%s' has these values", var->axis.name);
     return SX_E_REFUSED;
 }
@@ -189,7 +199,8 @@ static int check_named(const inverse *v)
         if (holds) continue;
         if (!known) return unknown(v, named->name);
         sx_datum is;
-        if (sx_scope_has(at, named->name) && !sx_scope_get(v->a, at, named->name, SX_NOWHERE, &is, NULL) && same(&is, &named->value))
+        if (sx_scope_has(at, named->name) && !sx_scope_get(v->a, at, named->name, SX_NOWHERE, &is, NULL) &&
+            same(&is, &named->value))
             continue;
         return sx_error(v->d, SX_E_REFUSED, SX_NOWHERE, "'%s' cannot be %.80s in this branch", named->name,
                         sx_datum_text(v->a, &named->value));
@@ -197,7 +208,8 @@ static int check_named(const inverse *v)
     return 0;
 }
 
-int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope, double *x, sx_diags *d)
+int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
+                    double *x, sx_diags *d)
 {
     const inverse v = { a, s, named, n, scope, d, x };
     for (int i = 0; i < s->space.n; i++) {
@@ -206,11 +218,13 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
         if (!sx_active(&s->space, x, i)) continue;
         if (is_branches(s->var[i])) {
             const sx_datum *given = named_value(&v, axis_at(s, i)->name);
-            if (given ? !coordinate(&v, s->var[i], given, &x[i]) : !find_branch(&v, i, &x[i])) return refuse(&v, i, given);
+            if (given ? !coordinate(&v, s->var[i], given, &x[i]) : !find_branch(&v, i, &x[i]))
+                return refuse(&v, i, given);
             continue;
         }
         if (!variable(&v, s->var[i], &is))
-            return sx_error(d, SX_E_REFUSED, sx_conf_where(a, s->var[i]->where), "'%s' has no value", axis_at(s, i)->name);
+            return sx_error(d, SX_E_REFUSED, sx_conf_where(a, s->var[i]->where), "'%s' has no value",
+                            axis_at(s, i)->name);
         if (!coordinate(&v, s->var[i], &is, &x[i])) return refuse(&v, i, &is);
     }
     return check_named(&v);
@@ -219,7 +233,11 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
 /* --- Size --- */
 
 enum { WORK = 200000 };
-typedef struct { const sx_domain *s; double *x; const int *group; const bool *parent; int of; long work; bool endless; } counting;
+typedef struct {
+    const sx_domain *s; double *x;
+    const int *group; const bool *parent;        /* of each axis: its group; has it children? */
+    int of; long work; bool endless;
+} counting;
 
 static uint64_t times(counting *c, uint64_t x, uint64_t y)
 {
@@ -231,7 +249,8 @@ static uint64_t times(counting *c, uint64_t x, uint64_t y)
 static double kth(const sx_axis *axis, long k)
 {
     if (axis->kind == SX_AXIS_CHOICE) return (double)k;
-    const double step = axis->step > 0 ? axis->step : 1, low = axis->round ? nearbyint(axis->low / step) * step : axis->low;
+    const double step = axis->step > 0 ? axis->step : 1;
+    const double low = axis->round ? nearbyint(axis->low / step) * step : axis->low;
     return sx_axis_snap(axis, low + (double)k * step);
 }
 

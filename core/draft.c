@@ -16,9 +16,16 @@ int sx_draft_fail(sx_builder *b, const sx_conf *at, const char *fmt, ...)
 
 typedef struct { const char *name; bool whole, log, round, normal; int least, most; } kind;
 static const kind kinds[] = {
-    { "choice", 0, 0, 0, 0, 0, 0 }, { "int", 1, 0, 0, 0, 2, 3 }, { "uniform", 0, 0, 0, 0, 2, 3 }, { "loguniform", 0, 1, 0, 0, 2, 2 },
-    { "quniform", 0, 0, 1, 0, 3, 3 }, { "qloguniform", 0, 1, 1, 0, 3, 3 }, { "normal", 0, 0, 0, 1, 2, 2 },
-    { "lognormal", 0, 1, 0, 1, 2, 2 }, { "qnormal", 0, 0, 1, 1, 3, 3 }, { "qlognormal", 0, 1, 1, 1, 3, 3 },
+    { .name = "choice" },
+    { "int", .whole = true, .least = 2, .most = 3 },
+    { "uniform", .least = 2, .most = 3 },
+    { "loguniform", .log = true, .least = 2, .most = 2 },
+    { "quniform", .round = true, .least = 3, .most = 3 },
+    { "qloguniform", .log = true, .round = true, .least = 3, .most = 3 },
+    { "normal", .normal = true, .least = 2, .most = 2 },
+    { "lognormal", .log = true, .normal = true, .least = 2, .most = 2 },
+    { "qnormal", .round = true, .normal = true, .least = 3, .most = 3 },
+    { "qlognormal", .log = true, .round = true, .normal = true, .least = 3, .most = 3 },
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -36,13 +43,18 @@ static const sx_conf *kind_of(sx_builder *b, const sx_conf *domain, const kind *
     for (int i = 0; i < KINDS; i++) words[i + 2] = kinds[i].name;
     for (const sx_conf *m = domain->first; m; m = m->next) {
         const kind *is = kind_named(m->name);
-        if (is && found) { sx_draft_fail(b, m, "domain '%s' is both %s and %s", domain->name, found->name, m->name); return NULL; }
+        if (is && found) {
+            sx_draft_fail(b, m, "domain '%s' is both %s and %s", domain->name, found->name, m->name);
+            return NULL;
+        }
         if (is) { found = m; *k = is; continue; }
         if (!strcmp(m->name, "per") || !strcmp(m->name, "weights")) continue;
         sx_draft_fail(b, m, "a domain has no '%s'", m->name);
         const char *near = sx_nearest(m->name, words, KINDS + 2);
         if (near) sx_hint(b->d, "Did you mean '%s'?", near);
-        else sx_hint(b->d, "The kinds are choice, int, uniform, loguniform, normal, lognormal, quniform, qloguniform, qnormal, qlognormal.");
+        else
+            sx_hint(b->d, "The kinds are choice, int, uniform, loguniform, normal, lognormal, quniform, "
+                          "qloguniform, qnormal, qlognormal.");
         return NULL;
     }
     if (!found) {
@@ -73,7 +85,8 @@ static int read_numbers(sx_builder *b, const sx_conf *c, const kind *k, double v
     for (long i = 0; i < n; i++) {
         v[i] = sx_datum_real(&list.v[i]);
         *ints = *ints && raw.v[i].kind == SX_DATUM_INT;
-        if (!isfinite(v[i]) || fabs(v[i]) > (k->whole ? 0x1p53 : 1e300)) return sx_draft_fail(b, c, "%s: %g is too large", k->name, v[i]);
+        if (!isfinite(v[i]) || fabs(v[i]) > (k->whole ? 0x1p53 : 1e300))
+            return sx_draft_fail(b, c, "%s: %g is too large", k->name, v[i]);
     }
     return 0;
 }
@@ -84,7 +97,8 @@ static void fit_high(sx_builder *b, const sx_conf *c, sx_axis *x)
     if (x->round || !(x->step > 0)) return;
     const double steps = floor((x->high - x->low) / x->step + 1e-8), high = x->low + steps * x->step;
     if (fabs(high - x->high) <= 1e-8 * x->step) return;
-    sx_warn(b->d, sx_conf_where(b->a, c), "the steps end at %s, not at %s", sx_real_text(b->a, high), sx_real_text(b->a, x->high));
+    sx_warn(b->d, sx_conf_where(b->a, c), "the steps end at %s, not at %s", sx_real_text(b->a, high),
+            sx_real_text(b->a, x->high));
     x->high = high;
 }
 
@@ -94,31 +108,40 @@ static int read_range(sx_builder *b, const sx_conf *c, const kind *k, sx_axis *x
     bool ints = false;
     if (read_numbers(b, c, k, v, &ints)) return b->rc;
     const bool stepped = sx_conf_count(c) == 3;
-    *x = (sx_axis){ .name = x->name, .kind = k->normal ? SX_AXIS_NORMAL : SX_AXIS_REAL, .log = k->log, .round = k->round,
-                    .step = stepped ? v[2] : k->whole ? 1 : 0, .whole = k->whole || (k->round && ints) };
-    if (stepped && !(v[2] > 0)) return sx_draft_fail(b, c, "%s: the step %s is not above 0", k->name, sx_real_text(b->a, v[2]));
+    const double step = stepped ? v[2] : k->whole ? 1 : 0;
+    *x = (sx_axis){ .name = x->name, .kind = k->normal ? SX_AXIS_NORMAL : SX_AXIS_REAL, .log = k->log,
+                    .round = k->round, .step = step, .whole = k->whole || (k->round && ints) };
+    if (stepped && !(v[2] > 0))
+        return sx_draft_fail(b, c, "%s: the step %s is not above 0", k->name, sx_real_text(b->a, v[2]));
     if (k->normal) {
         x->mu = v[0];
         x->sigma = v[1];
-        return v[1] > 0 ? 0 : sx_draft_fail(b, c, "%s: the deviation %s is not above 0", k->name, sx_real_text(b->a, v[1]));
+        if (v[1] > 0) return 0;
+        return sx_draft_fail(b, c, "%s: the deviation %s is not above 0", k->name, sx_real_text(b->a, v[1]));
     }
     x->low = v[0];
     x->high = v[1];
     if (v[0] > v[1])
-        return sx_draft_fail(b, c, "%s: the lower end %s is above the upper end %s", k->name, sx_real_text(b->a, v[0]), sx_real_text(b->a, v[1]));
-    if (k->log && !(v[0] > 0)) return sx_draft_fail(b, c, "%s: the lower end %s is not above 0", k->name, sx_real_text(b->a, v[0]));
-    if (x->step > 0 && (v[1] - v[0]) / x->step > 0x1p31) return sx_draft_fail(b, c, "%s has more than 2^31 steps", k->name);
+        return sx_draft_fail(b, c, "%s: the lower end %s is above the upper end %s", k->name,
+                             sx_real_text(b->a, v[0]), sx_real_text(b->a, v[1]));
+    if (k->log && !(v[0] > 0))
+        return sx_draft_fail(b, c, "%s: the lower end %s is not above 0", k->name, sx_real_text(b->a, v[0]));
+    if (x->step > 0 && (v[1] - v[0]) / x->step > 0x1p31)
+        return sx_draft_fail(b, c, "%s has more than 2^31 steps", k->name);
     fit_high(b, c, x);
     return 0;
 }
 
-
-
-bool sx_draft_branches(const sx_conf *choice) { return choice->first && choice->first->kind == SX_CONF_GROUP; }
-
-static int read_option(sx_builder *b, const sx_conf *m, bool branches, long i, sx_datum *option, const char **label)
+bool sx_draft_branches(const sx_conf *choice)
 {
-    if ((m->kind == SX_CONF_GROUP) != branches) return sx_draft_fail(b, m, "a choice is between values or between groups, not both");
+    return choice->first && choice->first->kind == SX_CONF_GROUP;
+}
+
+static int read_option(sx_builder *b, const sx_conf *m, bool branches, long i, sx_datum *option,
+                       const char **label)
+{
+    if ((m->kind == SX_CONF_GROUP) != branches)
+        return sx_draft_fail(b, m, "a choice is between values or between groups, not both");
     const sx_conf *name = branches ? sx_conf_member(m, "name") : NULL;
     *option = (sx_datum){ .kind = SX_DATUM_NONE };
     sx_datum text = { .kind = SX_DATUM_INT, .i = i };
@@ -146,10 +169,12 @@ static int read_weights(sx_builder *b, const sx_conf *c, long n, sx_axis *x)
     double *weight = sx_alloc_array(b->a, (size_t)n, sizeof *weight), sum = 0;
     const int rc = sx_conf_datum(b->a, c, b->scope, SX_DATUM_REAL, &list, b->d);
     if (rc) return b->rc = rc;
-    if (list.kind != SX_DATUM_LIST || list.n != n) return sx_draft_fail(b, c, "%ld options need as many weights", n);
+    if (list.kind != SX_DATUM_LIST || list.n != n)
+        return sx_draft_fail(b, c, "%ld options need as many weights", n);
     for (long i = 0; i < n; i++) {
         weight[i] = sx_datum_real(&list.v[i]);
-        if (!(weight[i] >= 0 && weight[i] <= 1e100)) return sx_draft_fail(b, c, "weight %s is negative or too large", sx_real_text(b->a, weight[i]));
+        if (!(weight[i] >= 0 && weight[i] <= 1e100))
+            return sx_draft_fail(b, c, "weight %s is negative or too large", sx_real_text(b->a, weight[i]));
         sum += weight[i];
     }
     if (!(sum > 0)) return sx_draft_fail(b, c, "all weights are 0");
@@ -170,7 +195,8 @@ static int read_choice(sx_builder *b, const sx_conf *c, sx_draft *to)
     for (const sx_conf *m = c->first; m; m = m->next, i++) {
         if (read_option(b, m, branches, i, &option[i], &label[i])) return b->rc;
         for (long j = 0; j < i; j++)
-            if (!strcmp(label[i], label[j])) return sx_draft_fail(b, m, "option '%.80s' stands in the choice twice", label[i]);
+            if (!strcmp(label[i], label[j]))
+                return sx_draft_fail(b, m, "option '%.80s' stands in the choice twice", label[i]);
     }
     to->axis = (sx_axis){ .name = to->axis.name, .kind = SX_AXIS_CHOICE, .high = (double)(n - 1) };
     to->axis.level = branches ? NULL : levels(b->a, option, n);
@@ -188,9 +214,12 @@ int sx_draft_read(sx_builder *b, const sx_conf *domain, sx_draft *to)
     to->axis.name = domain->name;
     to->var = (sx_var){ .name = domain->name, .element = -1, .where = domain };
     const bool choice = k == kinds;
-    if (!choice && sx_conf_member(domain, "weights")) return sx_draft_fail(b, sx_conf_member(domain, "weights"), "only a choice has weights");
+    if (!choice && sx_conf_member(domain, "weights"))
+        return sx_draft_fail(b, sx_conf_member(domain, "weights"), "only a choice has weights");
     if (per && (per->kind != SX_CONF_TEXT || (choice && sx_draft_branches(c))))
-        return sx_draft_fail(b, per, "%s", per->kind == SX_CONF_TEXT ? "a choice of groups cannot be a vector" : "'per' names a variable");
+        return sx_draft_fail(b, per, "%s",
+                             per->kind == SX_CONF_TEXT ? "a choice of groups cannot be a vector"
+                                                       : "'per' names a variable");
     to->per = per ? per->s : NULL;
     return choice ? read_choice(b, c, to) : read_range(b, c, k, &to->axis);
 }

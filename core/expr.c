@@ -1,4 +1,4 @@
-/* expr.c: evaluates an expression while reading it: recursive descent without a tree, nothing is allocated for numbers.
+/* expr.c: evaluates an expression while reading it: recursive descent, no tree, no allocation for numbers.
  * What a choice does not take (c ? a : b, and, or) is read but not computed. */
 #include <ctype.h>
 #include <errno.h>
@@ -20,7 +20,8 @@ static void ternary(parser *p, sx_datum *out);
 
 static void explain(parser *p, const char *at)
 {
-    sx_detail(p->w->d, "At character %ld of '%.100s%s'.", (long)(at - p->text) + 1, p->text, strlen(p->text) > 100 ? " .." : "");
+    sx_detail(p->w->d, "At character %ld of '%.100s%s'.", (long)(at - p->text) + 1, p->text,
+              strlen(p->text) > 100 ? " .." : "");
 }
 
 static void fail(parser *p, const char *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -49,7 +50,8 @@ static bool match(parser *p, const char *sign)
 {
     blanks(p);
     const size_t n = strlen(sign);
-    if (p->rc || strncmp(p->at, sign, n) || (isalpha((unsigned char)*sign) && in_name(p->at[n]))) return false;
+    if (p->rc || strncmp(p->at, sign, n) || (isalpha((unsigned char)*sign) && in_name(p->at[n])))
+        return false;
     p->at += n;
     return true;
 }
@@ -57,7 +59,8 @@ static bool match(parser *p, const char *sign)
 static void expect(parser *p, const char *sign)
 {
     if (match(p, sign) || p->rc) return;
-    fail(p, p->at, *p->at ? "'%s' is missing before '%.20s'" : "'%s' is missing at the end%.20s", sign, p->at);
+    fail(p, p->at, *p->at ? "'%s' is missing before '%.20s'" : "'%s' is missing at the end%.20s", sign,
+         p->at);
 }
 
 /* --- Operations: done in number.c --- */
@@ -121,7 +124,8 @@ static void arguments(parser *p, const char *at, const char *name, sx_datum *out
     if (!deeper(p)) return;
     if (!match(p, ")")) {
         do {
-            if (n == SX_EVAL_ARGUMENTS) fail(p, p->at, "%s() has more than %d arguments", name, SX_EVAL_ARGUMENTS);
+            if (n == SX_EVAL_ARGUMENTS)
+                fail(p, p->at, "%s() has more than %d arguments", name, SX_EVAL_ARGUMENTS);
             else ternary(p, &v[n++]);
         } while (match(p, ","));
         expect(p, ")");
@@ -184,7 +188,8 @@ static void named(parser *p, sx_datum *out)
     else if (*p->at == '.' && !strcmp(name, "env")) { p->at++; environment(p, at, out); }
     else if (*p->at == '.') fail(p, p->at, "names have no dots here");
     else if (match(p, "(")) arguments(p, at, name, out);
-    else if (!strcmp(name, "and") || !strcmp(name, "or") || !strcmp(name, "not")) fail(p, at, "a value is missing before '%s'", name);
+    else if (!strcmp(name, "and") || !strcmp(name, "or") || !strcmp(name, "not"))
+        fail(p, at, "a value is missing before '%s'", name);
     else variable(p, at, name, out);
 }
 
@@ -201,7 +206,8 @@ static void literal(parser *p, sx_datum *out)
         if (!isfinite(r)) fail(p, at, "this number is too large");
     } else {
         const long long i = strtoll(at, NULL, 10);
-        if (errno) fail(p, at, "integer %.*s does not fit into 64 bits", (int)(end - at < 40 ? end - at : 40), at);
+        if (errno)
+            fail(p, at, "integer %.*s does not fit into 64 bits", (int)(end - at < 40 ? end - at : 40), at);
         p->at = end;
         *out = of_int(i);
     }
@@ -212,16 +218,24 @@ static void word(parser *p, sx_datum *out)
 {
     const char *end = strchr(p->at + 1, '\'');
     if (!end) { fail(p, p->at, "this text is never closed"); return; }
-    if (!p->skip) *out = (sx_datum){ .kind = SX_DATUM_TEXT, .s = sx_strndup(p->w->a, p->at + 1, (size_t)(end - p->at - 1)) };
+    if (!p->skip)
+        *out = (sx_datum){ .kind = SX_DATUM_TEXT,
+                           .s = sx_strndup(p->w->a, p->at + 1, (size_t)(end - p->at - 1)) };
     p->at = end + 1;
 }
 
 static void element(parser *p, const char *at, const sx_datum *index, sx_datum *out)
 {
     if (p->rc || p->skip) return;
-    if (out->kind != SX_DATUM_LIST) { fail(p, at, "only a list has elements, not %s", sx_datum_kind_text(out)); return; }
+    if (out->kind != SX_DATUM_LIST) {
+        fail(p, at, "only a list has elements, not %s", sx_datum_kind_text(out));
+        return;
+    }
     const double i = sx_datum_real(index);
-    if (!sx_datum_is_number(index) || i != floor(i)) { fail(p, at, "the number of an element is an integer"); return; }
+    if (!sx_datum_is_number(index) || i != floor(i)) {
+        fail(p, at, "the number of an element is an integer");
+        return;
+    }
     if (!(i >= 0 && i < (double)out->n)) {
         fail(p, at, "element %s of a list of %ld", sx_datum_text(p->w->a, index), out->n);
         return;
@@ -243,7 +257,9 @@ static void primary(parser *p, sx_datum *out)
     } else if (isdigit((unsigned char)*p->at) || dot) literal(p, out);
     else if (*p->at == '\'') word(p, out);
     else if (in_name(*p->at)) named(p, out);
-    else fail(p, p->at, *p->at ? "a value is missing before '%.20s'" : "a value is missing at the end%s", p->at);
+    else
+        fail(p, p->at, *p->at ? "a value is missing before '%.20s'" : "a value is missing at the end%s",
+             p->at);
     for (const char *at = p->at; match(p, "["); at = p->at) {
         sx_datum index = { 0 };
         if (!deeper(p)) return;
@@ -289,8 +305,10 @@ enum { OR, AND, NOT, COMPARE, ADD, MULTIPLY, UNARY };
 static const char *operator_at(parser *p, int level)
 {
     static const char *const signs[][7] = {
-        [OR] = { "or" }, [AND] = { "and" }, [NOT] = { NULL }, [COMPARE] = { "==", "!=", "<=", ">=", "<", ">" },
-        [ADD] = { "+", "-" }, [MULTIPLY] = { "//", "*", "/", "%" } };
+        [OR] = { "or" },      [AND] = { "and" },
+        [NOT] = { NULL },     [COMPARE] = { "==", "!=", "<=", ">=", "<", ">" },
+        [ADD] = { "+", "-" }, [MULTIPLY] = { "//", "*", "/", "%" }
+    };
     blanks(p);
     if (!strncmp(p->at, "**", 2)) return NULL;
     for (const char *const *s = signs[level]; *s; s++) if (match(p, *s)) return *s;

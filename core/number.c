@@ -1,5 +1,5 @@
-/* number.c: arithmetic and functions of the expression language, every operation checked. A call returns NULL,
- * or what went wrong as the text of an error: expr.c knows where. */
+/* number.c: arithmetic and functions of the expression language, every operation checked. A call returns NULL
+ * or the text of an error: expr.c knows where. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval.h"
@@ -9,13 +9,15 @@ static const char overflow[] = "integer overflow", by_zero[] = "division by zero
 
 const char *sx_datum_kind_text(const sx_datum *v)
 {
-    static const char *const name[] = { "nothing", "an integer", "a number", "a truth value", "a text", "a list" };
+    static const char *const name[] = { "nothing", "an integer", "a number", "a truth value", "a text",
+                                        "a list" };
     return name[v->kind];
 }
 
 static const char *no_number(sx_arena *a, const char *what, const sx_datum *v)
 {
-    return sx_datum_is_number(v) ? NULL : sx_format(a, "%s takes numbers, not %s", what, sx_datum_kind_text(v));
+    if (sx_datum_is_number(v)) return NULL;
+    return sx_format(a, "%s takes numbers, not %s", what, sx_datum_kind_text(v));
 }
 
 static const char *real(double r, sx_datum *out)
@@ -86,7 +88,8 @@ static const char *on_reals(const char *op, double x, double y, sx_datum *out)
     return real(r, out);
 }
 
-const char *sx_datum_arithmetic(sx_arena *a, const char *op, const sx_datum *x, const sx_datum *y, sx_datum *out)
+const char *sx_datum_arithmetic(sx_arena *a, const char *op, const sx_datum *x, const sx_datum *y,
+                                sx_datum *out)
 {
     const char *wrong = no_number(a, op, x);
     if (!wrong) wrong = no_number(a, op, y);
@@ -111,9 +114,9 @@ const char *sx_datum_compare(sx_arena *a, const char *op, const sx_datum *x, con
     if (!wrong && !equality) wrong = no_number(a, op, y);
     if (wrong) return wrong;
     const int o = equality ? 0 : order(x, y);
-    const bool or_equal = op[1] == '=';
-    *out = (sx_datum){ .kind = SX_DATUM_BOOL };
-    out->b = equality ? sx_datum_equal(x, y) == (*op == '=') : (or_equal && !o) || (*op == '<' ? o < 0 : o > 0);
+    const bool is = equality ? sx_datum_equal(x, y) == (*op == '=')
+                             : (op[1] == '=' && !o) || (*op == '<' ? o < 0 : o > 0);
+    *out = (sx_datum){ .kind = SX_DATUM_BOOL, .b = is };
     return NULL;
 }
 
@@ -152,7 +155,8 @@ static const char *f_whole(sx_arena *a, const char *name, long n, const sx_datum
     const char *wrong = no_number(a, name, v);
     *out = *v;
     if (wrong || v->kind == SX_DATUM_INT) return wrong;
-    return whole(!strcmp(name, "floor") ? floor(v->r) : !strcmp(name, "ceil") ? ceil(v->r) : round(v->r), out);
+    const double r = !strcmp(name, "floor") ? floor(v->r) : !strcmp(name, "ceil") ? ceil(v->r) : round(v->r);
+    return whole(r, out);
 }
 
 static const char *f_real(sx_arena *a, const char *name, long n, const sx_datum *v, sx_datum *out)

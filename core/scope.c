@@ -1,5 +1,6 @@
-/* scope.c: names -> values: variables computed when they are read, loop indexes, a trial's values, the environment;
- * texts with ${} and settings read as the kind that is wanted. Scopes never change, so threads may share them. */
+/* scope.c: names -> values: variables computed when they are read, loop indexes, a trial's values,
+ * environment; texts with ${}, settings as the kind that is wanted. Scopes never change: threads may share
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval.h"
@@ -31,7 +32,8 @@ sx_scope *sx_scope_set(sx_arena *a, const sx_scope *s, long n, const char *const
         copy->outer = sx_scope_set(a, copy->outer, n, name, value);
         return copy;
     }
-    sx_bound *b = sx_grow(a, (void *)(uintptr_t)copy->bound, (size_t)copy->n, (size_t)(copy->n + n), sizeof *b);
+    sx_bound *b = sx_grow(a, (void *)(uintptr_t)copy->bound, (size_t)copy->n, (size_t)(copy->n + n),
+                          sizeof *b);
     memmove(b + n, b, (size_t)copy->n * sizeof *b);
     for (long i = 0; i < n; i++) b[i] = (sx_bound){ sx_strdup(a, name[i]), value[i] };
     copy->bound = b;
@@ -72,13 +74,15 @@ int sx_scope_call(const sx_scope *s, const char *name, long n, const sx_datum *a
 
 /* --- Variables --- */
 
-static const char *show_chain(sx_arena *a, const sx_busy *b, const sx_scope *frame, const char *name, const char *end)
+static const char *show_chain(sx_arena *a, const sx_busy *b, const sx_scope *frame, const char *name,
+                              const char *end)
 {
     const char *text = sx_format(a, "%s -> %s", b->name, end);
     return b->frame == frame && !strcmp(b->name, name) ? text : show_chain(a, b->up, frame, name, text);
 }
 
-static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where where, bool env, sx_datum *out, bool *whole);
+static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where where, bool env,
+                       sx_datum *out, bool *whole);
 
 static int list_datum(sx_work *w, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out);
 
@@ -133,8 +137,9 @@ static int compute(sx_work *w, const sx_scope *s, const sx_conf *c, sx_datum *ou
     }
     const sx_busy self = { s, c->name, w->busy, w->busy ? w->busy->depth + 1 : 1 };
     if (self.depth > SX_EVAL_CHAIN || ++w->reads > SX_EVAL_READS)
-        return sx_error(w->d, SX_E_CONFIG, where, "variables need each other more than %d %s", self.depth > SX_EVAL_CHAIN
-                        ? SX_EVAL_CHAIN : SX_EVAL_READS, self.depth > SX_EVAL_CHAIN ? "deep" : "times");
+        return sx_error(w->d, SX_E_CONFIG, where, "variables need each other more than %d %s",
+                        self.depth > SX_EVAL_CHAIN ? SX_EVAL_CHAIN : SX_EVAL_READS,
+                        self.depth > SX_EVAL_CHAIN ? "deep" : "times");
     const char *why = w->why;
     w->busy = &self;
     w->why = NULL;
@@ -180,7 +185,8 @@ int sx_scope_check(sx_arena *a, const sx_scope *s, const sx_conf *vars, sx_diags
         sx_datum out;
         int bad = 0;
         if (sx_reserved_name(m->name)) {
-            bad = sx_error(d, SX_E_CONFIG, where, "a variable cannot be named '%s', which is a word of expressions", m->name);
+            bad = sx_error(d, SX_E_CONFIG, where,
+                           "a variable cannot be named '%s', which is a word of expressions", m->name);
         } else if (!is_variable_name(m->name)) {
             bad = sx_error(d, SX_E_CONFIG, where, "a variable cannot be named '%s'", m->name);
             sx_hint(d, "The names of variables are made of letters, digits and _.");
@@ -230,12 +236,14 @@ typedef struct { char *v; long n, cap; } sink;
 static int put(sx_work *w, sink *to, const char *text, size_t n, sx_where where)
 {
     if ((size_t)to->n + n > SX_EVAL_TEXT)
-        return sx_error(w->d, SX_E_CONFIG, where, "this text becomes longer than %d characters", SX_EVAL_TEXT);
+        return sx_error(w->d, SX_E_CONFIG, where, "this text becomes longer than %d characters",
+                        SX_EVAL_TEXT);
     for (size_t i = 0; i < n; i++) SX_PUSH(w->a, *to, text[i]);
     return 0;
 }
 
-static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where where, bool env, sx_datum *out, bool *whole)
+static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where where, bool env,
+                       sx_datum *out, bool *whole)
 {
     sink to = { 0 };
     int rc = 0;
@@ -263,7 +271,8 @@ static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where
     return rc;
 }
 
-int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where where, sx_datum *out, sx_diags *d)
+int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where where, sx_datum *out,
+                   sx_diags *d)
 {
     sx_work w = { .a = a, .d = d };
     bool whole = false;
@@ -272,7 +281,8 @@ int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where wh
 
 /* --- Settings --- */
 
-int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out, sx_diags *d)
+int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out,
+                  sx_diags *d)
 {
     sx_work w = { .a = a, .d = d };
     return value(&w, c, s, wanted, out);
@@ -281,8 +291,12 @@ int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kin
 static bool fits(sx_datum *v, sx_datum_kind wanted)
 {
     if (v->kind == wanted || wanted == SX_DATUM_NONE) return true;
-    if (wanted == SX_DATUM_REAL && v->kind == SX_DATUM_INT) { *v = (sx_datum){ .kind = wanted, .r = (double)v->i }; return true; }
-    if (wanted != SX_DATUM_INT || v->kind != SX_DATUM_REAL || v->r != floor(v->r) || !(fabs(v->r) < 0x1p63)) return false;
+    if (wanted == SX_DATUM_REAL && v->kind == SX_DATUM_INT) {
+        *v = (sx_datum){ .kind = wanted, .r = (double)v->i };
+        return true;
+    }
+    if (wanted != SX_DATUM_INT || v->kind != SX_DATUM_REAL || v->r != floor(v->r) || !(fabs(v->r) < 0x1p63))
+        return false;
     *v = (sx_datum){ .kind = wanted, .i = (int64_t)v->r };
     return true;
 }
@@ -292,11 +306,12 @@ static int refuse(sx_arena *a, const sx_conf *c, const sx_datum *v, sx_datum_kin
     static const char *const name[] = { "", "an integer", "a number", "a truth value", "a text", "a list" };
     const char *called = c->name ? c->name : c->parent && c->parent->name ? c->parent->name : "value";
     const char *q = v->kind == SX_DATUM_TEXT ? "\"" : "";
-    return sx_error(d, SX_E_CONFIG, sx_conf_where(a, c), "'%s' is %s%.160s%s, not %s", called, q, sx_datum_text(a, v), q,
-                    name[wanted]);
+    return sx_error(d, SX_E_CONFIG, sx_conf_where(a, c), "'%s' is %s%.160s%s, not %s", called, q,
+                    sx_datum_text(a, v), q, name[wanted]);
 }
 
-int sx_conf_datum(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out, sx_diags *d)
+int sx_conf_datum(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out,
+                  sx_diags *d)
 {
     const int rc = sx_conf_value(a, c, s, wanted, out, d);
     if (rc) return rc;
@@ -308,6 +323,7 @@ int sx_conf_datum(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kin
         return fits(out, wanted) ? 0 : refuse(a, c, out, wanted, d);
     sx_datum *v = (sx_datum *)(uintptr_t)out->v; /* made by value() just now */
     const sx_conf *m = c->first;
-    for (long i = 0; i < out->n; i++, m = m->next) if (!fits(&v[i], wanted)) return refuse(a, m, &v[i], wanted, d);
+    for (long i = 0; i < out->n; i++, m = m->next)
+        if (!fits(&v[i], wanted)) return refuse(a, m, &v[i], wanted, d);
     return 0;
 }

@@ -1,5 +1,6 @@
-/* source.c: reads the text of experiment files before libconfig does, for what libconfig 1.5 gets wrong or cannot say:
- * it includes relative to the working directory, cuts integers above 31 bits, and calls every mistake "syntax error". */
+/* source.c: reads the text of experiment files before libconfig does, for what its version 1.5 gets wrong: it
+ * includes relative to the working directory, cuts integers above 31 bits, says "syntax error" to all
+ * mistakes. */
 #include "source.h"
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +10,10 @@
 #include "file.h"
 
 enum { INCLUDES = 10 };
-typedef struct { sx_source *s; const char *file, *at; int line; bool fresh; } cursor;   /* fresh: only blanks so far in this line */
+typedef struct {
+    sx_source *s; const char *file, *at; int line;
+    bool fresh;                                  /* only blanks so far in this line */
+} cursor;
 
 void sx_source_init(sx_source *s, sx_arena *a, sx_diags *d, bool alone)
 {
@@ -95,9 +99,11 @@ static int word(cursor *c)
 {
     size_t n = 1;
     while (in_name(c->at[n])) n++;
-    const bool truth = (n == 4 && !strncasecmp(c->at, "true", 4)) || (n == 5 && !strncasecmp(c->at, "false", 5));
+    const bool truth = (n == 4 && !strncasecmp(c->at, "true", 4)) ||
+                       (n == 5 && !strncasecmp(c->at, "false", 5));
     if (wants_value(c->s) && !truth)
-        return sx_error(c->s->d, SX_E_CONFIG, here(c), "the text %.*s needs quotes", (int)(n < 80 ? n : 80), c->at);
+        return sx_error(c->s->d, SX_E_CONFIG, here(c), "the text %.*s needs quotes", (int)(n < 80 ? n : 80),
+                        c->at);
     copy(c, n);
     c->s->before = 'a';
     return 0;
@@ -112,7 +118,8 @@ static int integer(cursor *c, const char *end, bool hex)
     const sx_where where = here(c);
     const int n = (int)(end - c->at);
     if (errno || (hex && v < 0))
-        return sx_error(c->s->d, SX_E_CONFIG, where, "integer %.*s does not fit into 64 bits", n < 80 ? n : 80, c->at);
+        return sx_error(c->s->d, SX_E_CONFIG, where, "integer %.*s does not fit into 64 bits",
+                        n < 80 ? n : 80, c->at);
     const char *digits = c->at;
     copy(c, (size_t)n);
     if (suffix) copy(c, c->at[1] == 'L' ? 2 : 1);
@@ -132,7 +139,9 @@ static int number(cursor *c)
     while (hex ? isxdigit((unsigned char)*end) : isdigit((unsigned char)*end)) end++;
     c->s->before = 'a';
     if (hex || !strchr(".eE", *end) || !*end) return integer(c, end, hex);
-    while (isalnum((unsigned char)*end) || *end == '.' || (strchr("+-", *end) && *end && strchr("eE", end[-1]))) end++;
+    while (isalnum((unsigned char)*end) || *end == '.' ||
+           (strchr("+-", *end) && *end && strchr("eE", end[-1])))
+        end++;
     copy(c, (size_t)(end - c->at));
     return 0;
 }
@@ -147,7 +156,8 @@ static int open_bracket(cursor *c)
 {
     sx_source *s = c->s;
     if (s->depth == SX_SOURCE_DEPTH)
-        return sx_error(s->d, SX_E_CONFIG, here(c), "groups and lists are nested more than %d deep", SX_SOURCE_DEPTH);
+        return sx_error(s->d, SX_E_CONFIG, here(c), "groups and lists are nested more than %d deep",
+                        SX_SOURCE_DEPTH);
     if (*c->at == '{' && !wants_value(s)) {
         sx_error(s->d, SX_E_CONFIG, here(c), "a group needs a name and '=' before its '{'");
         return SX_E_CONFIG;
@@ -195,17 +205,20 @@ static int include(cursor *c)
     const char *p = c->at + strlen("@include");
     p += strspn(p, " \t");
     const size_t n = *p == '"' ? strcspn(p + 1, "\"\n") : 0;
-    if (!n || p[1 + n] != '"') return sx_error(s->d, SX_E_CONFIG, here(c), "@include needs a file's name in quotes");
+    if (!n || p[1 + n] != '"')
+        return sx_error(s->d, SX_E_CONFIG, here(c), "@include needs a file's name in quotes");
     const char *name = sx_strndup(s->a, p + 1, n), *slash = strrchr(c->file, '/');
     if (s->alone) return sx_error(s->d, SX_E_CONFIG, here(c), "@include \"%s\" is not allowed here", name);
     if (++s->includes > INCLUDES)
         return sx_error(s->d, SX_E_CONFIG, here(c), "files include each other more than %d deep", INCLUDES);
-    const char *path = *name == '/' || !slash ? name : sx_format(s->a, "%.*s/%s", (int)(slash - c->file), c->file, name);
-    if (!sx_file_exists(path)) return sx_error(s->d, SX_E_CONFIG, here(c), "included file '%s' does not exist", path);
-    s->line.n--;                                 /* the included file's first line takes the place of this one, */
+    const char *path = name;
+    if (*name != '/' && slash) path = sx_format(s->a, "%.*s/%s", (int)(slash - c->file), c->file, name);
+    if (!sx_file_exists(path))
+        return sx_error(s->d, SX_E_CONFIG, here(c), "included file '%s' does not exist", path);
+    s->line.n--;                                 /* that file's first line takes the place of this one, */
     const int rc = sx_source_add(s, path, NULL);
     s->includes--;
-    s->line.v[s->line.n - 1] = (sx_origin){ c->file, c->line };      /* and this one goes on behind its last */
+    s->line.v[s->line.n - 1] = (sx_origin){ c->file, c->line };      /* which goes on behind its last */
     c->at = p + n + 2;
     return rc;
 }
@@ -242,7 +255,8 @@ int sx_source_add(sx_source *s, const char *file, const char *text)
     const sx_where where = { file, 0, NULL };
     if (bytes > SX_SOURCE_BYTES || (size_t)s->text.n + bytes > SX_SOURCE_BYTES)
         return sx_error(s->d, SX_E_CONFIG, where, "more than %d megabytes of text", SX_SOURCE_BYTES >> 20);
-    if (strlen(text) != bytes || !sx_utf8(text)) return sx_error(s->d, SX_E_CONFIG, where, "this is no UTF-8 text");
+    if (strlen(text) != bytes || !sx_utf8(text))
+        return sx_error(s->d, SX_E_CONFIG, where, "this is no UTF-8 text");
     cursor c = { s, file, text, 1, true };
     if (!strncmp(text, "\xef\xbb\xbf", 3)) c.at += 3;
     const int rc = scan(&c);
@@ -257,5 +271,6 @@ int sx_source_end(sx_source *s)
     SX_PUSH(s->a, s->text, 0);
     if (!s->depth) return 0;
     const sx_origin at = s->bracket[s->depth - 1].at;
-    return sx_error(s->d, SX_E_CONFIG, (sx_where){ at.file, at.line, NULL }, "this '%c' is never closed", s->bracket[s->depth - 1].open);
+    return sx_error(s->d, SX_E_CONFIG, (sx_where){ at.file, at.line, NULL }, "this '%c' is never closed",
+                    s->bracket[s->depth - 1].open);
 }

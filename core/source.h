@@ -1,5 +1,5 @@
-/* source.h: the text of an experiment file as libconfig shall see it: @include put in, brackets and quotes checked,
- * big integers given their L, and the file:line that every line came from. */
+/* source.h: the text of an experiment file as libconfig shall see it: @include put in, brackets and quotes
+ * checked, big integers given their L, and the file:line that every line came from. */
 #ifndef SX_SOURCE_H
 #define SX_SOURCE_H
 #include "diag.h"
@@ -13,7 +13,8 @@ typedef struct {
     struct { sx_origin *v; long n, cap; } line;
     struct { char open; sx_origin at; } bracket[SX_SOURCE_DEPTH];
     int depth, includes; long settings;
-    char before;                                 /* the last character outside blanks and comments; 'a': a word or number */
+    /* the last character outside blanks and comments; 'a': a word or number */
+    char before;
 } sx_source;
 
 void sx_source_init(sx_source *s, sx_arena *a, sx_diags *d, bool alone);

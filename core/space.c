@@ -1,5 +1,5 @@
-/* space.c: reads tune.space: domains of variables, branches, vectors -> axes with the conditions under which they are active.
- * A branch is a path of (choice, option); a variable may get a value in several branches if these exclude each other. */
+/* space.c: reads tune.space: domains, branches, vectors -> axes and the conditions that make them active. A
+ * branch is a path of (choice, option); branches that exclude each other may give one variable its values. */
 #include "draft.h"
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,8 @@ static const char *branch_text(sx_builder *b, const turn *path, int depth)
 {
     const char *text = "";
     for (int i = 0; i < depth; i++)
-        text = sx_format(b->a, "%s%s%s", text, i ? "." : "", b->axis.v[path[i].axis]->var.label[path[i].option]);
+        text = sx_format(b->a, "%s%s%s", text, i ? "." : "",
+                         b->axis.v[path[i].axis]->var.label[path[i].option]);
     return text;
 }
 
@@ -82,7 +83,7 @@ static void read_branches(sx_builder *b, int axis, const sx_conf *choice, const 
     }
 }
 
-/* The axis of a domain: that of the same domain of the same variable in another branch, or a new one. -1: an error. */
+/* The axis of a domain: the same domain's in another branch, or a new one. -1: an error. */
 static int axis_of(sx_builder *b, const sx_conf *domain, const turn *path, int depth)
 {
     const uint64_t hash = sx_conf_hash(domain);
@@ -127,14 +128,17 @@ static void read_entries(sx_builder *b, const sx_conf *group, const turn *path, 
 
 /* --- Vectors: one axis per element, active while the count is above its number --- */
 
-typedef struct { int axis; double at; int64_t count; } source;       /* where the axis has that value, there are so many elements */
+/* where the axis has that value, there are so many elements */
+typedef struct { int axis; double at; int64_t count; } source;
 typedef struct { source *v; long n, cap; } sources;
 
-static int add_source(sx_builder *b, sources *to, const sx_draft *of, int axis, double at, const sx_datum *count)
+static int add_source(sx_builder *b, sources *to, const sx_draft *of, int axis, double at,
+                      const sx_datum *count)
 {
     const double n = sx_datum_real(count);
     if (!sx_datum_is_number(count) || n != floor(n) || n < 0 || n > ELEMENTS)
-        return sx_draft_fail(b, of->var.where, "'%s' cannot have %s elements", of->var.name, sx_datum_text(b->a, count));
+        return sx_draft_fail(b, of->var.where, "'%s' cannot have %s elements", of->var.name,
+                             sx_datum_text(b->a, count));
     SX_PUSH(b->a, *to, ((source){ axis, at, (int64_t)n }));
     return 0;
 }
@@ -145,10 +149,13 @@ static int axis_sources(sx_builder *b, const sx_draft *of, int axis, sources *to
     const sx_draft *count = b->axis.v[axis];
     const sx_axis *x = &count->axis;
     const long n = sx_axis_count(x);
-    if (n < 1 || n > VALUES || count->per) return sx_draft_fail(b, of->var.where, "'%s' is no count: it has no few integer values", of->per);
+    if (n < 1 || n > VALUES || count->per)
+        return sx_draft_fail(b, of->var.where, "'%s' is no count: it has no few integer values", of->per);
     for (long k = 0; k < n; k++) {
-        const double at = x->kind == SX_AXIS_CHOICE ? (double)k : sx_axis_snap(x, x->low + (double)k * x->step);
-        const sx_datum value = x->kind == SX_AXIS_CHOICE ? count->var.option[k] : (sx_datum){ .kind = SX_DATUM_REAL, .r = at };
+        const double at = x->kind == SX_AXIS_CHOICE ? (double)k
+                                                    : sx_axis_snap(x, x->low + (double)k * x->step);
+        const sx_datum value = x->kind == SX_AXIS_CHOICE ? count->var.option[k]
+                                                         : (sx_datum){ .kind = SX_DATUM_REAL, .r = at };
         if (add_source(b, to, of, axis, at, &value)) return b->rc;
     }
     return 0;
@@ -156,11 +163,13 @@ static int axis_sources(sx_builder *b, const sx_draft *of, int axis, sources *to
 
 static bool through(const use *u, const char *name, int depth, int axis, int option)
 {
-    return !strcmp(u->name, name) && u->depth > depth && u->path[depth].axis == axis && u->path[depth].option == option;
+    return !strcmp(u->name, name) && u->depth > depth && u->path[depth].axis == axis &&
+           u->path[depth].option == option;
 }
 
 /* The options of a choice in which the count gets no value: there it has the one of vars. */
-static int default_sources(sx_builder *b, const sx_draft *of, int axis, int depth, const sx_datum *count, sources *to)
+static int default_sources(sx_builder *b, const sx_draft *of, int axis, int depth, const sx_datum *count,
+                           sources *to)
 {
     for (int option = 0; option <= (int)b->axis.v[axis]->axis.high; option++) {
         int inner = -1;
@@ -172,7 +181,8 @@ static int default_sources(sx_builder *b, const sx_draft *of, int axis, int dept
             if (u->depth > depth + 1) inner = u->path[depth + 1].axis;
         }
         if (set) continue;
-        const int rc = inner >= 0 ? default_sources(b, of, inner, depth + 1, count, to) : add_source(b, to, of, axis, option, count);
+        const int rc = inner >= 0 ? default_sources(b, of, inner, depth + 1, count, to)
+                                  : add_source(b, to, of, axis, option, count);
         if (rc) return rc;
     }
     return 0;
@@ -191,7 +201,7 @@ static bool same_branch(const use *x, const use *y)
     return x->depth == y->depth;
 }
 
-/* Where the elements of vector `of` come from. A source with axis -1: a fixed number, no further sx_condition. */
+/* Where the elements of the vector come from. A source with axis -1: a fixed number, no further condition. */
 static int find_sources(sx_builder *b, const sx_draft *of, sources *to)
 {
     const use *self = first_use(b, of->var.name), *first = first_use(b, of->per);
@@ -203,12 +213,15 @@ static int find_sources(sx_builder *b, const sx_draft *of, sources *to)
         const use *u = &b->use.v[i];
         if (strcmp(u->name, of->per) || (self->depth && !same_branch(u, self))) continue;
         if (u->axis >= 0 ? axis_sources(b, of, u->axis, to)
-            : self->depth ? add_source(b, to, of, -1, 0, &u->fixed)
-            : add_source(b, to, of, u->path[u->depth - 1].axis, u->path[u->depth - 1].option, &u->fixed)) return b->rc;
+            : self->depth
+                ? add_source(b, to, of, -1, 0, &u->fixed)
+                : add_source(b, to, of, u->path[u->depth - 1].axis, u->path[u->depth - 1].option, &u->fixed))
+            return b->rc;
         if (self->depth && (u->axis < 0 || b->axis.v[u->axis]->when.n == 1)) return 0;
     }
     if (self->depth || (first->depth && to->n == 0))
-        return sx_draft_fail(b, of->var.where, "'%s' needs its count '%s' in the same branch or fixed", of->var.name, of->per);
+        return sx_draft_fail(b, of->var.where, "'%s' needs its count '%s' in the same branch or fixed",
+                             of->var.name, of->per);
     return first->depth ? default_sources(b, of, first->path[0].axis, 0, &usual, to) : 0;
 }
 
@@ -220,7 +233,8 @@ static int add_element(sx_builder *b, const sx_draft *of, int element, const sou
     to->axis.name = sx_format(b->a, "%s[%d]", of->axis.name, element);
     for (long i = 0; i < from->n; i++) {
         if (from->v[i].axis < 0 || from->v[i].count <= element) continue;
-        if (of->when.n && to->when.v == of->when.v) to->when.v = NULL, to->when.n = to->when.cap = 0;   /* the count implies it */
+        /* the count is active in that branch only, so its condition takes the place of the branch's */
+        if (of->when.n && to->when.v == of->when.v) to->when.v = NULL, to->when.n = to->when.cap = 0;
         add_when(b, to, from->v[i].axis, from->v[i].at);
     }
     if (b->axis.n == AXES) return sx_draft_fail(b, of->var.where, "a space has at most %d axes", AXES);
@@ -301,15 +315,16 @@ static void finish(sx_builder *b, sx_domain *s)
     s->n_fixed = fixed.n;
 }
 
-int sx_domain_open(sx_arena *a, const sx_conf *space, const sx_conf *vars, const sx_scope *scope, int objectives,
-                   int constraints, sx_domain **out, sx_diags *d)
+int sx_domain_open(sx_arena *a, const sx_conf *space, const sx_conf *vars, const sx_scope *scope,
+                   int objectives, int constraints, sx_domain **out, sx_diags *d)
 {
     sx_builder b = { .a = a, .vars = vars, .scope = scope, .d = d };
     sx_domain *s = *out = SX_NEW(a, sx_domain);
     s->root = space;
     s->space.objectives = objectives;
     s->space.constraints = constraints;
-    if (space && space->kind != SX_CONF_GROUP) return sx_draft_fail(&b, space, "'space' is a group of domains");
+    if (space && space->kind != SX_CONF_GROUP)
+        return sx_draft_fail(&b, space, "'space' is a group of domains");
     if (space) read_entries(&b, space, NULL, 0);
     if (!b.rc) name_axes(&b);
     if (!b.rc) expand_vectors(&b);

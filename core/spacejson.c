@@ -1,4 +1,4 @@
-/* spacejson.c: a space as JSON: for strix's own tables, and axis by axis in exactly the words of Optuna's distributions. */
+/* spacejson.c: a space as JSON: for strix's own tables, and axis by axis in exactly Optuna's words. */
 #include <float.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ static const char *quote(sx_arena *a, const char *text)
     json_decref(j);
     for (char *p = s; *p; p++) {
         if (*p != '\\') continue;
-        for (char *h = p + 2; p[1] == 'u' && h < p + 6; h++) if (*h >= 'A' && *h <= 'F') *h = (char)(*h - 'A' + 'a');
+        for (char *h = p + 2; p[1] == 'u' && h < p + 6; h++)
+            if (*h >= 'A' && *h <= 'F') *h = (char)(*h - 'A' + 'a');
         p++;
     }
     return s;
@@ -38,19 +39,30 @@ static const char *datum(sx_arena *a, const sx_datum *v, const char *label)
     return quote(a, label);
 }
 
-typedef struct { char *v; long n, cap; } sink;
-static void put(sx_arena *a, sink *s, const char *text) { for (; *text; text++) SX_PUSH(a, *s, *text); }
-static const char *end(sx_arena *a, sink *s) { SX_PUSH(a, *s, 0); return s->v; }
+typedef struct { sx_arena *a; char *v; long n, cap; } sink;
+
+static void put(sink *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(sink *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    for (const char *text = sx_vformat(s->a, fmt, ap); *text; text++) SX_PUSH(s->a, *s, *text);
+    va_end(ap);
+}
+
+static const char *end(sink *s)
+{
+    SX_PUSH(s->a, *s, 0);
+    return s->v;
+}
 
 static const char *options(sx_arena *a, const sx_var *v)
 {
-    sink s = { 0 };
-    for (long i = 0; i <= (long)v->axis.high; i++) {
-        put(a, &s, i ? ", " : "[");
-        put(a, &s, datum(a, &v->option[i], v->label[i]));
-    }
-    put(a, &s, "]");
-    return end(a, &s);
+    sink s = { .a = a };
+    for (long i = 0; i <= (long)v->axis.high; i++)
+        put(&s, "%s%s", i ? ", " : "[", datum(a, &v->option[i], v->label[i]));
+    put(&s, "]");
+    return end(&s);
 }
 
 /* A normal law has no bounds, but a FloatDistribution needs some: ten deviations to each side. */
@@ -68,77 +80,77 @@ static void ends(const sx_axis *x, double *low, double *high)
     *high = sx_axis_snap(x, *high);
 }
 
+static const char *flag(bool b) { return b ? "true" : "false"; }
+
 const char *sx_axis_optuna(sx_arena *a, const sx_var *v)
 {
     const sx_axis *x = &v->axis;
+    sink s = { .a = a };
+    if (x->kind == SX_AXIS_CHOICE) {
+        put(&s, "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": %s}}", options(a, v));
+        return end(&s);
+    }
     double low, high;
-    if (x->kind == SX_AXIS_CHOICE)
-        return sx_format(a, "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": %s}}", options(a, v));
     ends(x, &low, &high);
-    if (x->whole && !x->log && fabs(low) < 0x1p53 && fabs(high) < 0x1p53)
-        return sx_format(a, "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": %.0f, \"low\": %.0f, "
-                         "\"high\": %.0f}}", x->step, low, high);
-    return sx_format(a, "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": %s, \"low\": %s, \"high\": %s, \"log\": %s}}",
-                     x->step > 0 && !x->log ? real(a, x->step) : "null", real(a, low), real(a, high), x->log ? "true" : "false");
+    if (x->whole && !x->log && fabs(low) < 0x1p53 && fabs(high) < 0x1p53) {
+        put(&s, "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, ");
+        put(&s, "\"step\": %.0f, \"low\": %.0f, \"high\": %.0f}}", x->step, low, high);
+    } else {
+        put(&s, "{\"name\": \"FloatDistribution\", \"attributes\": {");
+        put(&s, "\"step\": %s, ", x->step > 0 && !x->log ? real(a, x->step) : "null");
+        put(&s, "\"low\": %s, \"high\": %s, \"log\": %s}}", real(a, low), real(a, high), flag(x->log));
+    }
+    return end(&s);
 }
 
-static const char *flag(bool b) { return b ? "true" : "false"; }
-
-static void put_weights(sx_arena *a, sink *s, const sx_axis *x)
-{
-    put(a, s, ", \"weights\": [");
-    for (long i = 0; i <= (long)x->high; i++) put(a, s, sx_format(a, "%s%s", i ? ", " : "", real(a, x->weight[i])));
-    put(a, s, "]");
-}
-
-static void put_kind(sx_arena *a, sink *s, const sx_var *v)
+static void put_kind(sink *s, const sx_var *v)
 {
     const sx_axis *x = &v->axis;
-    switch (x->kind) {
-    case SX_AXIS_CHOICE:
-        put(a, s, sx_format(a, ", \"kind\": \"choice\", \"options\": %s", options(a, v)));
-        if (x->weight) put_weights(a, s, x);
+    if (x->kind == SX_AXIS_CHOICE) {
+        put(s, ", \"kind\": \"choice\", \"options\": %s", options(s->a, v));
+        for (long i = 0; x->weight && i <= (long)x->high; i++)
+            put(s, "%s%s", i ? ", " : ", \"weights\": [", real(s->a, x->weight[i]));
+        if (x->weight) put(s, "]");
         return;
-    case SX_AXIS_REAL:
-        put(a, s, sx_format(a, ", \"kind\": \"real\", \"low\": %s, \"high\": %s", real(a, x->low), real(a, x->high)));
-        break;
-    case SX_AXIS_NORMAL:
-        put(a, s, sx_format(a, ", \"kind\": \"normal\", \"mu\": %s, \"sigma\": %s", real(a, x->mu), real(a, x->sigma)));
-        break;
     }
-    put(a, s, sx_format(a, ", \"step\": %s, \"log\": %s, \"round\": %s, \"whole\": %s", real(a, x->step), flag(x->log),
-                        flag(x->round), flag(x->whole)));
+    const bool normal = x->kind == SX_AXIS_NORMAL;
+    put(s, ", \"kind\": \"%s\"", normal ? "normal" : "real");
+    if (normal) put(s, ", \"mu\": %s, \"sigma\": %s", real(s->a, x->mu), real(s->a, x->sigma));
+    else put(s, ", \"low\": %s, \"high\": %s", real(s->a, x->low), real(s->a, x->high));
+    put(s, ", \"step\": %s, \"log\": %s", real(s->a, x->step), flag(x->log));
+    put(s, ", \"round\": %s, \"whole\": %s", flag(x->round), flag(x->whole));
 }
 
 /* Active where a parent has one of these values: a branch by its label, a count by its number. */
-static void put_whens(sx_arena *a, sink *s, const sx_domain *space, const sx_axis *x)
+static void put_whens(sink *s, const sx_domain *space, const sx_axis *x)
 {
-    put(a, s, ", \"when\": [");
     for (int i = 0; i < x->whens; i++) {
         const sx_when *w = &x->when[i];
         const sx_var *p = space->var[w->parent];
-        put(a, s, sx_format(a, "%s{\"parent\": %s, \"values\": [", i ? ", " : "", quote(a, p->axis.name)));
+        put(s, "%s{\"parent\": %s", i ? ", " : ", \"when\": [", quote(s->a, p->axis.name));
         for (int k = 0; k < w->n; k++) {
             const long at = (long)w->value[k];
-            put(a, s, sx_format(a, "%s%s", k ? ", " : "", p->option ? datum(a, &p->option[at], p->label[at]) : real(a, w->value[k])));
+            put(s, "%s%s", k ? ", " : ", \"values\": [",
+                p->option ? datum(s->a, &p->option[at], p->label[at]) : real(s->a, w->value[k]));
         }
-        put(a, s, "]}");
+        put(s, "]}");
     }
-    put(a, s, "]");
+    if (x->whens) put(s, "]");
 }
 
 const char *sx_domain_json(sx_arena *a, const sx_domain *d)
 {
-    sink s = { 0 };
-    put(a, &s, "{\"axes\": [");
+    sink s = { .a = a };
+    put(&s, "{\"axes\": [");
     for (int i = 0; i < d->space.n; i++) {
         const sx_var *v = d->var[i];
-        put(a, &s, sx_format(a, "%s{\"name\": %s, \"variable\": %s", i ? ", " : "", quote(a, v->axis.name), quote(a, v->name)));
-        if (v->element >= 0) put(a, &s, sx_format(a, ", \"element\": %ld", v->element));
-        put_kind(a, &s, v);
-        if (v->axis.whens) put_whens(a, &s, d, &v->axis);
-        put(a, &s, "}");
+        put(&s, "%s{\"name\": %s", i ? ", " : "", quote(a, v->axis.name));
+        put(&s, ", \"variable\": %s", quote(a, v->name));
+        if (v->element >= 0) put(&s, ", \"element\": %ld", v->element);
+        put_kind(&s, v);
+        put_whens(&s, d, &v->axis);
+        put(&s, "}");
     }
-    put(a, &s, "]}");
-    return end(a, &s);
+    put(&s, "]}");
+    return end(&s);
 }

@@ -1,4 +1,4 @@
-/* test_expr.c: expressions, variables, texts: values, every kind of mistake, limits, and 20,000 random strings. */
+/* test_expr.c: expressions, variables, texts: values, every mistake, limits, and 20,000 random strings. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -41,59 +41,131 @@ static void same(const char *const (*want)[2], size_t n, const sx_scope *s)
 
 Test(expr, arithmetic)
 {
-    static const char *const want[][2] = {
-        { "1 + 2 * 3", "7" }, { "(1 + 2) * 3", "9" }, { "7 / 2", "r3.5" }, { "6 / 2", "r3" }, { "7 // 2", "3" }, { "-7 // 2", "-4" },
-        { "7 // -2", "-4" }, { "-7 % 3", "2" }, { "7 % -3", "-2" }, { "-6 % 3", "0" }, { "5.5 % 2", "r1.5" }, { "-5.5 % 2", "r0.5" },
-        { "2 ** 10", "1024" }, { "2 ** -1", "r0.5" }, { "-2 ** 2", "-4" }, { "2 ** 3 ** 2", "512" }, { "(-2) ** 3", "-8" },
-        { "0 ** 0", "1" }, { "2 ** 62", "4611686018427387904" }, { "3 ** 39", "4052555153018976267" }, { "1e3", "r1000" },
-        { ".5 + 1.", "r1.5" }, { "--1", "1" }, { "+1", "1" }, { "1 - -1", "2" }, { "9223372036854775807", "9223372036854775807" },
-        { "-9223372036854775807 - 1", "-9223372036854775808" }, { "7.9 // 2", "3" }, { "64 * 2 ** 3", "512" }, { "2 * -3", "-6" } };
+    static const char *const want[][2] = { { "1 + 2 * 3", "7" },
+                                           { "(1 + 2) * 3", "9" },
+                                           { "7 / 2", "r3.5" },
+                                           { "6 / 2", "r3" },
+                                           { "7 // 2", "3" },
+                                           { "-7 // 2", "-4" },
+                                           { "7 // -2", "-4" },
+                                           { "-7 % 3", "2" },
+                                           { "7 % -3", "-2" },
+                                           { "-6 % 3", "0" },
+                                           { "5.5 % 2", "r1.5" },
+                                           { "-5.5 % 2", "r0.5" },
+                                           { "2 ** 10", "1024" },
+                                           { "2 ** -1", "r0.5" },
+                                           { "-2 ** 2", "-4" },
+                                           { "2 ** 3 ** 2", "512" },
+                                           { "(-2) ** 3", "-8" },
+                                           { "0 ** 0", "1" },
+                                           { "2 ** 62", "4611686018427387904" },
+                                           { "3 ** 39", "4052555153018976267" },
+                                           { "1e3", "r1000" },
+                                           { ".5 + 1.", "r1.5" },
+                                           { "--1", "1" },
+                                           { "+1", "1" },
+                                           { "1 - -1", "2" },
+                                           { "9223372036854775807", "9223372036854775807" },
+                                           { "-9223372036854775807 - 1", "-9223372036854775808" },
+                                           { "7.9 // 2", "3" },
+                                           { "64 * 2 ** 3", "512" },
+                                           { "2 * -3", "-6" } };
     SAME(want, NULL);
 }
 
 Test(expr, logic)
 {
-    static const char *const want[][2] = {
-        { "1 < 2", "true" }, { "2 <= 2", "true" }, { "2 > 2", "false" }, { "2 >= 3", "false" }, { "1 == 1.0", "true" }, { "1 != 1", "false" },
-        { "'relu' == 'relu'", "true" }, { "'relu' == 1", "false" }, { "true and false", "false" }, { "true or false and false", "true" },
-        { "not true or true", "true" }, { "not 1 == 2", "true" }, { "not not true", "true" }, { "true ? 1 : 2", "1" },
-        { "false ? 1 : true ? 2 : 3", "2" }, { "1 < 2 ? 'a' : 'b'", "a" }, { "false and 1 / 0 == 1", "false" },
-        { "true or 1 / 0 == 1", "true" }, { "true ? 1 : 1 / 0", "1" }, { "false ? nix[7] : 2", "2" }, { "true or nix(1) > 2", "true" },
-        { "9007199254740993 > 9007199254740992", "true" } };
+    static const char *const want[][2] = { { "1 < 2", "true" },
+                                           { "2 <= 2", "true" },
+                                           { "2 > 2", "false" },
+                                           { "2 >= 3", "false" },
+                                           { "1 == 1.0", "true" },
+                                           { "1 != 1", "false" },
+                                           { "'relu' == 'relu'", "true" },
+                                           { "'relu' == 1", "false" },
+                                           { "true and false", "false" },
+                                           { "true or false and false", "true" },
+                                           { "not true or true", "true" },
+                                           { "not 1 == 2", "true" },
+                                           { "not not true", "true" },
+                                           { "true ? 1 : 2", "1" },
+                                           { "false ? 1 : true ? 2 : 3", "2" },
+                                           { "1 < 2 ? 'a' : 'b'", "a" },
+                                           { "false and 1 / 0 == 1", "false" },
+                                           { "true or 1 / 0 == 1", "true" },
+                                           { "true ? 1 : 1 / 0", "1" },
+                                           { "false ? nix[7] : 2", "2" },
+                                           { "true or nix(1) > 2", "true" },
+                                           { "9007199254740993 > 9007199254740992", "true" } };
     SAME(want, NULL);
 }
 
 Test(expr, functions)
 {
     static const char *const want[][2] = {
-        { "min(3, 1, 2)", "1" }, { "max(3, 1.5)", "3" }, { "min(64 * 2 ** 4, 512)", "512" }, { "abs(-3)", "3" }, { "abs(-.5)", "r0.5" },
-        { "floor(-1.5)", "-2" }, { "ceil(1.2)", "2" }, { "round(2.5)", "3" }, { "round(-2.5)", "-3" }, { "log2(8)", "r3" },
-        { "sqrt(16)", "r4" }, { "exp(0)", "r1" }, { "log(1)", "r0" }, { "len('abc')", "3" }, { "floor(7)", "7" } };
+        { "min(3, 1, 2)", "1" }, { "max(3, 1.5)", "3" }, { "min(64 * 2 ** 4, 512)", "512" },
+        { "abs(-3)", "3" },      { "abs(-.5)", "r0.5" }, { "floor(-1.5)", "-2" },
+        { "ceil(1.2)", "2" },    { "round(2.5)", "3" },  { "round(-2.5)", "-3" },
+        { "log2(8)", "r3" },     { "sqrt(16)", "r4" },   { "exp(0)", "r1" },
+        { "log(1)", "r0" },      { "len('abc')", "3" },  { "floor(7)", "7" }
+    };
     SAME(want, NULL);
 }
 
 Test(expr, mistakes)
 {
     static const char *const want[][2] = {
-        { "9223372036854775807 + 1", "integer overflow" }, { "-9223372036854775807 - 2", "integer overflow" },
-        { "3037000500 * 3037000500", "integer overflow" }, { "2 ** 63", "integer overflow" }, { "10 ** 19", "integer overflow" },
-        { "(-9223372036854775807 - 1) // -1", "integer overflow" }, { "abs(-9223372036854775807 - 1)", "integer overflow" },
-        { "-(-9223372036854775807 - 1)", "integer overflow" }, { "1 / 0", "division by zero" }, { "1 // 0", "division by zero" },
-        { "1 % 0", "division by zero" }, { "1 / 0.0", "division by zero" }, { "0 ** -1", "division by zero" },
-        { "1e308 * 10", "this number is too large" }, { "exp(1000)", "this number is too large" }, { "1e999", "this number is too large" },
-        { "(-8) ** 0.5", "this is not a number" }, { "sqrt(-1)", "sqrt of -1" }, { "log(0)", "log of 0" }, { "log2(-1)", "log2 of -1" },
-        { "floor(1e300)", "this number is too large for an integer" }, { "99999999999999999999", "integer 99999999999999999999 does not fit into 64 bits" },
-        { "", "a value is missing at the end" }, { "1 +", "a value is missing at the end" }, { "* 2", "a value is missing before '* 2'" },
-        { "(1", "')' is missing at the end" }, { "1)", "')' does not belong to the expression" }, { "1 2", "'2' does not belong to the expression" },
-        { "12abc", "'a' directly after a number" }, { "0x10", "'x' directly after a number" }, { "1.2.3", "'.3' does not belong to the expression" },
-        { "'abc", "this text is never closed" }, { "a.b", "names have no dots here" }, { "1 and true", "and takes truth values, not an integer" },
-        { "not 1", "not takes truth values, not an integer" }, { "1 ? 2 : 3", "? takes truth values, not an integer" },
-        { "true ? 1", "':' is missing at the end" }, { "true + 1", "+ takes numbers, not a truth value" }, { "'a' < 'b'", "< takes numbers, not a text" },
-        { "nix", "undefined variable 'nix'" }, { "nix(1)", "unknown function 'nix'" }, { "min()", "min takes 1 argument, not 0" },
-        { "abs(1, 2)", "abs takes 1 argument, not 2" }, { "len(1)", "len takes a list or a text, not an integer" },
-        { "1[0]", "only a list has elements, not an integer" }, { "and", "a value is missing before 'and'" }, { "1 +* 2", "a value is missing before '* 2'" },
+        { "9223372036854775807 + 1", "integer overflow" },
+        { "-9223372036854775807 - 2", "integer overflow" },
+        { "3037000500 * 3037000500", "integer overflow" },
+        { "2 ** 63", "integer overflow" },
+        { "10 ** 19", "integer overflow" },
+        { "(-9223372036854775807 - 1) // -1", "integer overflow" },
+        { "abs(-9223372036854775807 - 1)", "integer overflow" },
+        { "-(-9223372036854775807 - 1)", "integer overflow" },
+        { "1 / 0", "division by zero" },
+        { "1 // 0", "division by zero" },
+        { "1 % 0", "division by zero" },
+        { "1 / 0.0", "division by zero" },
+        { "0 ** -1", "division by zero" },
+        { "1e308 * 10", "this number is too large" },
+        { "exp(1000)", "this number is too large" },
+        { "1e999", "this number is too large" },
+        { "(-8) ** 0.5", "this is not a number" },
+        { "sqrt(-1)", "sqrt of -1" },
+        { "log(0)", "log of 0" },
+        { "log2(-1)", "log2 of -1" },
+        { "floor(1e300)", "this number is too large for an integer" },
+        { "99999999999999999999", "integer 99999999999999999999 does not fit into 64 bits" },
+        { "", "a value is missing at the end" },
+        { "1 +", "a value is missing at the end" },
+        { "* 2", "a value is missing before '* 2'" },
+        { "(1", "')' is missing at the end" },
+        { "1)", "')' does not belong to the expression" },
+        { "1 2", "'2' does not belong to the expression" },
+        { "12abc", "'a' directly after a number" },
+        { "0x10", "'x' directly after a number" },
+        { "1.2.3", "'.3' does not belong to the expression" },
+        { "'abc", "this text is never closed" },
+        { "a.b", "names have no dots here" },
+        { "1 and true", "and takes truth values, not an integer" },
+        { "not 1", "not takes truth values, not an integer" },
+        { "1 ? 2 : 3", "? takes truth values, not an integer" },
+        { "true ? 1", "':' is missing at the end" },
+        { "true + 1", "+ takes numbers, not a truth value" },
+        { "'a' < 'b'", "< takes numbers, not a text" },
+        { "nix", "undefined variable 'nix'" },
+        { "nix(1)", "unknown function 'nix'" },
+        { "min()", "min takes 1 argument, not 0" },
+        { "abs(1, 2)", "abs takes 1 argument, not 2" },
+        { "len(1)", "len takes a list or a text, not an integer" },
+        { "1[0]", "only a list has elements, not an integer" },
+        { "and", "a value is missing before 'and'" },
+        { "1 +* 2", "a value is missing before '* 2'" },
         { "min(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)", "min() has more than 16 arguments" },
-        { "env.HOME", "env.HOME may stand in texts only, as ${env.HOME}" } };
+        { "env.HOME", "env.HOME may stand in texts only, as ${env.HOME}" }
+    };
     SAME(want, NULL);
     eval("1 + nix", NULL);
     cr_assert_str_eq(d.v[0].detail, "At character 5 of '1 + nix'.");
@@ -116,17 +188,28 @@ Test(expr, limits)
     static const char *const deep[] = { "(", "-", "not ", "abs(", "2**", "true?", "[" };
     for (size_t i = 0; i < sizeof deep / sizeof *deep; i++)
         for (long n = 33; n < 120; n += 40)
-            eval(repeated(deep[i], n, "1"), NULL);                   /* no crash, an error (checked in eval) */
+            /* no crash, an error (checked in eval) */
+            eval(repeated(deep[i], n, "1"), NULL);
     cr_assert_str_eq(eval(repeated("(", 33, "1"), NULL), "this expression is nested more than 32 deep");
 }
 
 Test(expr, variables)
 {
-    const sx_scope *s = scope_of("w = 4; lr = 0.5; act = \"relu\"; v = (1, 2.5, \"x\"); twice = \"${2 * w}\"; four = \"${2 * twice}\"; on = true;");
-    static const char *const want[][2] = {
-        { "w", "4" }, { "lr", "r0.5" }, { "act == 'relu'", "true" }, { "v[1]", "r2.5" }, { "v", "[1, 2.5, x]" }, { "len(v)", "3" },
-        { "v[3]", "element 3 of a list of 3" }, { "v[-1]", "element -1 of a list of 3" }, { "v[0.5]", "the number of an element is an integer" },
-        { "v[6 / 3]", "x" }, { "twice + four", "24" }, { "on ? w : 0", "4" }, { "min(v)", "min takes numbers, not a text" } };
+    const sx_scope *s = scope_of("w = 4; lr = 0.5; act = \"relu\"; v = (1, 2.5, \"x\"); twice = \"${2 * "
+                                 "w}\"; four = \"${2 * twice}\"; on = true;");
+    static const char *const want[][2] = { { "w", "4" },
+                                           { "lr", "r0.5" },
+                                           { "act == 'relu'", "true" },
+                                           { "v[1]", "r2.5" },
+                                           { "v", "[1, 2.5, x]" },
+                                           { "len(v)", "3" },
+                                           { "v[3]", "element 3 of a list of 3" },
+                                           { "v[-1]", "element -1 of a list of 3" },
+                                           { "v[0.5]", "the number of an element is an integer" },
+                                           { "v[6 / 3]", "x" },
+                                           { "twice + four", "24" },
+                                           { "on ? w : 0", "4" },
+                                           { "min(v)", "min takes numbers, not a text" } };
     SAME(want, s);
     const sx_scope *b = sx_scope_bind(a, s, "b", (sx_datum){ .kind = SX_DATUM_INT, .i = 3 });
     cr_assert_str_eq(eval("w * (b + 1)", b), "16");
@@ -141,14 +224,16 @@ Test(expr, variables)
 
 Test(expr, cycles_and_chains)
 {
-    const sx_scope *s = scope_of("a = \"${b + 1}\"; b = \"${c}\"; c = \"${2 * a}\"; self = \"${self}\"; ok = 1;");
+    const sx_scope *s = scope_of(
+        "a = \"${b + 1}\"; b = \"${c}\"; c = \"${2 * a}\"; self = \"${self}\"; ok = 1;");
     cr_assert_str_eq(eval("a", s), "variable 'a' needs itself");
     cr_assert_str_eq(d.v[0].detail, "a -> b -> c -> a");
     eval("self", s);
     cr_assert_str_eq(d.v[0].detail, "self -> self");
     cr_assert_str_eq(eval("ok", s), "1");
     const char *doubling = "x0 = \"ab\";", *chain = "x0 = 1;";
-    for (int i = 1; i < 30; i++) doubling = sx_format(a, "%s x%d = \"${x%d}${x%d}\";", doubling, i, i - 1, i - 1);
+    for (int i = 1; i < 30; i++)
+        doubling = sx_format(a, "%s x%d = \"${x%d}${x%d}\";", doubling, i, i - 1, i - 1);
     for (int i = 1; i < 60; i++) chain = sx_format(a, "%s x%d = \"${x%d + 1}\";", chain, i, i - 1);
     s = scope_of(doubling);
     cr_assert_str_eq(eval("len(x5)", s), "64");
@@ -162,7 +247,8 @@ static const char *text(const char *t, const sx_scope *s)
 {
     sx_datum v;
     sx_diags_init(&d, a);
-    return sx_interpolate(a, t, s, SX_NOWHERE, &v, &d) ? d.v[0].text : sx_format(a, "%d:%s", v.kind, sx_datum_text(a, &v));
+    return sx_interpolate(a, t, s, SX_NOWHERE, &v, &d) ? d.v[0].text
+                                                       : sx_format(a, "%d:%s", v.kind, sx_datum_text(a, &v));
 }
 
 Test(expr, texts)
@@ -200,7 +286,9 @@ static const char *setting(const char *c, sx_datum_kind wanted)
     sx_diags_init(&d, a);
     const sx_scope *s = scope_of("w = 4; act = \"relu\"; half = 0.5; v = [1, 2];");
     cr_assert_eq(sx_config_parse(a, sx_format(a, "x = %s;", c), "test.cfg", NULL, &root, &d), 0);
-    return sx_conf_datum(a, root->first, s, wanted, &v, &d) ? d.v[0].text : sx_format(a, "%d:%s", v.kind, sx_datum_text(a, &v));
+    return sx_conf_datum(a, root->first, s, wanted, &v, &d)
+               ? d.v[0].text
+               : sx_format(a, "%d:%s", v.kind, sx_datum_text(a, &v));
 }
 
 Test(expr, settings_as_the_kind_that_is_wanted)
@@ -226,7 +314,8 @@ Test(expr, settings_as_the_kind_that_is_wanted)
     cr_assert_str_eq(setting("1", SX_DATUM_BOOL), "'x' is 1, not a truth value");
     cr_assert_str_eq(setting("1", SX_DATUM_TEXT), "'x' is 1, not a text");
     cr_assert_str_eq(setting("{ }", SX_DATUM_TEXT), "a group stands where a value is wanted");
-    cr_assert_str_eq(setting("\"${env.HOME}\"", SX_DATUM_INT), "env.HOME may stand in texts only, as ${env.HOME}");
+    cr_assert_str_eq(setting("\"${env.HOME}\"", SX_DATUM_INT),
+                     "env.HOME may stand in texts only, as ${env.HOME}");
     setting("\"same\"", SX_DATUM_INT);
     cr_assert_str_eq(d.v[0].hint, "A number is wanted here, so the text is an expression.");
 }
@@ -234,7 +323,9 @@ Test(expr, settings_as_the_kind_that_is_wanted)
 Test(expr, names_of_variables)
 {
     sx_conf *root;
-    cr_assert_eq(sx_config_parse(a, "min = 1; a-b = 2; memory = 3; ok = 4; bad = \"${nix}\";", "test.cfg", NULL, &root, &d), 0);
+    cr_assert_eq(sx_config_parse(a, "min = 1; a-b = 2; memory = 3; ok = 4; bad = \"${nix}\";", "test.cfg",
+                                 NULL, &root, &d),
+                 0);
     cr_assert_eq(sx_scope_check(a, sx_scope_open(a, NULL, root), root, &d), SX_E_CONFIG);
     cr_assert_eq(d.errors, 4);
     cr_assert_str_eq(d.v[0].text, "a variable cannot be named 'min', which is a word of expressions");
@@ -252,7 +343,8 @@ static int called(void *ctx, const char *name, long n, const sx_datum *args, sx_
 Test(expr, functions_of_the_core)
 {
     int base = 100;
-    const sx_scope *s = sx_scope_bind(a, sx_scope_calls(a, NULL, called, &base), "b", (sx_datum){ .kind = SX_DATUM_INT, .i = 7 });
+    const sx_scope *s = sx_scope_bind(a, sx_scope_calls(a, NULL, called, &base), "b",
+                                      (sx_datum){ .kind = SX_DATUM_INT, .i = 7 });
     cr_assert_str_eq(eval("memory() <= 2 ** 10", s), "true");
     cr_assert_str_eq(eval("memory(b)", s), "108");
     cr_assert_str_eq(eval("memori()", s), "unknown function 'memori'");
@@ -261,7 +353,16 @@ Test(expr, functions_of_the_core)
 
 Test(expr, reals_read_back_equal)
 {
-    static const double v[] = { 0.1, 0.30000000000000004, 1e-4, 1.0 / 3, 5e-324, 1.7976931348623157e308, 123456789012345678.0, -0.0, 1e15, 100 };
+    static const double v[] = { 0.1,
+                                0.30000000000000004,
+                                1e-4,
+                                1.0 / 3,
+                                5e-324,
+                                1.7976931348623157e308,
+                                123456789012345678.0,
+                                -0.0,
+                                1e15,
+                                100 };
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) cr_assert_eq(strtod(sx_real_text(a, v[i]), NULL), v[i]);
     cr_assert_str_eq(sx_real_text(a, 0.1), "0.1");
     cr_assert_str_eq(sx_real_text(a, 1e-5), "1e-05");
@@ -277,9 +378,19 @@ Test(expr, reals_read_back_equal)
 /* Whatever the string: a value or an error with its story, never both, never a crash. */
 Test(expr, random_strings)
 {
-    static const char *const token[] = { "1", "0", "2.5", "9223372036854775807", "1e300", "'a'", "'", "w", "v", "nix", "env.HOME", "(", ")",
-        "[", "]", "+", "-", "*", "/", "//", "%", "**", "<", "<=", "==", "!=", "?", ":", ",", " and ", " or ", " not ", "true", "false",
-        "min(", "max(", "abs(", "len(", "log(", "round(", "memory(", " ", ".", "${", "}", "$", "\n", "\xc3\xa9", "@", "0x", "1e" };
+    static const char *const token[] = { "1",       "0",     "2.5",      "9223372036854775807",
+                                         "1e300",   "'a'",   "'",        "w",
+                                         "v",       "nix",   "env.HOME", "(",
+                                         ")",       "[",     "]",        "+",
+                                         "-",       "*",     "/",        "//",
+                                         "%",       "**",    "<",        "<=",
+                                         "==",      "!=",    "?",        ":",
+                                         ",",       " and ", " or ",     " not ",
+                                         "true",    "false", "min(",     "max(",
+                                         "abs(",    "len(",  "log(",     "round(",
+                                         "memory(", " ",     ".",        "${",
+                                         "}",       "$",     "\n",       "\xc3\xa9",
+                                         "@",       "0x",    "1e" };
     const long tokens = sizeof token / sizeof *token;
     long values = 0;
     sx_rng r;

@@ -1,4 +1,4 @@
-/* test_space.c: tune.space: the original study's spaces draw exactly what they should, branches, vectors, inverse, sizes, Optuna. */
+/* test_space.c: tune.space: the original study's spaces, branches, vectors, the way back, sizes, Optuna. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -19,9 +19,14 @@ static sx_domain *open_space(const char *text)
 {
     sx_conf *root;
     sx_domain *s;
-    if (sx_config_parse(a, text, "test.cfg", NULL, &root, &d)) { sx_diags_print(&d, stderr); cr_assert_fail("%s", text); }
+    if (sx_config_parse(a, text, "test.cfg", NULL, &root, &d)) {
+        sx_diags_print(&d, stderr);
+        cr_assert_fail("%s", text);
+    }
     vars = sx_scope_open(a, NULL, sx_conf_member(root, "vars"));
-    return sx_domain_open(a, sx_conf_member(root, "space"), sx_conf_member(root, "vars"), vars, 1, 0, &s, &d) ? NULL : s;
+    return sx_domain_open(a, sx_conf_member(root, "space"), sx_conf_member(root, "vars"), vars, 1, 0, &s, &d)
+               ? NULL
+               : s;
 }
 
 static void draw(const sx_domain *s, long trial, double *x)
@@ -41,22 +46,27 @@ static long integer(const sx_scope *s, const char *name)
 }
 
 static const char convstrix[] =
-    "vars = { num_blocks = 4; block_size = 1; fcl_layers = 1; fcl_size = 1024; drop_rate = 0.3; activation = \"relu\";"
+    "vars = { num_blocks = 4; block_size = 1; fcl_layers = 1; fcl_size = 1024; drop_rate = 0.3; activation = "
+    "\"relu\";"
     " optimizer = \"adamax\"; lr = 0.0005; batch = 32; };"
-    "space = { batch = { choice = [ 16, 32, 64 ]; }; lr = { loguniform = [ 1e-4, 1.0 ]; }; num_blocks = { int = [ 2, 6 ]; };"
-    " block_size = { int = [ 1, 3 ]; }; fcl_layers = { int = [ 1, 4 ]; }; fcl_size = { choice = [ 512, 768, 1024, 1536 ]; };"
-    " drop_rate = { uniform = [ 0.05, 0.5, 0.05 ]; }; activation = { choice = [ \"relu\", \"selu\", \"tanh\" ]; };"
+    "space = { batch = { choice = [ 16, 32, 64 ]; }; lr = { loguniform = [ 1e-4, 1.0 ]; }; num_blocks = { "
+    "int = [ 2, 6 ]; };"
+    " block_size = { int = [ 1, 3 ]; }; fcl_layers = { int = [ 1, 4 ]; }; fcl_size = { choice = [ 512, 768, "
+    "1024, 1536 ]; };"
+    " drop_rate = { uniform = [ 0.05, 0.5, 0.05 ]; }; activation = { choice = [ \"relu\", \"selu\", \"tanh\" "
+    "]; };"
     " optimizer = { choice = [ \"adam\", \"adamax\", \"nadam\", \"rmsprop\" ]; }; };";
 static const char vggstrix[] =
     "vars = { num_blocks = 0; block_size = 0; lr = 0.001; double = \"${2 * block_size}\"; };"
     "space = { conv = { choice = ( { num_blocks = 0; block_size = 0; },"
-    " { num_blocks = 1; block_size = { int = [ 1, 3 ]; }; }, { num_blocks = { int = [ 2, 3 ]; }; block_size = 1; } ); }; };";
+    " { num_blocks = 1; block_size = { int = [ 1, 3 ]; }; }, { num_blocks = { int = [ 2, 3 ]; }; block_size "
+    "= 1; } ); }; };";
 
 Test(space, convstrix_has_nine_axes)
 {
     const sx_domain *s = open_space(convstrix);
-    static const char *const name[] = { "batch", "lr", "num_blocks", "block_size", "fcl_layers", "fcl_size", "drop_rate",
-                                        "activation", "optimizer" };
+    static const char *const name[] = { "batch",    "lr",        "num_blocks", "block_size", "fcl_layers",
+                                        "fcl_size", "drop_rate", "activation", "optimizer" };
     cr_assert_not_null(s);
     cr_assert_eq(s->space.n, 9);
     for (int i = 0; i < 9; i++) {
@@ -100,21 +110,55 @@ Test(space, vggstrix_draws_exactly_its_six_pairs)
         }
 }
 
+/* The shipped examples hold these very spaces. */
+Test(space, examples)
+{
+    static const struct { const char *file; int axes; } example[] = {
+        { "convstrix", 9 }, { "convstrix28", 9 }, { "fcnn", 7 }, { "vggstrix", 10 } };
+    const char *source = getenv("STRIX_SOURCE");
+    cr_assert_not_null(source, "run by make check");
+    for (size_t i = 0; i < sizeof example / sizeof *example; i++) {
+        sx_conf *root;
+        sx_domain *s;
+        const char *file = sx_format(a, "%s/examples/%s.cfg", source, example[i].file);
+        int rc = sx_config_load(a, file, NULL, &root, &d);
+        const sx_conf *v = sx_conf_member(root, "vars"), *space = sx_conf_find(root, "tune.space");
+        vars = sx_scope_open(a, NULL, v);
+        if (!rc) rc = sx_domain_open(a, space, v, vars, 1, 0, &s, &d);
+        sx_diags_print(&d, stderr);
+        cr_assert_eq(rc, 0, "%s", file);
+        cr_assert_eq(s->space.n, example[i].axes, "%s has %d axes", file, s->space.n);
+        double *x = sx_alloc_array(a, (size_t)s->space.n, sizeof *x);
+        cr_assert_eq(sx_domain_point(a, s, NULL, 0, vars, x, &d), 0, "%s: vars are a point of the space",
+                     file);
+        for (long t = 0; t < 2000 && example[i].axes == 10; t++) {
+            draw(s, t, x);
+            const sx_scope *at = sx_domain_bind(a, s, x, vars);
+            const long blocks = integer(at, "num_blocks"), size = integer(at, "block_size");
+            cr_assert((blocks == 0 && size == 0) || (blocks == 1 && size >= 1 && size <= 3) ||
+                      ((blocks == 2 || blocks == 3) && size == 1));
+        }
+    }
+}
+
 Test(space, a_point_is_found_from_variables)
 {
     const sx_domain *s = open_space(vggstrix);
     double x[3];
     cr_assert_eq(sx_domain_point(a, s, NULL, 0, vars, x, &d), 0);    /* vars: no blocks, so branch 0 */
     cr_assert(x[0] == 0 && isnan(x[1]) && isnan(x[2]));
-    const sx_named two[] = { { "num_blocks", { .kind = SX_DATUM_INT, .i = 1 } }, { "block_size", { .kind = SX_DATUM_INT, .i = 3 } } };
+    const sx_named two[] = { { "num_blocks", { .kind = SX_DATUM_INT, .i = 1 } },
+                             { "block_size", { .kind = SX_DATUM_INT, .i = 3 } } };
     cr_assert_eq(sx_domain_point(a, s, two, 2, vars, x, &d), 0);
     cr_assert(x[0] == 1 && x[1] == 3 && isnan(x[2]));
-    const sx_named branch[] = { { "conv", { .kind = SX_DATUM_TEXT, .s = "2" } }, { "num_blocks", { .kind = SX_DATUM_REAL, .r = 3 } } };
+    const sx_named branch[] = { { "conv", { .kind = SX_DATUM_TEXT, .s = "2" } },
+                                { "num_blocks", { .kind = SX_DATUM_REAL, .r = 3 } } };
     cr_assert_eq(sx_domain_point(a, s, branch, 2, vars, x, &d), 0);
     cr_assert(x[0] == 2 && isnan(x[1]) && x[2] == 3);
     const sx_named none[] = { { "num_blocks", { .kind = SX_DATUM_INT, .i = 7 } } };
     cr_assert_eq(sx_domain_point(a, s, none, 1, vars, x, &d), SX_E_REFUSED);
-    const sx_named inactive[] = { { "conv", { .kind = SX_DATUM_INT, .i = 0 } }, { "block_size", { .kind = SX_DATUM_INT, .i = 2 } } };
+    const sx_named inactive[] = { { "conv", { .kind = SX_DATUM_INT, .i = 0 } },
+                                  { "block_size", { .kind = SX_DATUM_INT, .i = 2 } } };
     cr_assert_eq(sx_domain_point(a, s, inactive, 2, vars, x, &d), SX_E_REFUSED);
     const sx_named wrong[] = { { "num_block", { .kind = SX_DATUM_INT, .i = 1 } } };
     cr_assert_eq(sx_domain_point(a, s, wrong, 1, vars, x, &d), SX_E_REFUSED);
@@ -123,7 +167,8 @@ Test(space, a_point_is_found_from_variables)
 
 Test(space, stored_decimals_come_back_on_the_grid)
 {
-    const sx_domain *s = open_space("vars = { r = 0.1; }; space = { r = { uniform = [ 0.05, 0.5, 0.05 ]; }; };");
+    const sx_domain *s = open_space(
+        "vars = { r = 0.1; }; space = { r = { uniform = [ 0.05, 0.5, 0.05 ]; }; };");
     const sx_named v = { "r", { .kind = SX_DATUM_REAL, .r = 0.15000000000000002 } };
     double x;
     cr_assert_eq(sx_domain_point(a, s, &v, 1, vars, &x, &d), 0);
@@ -135,16 +180,18 @@ Test(space, stored_decimals_come_back_on_the_grid)
 
 Test(space, one_variable_in_several_branches)
 {
-    const sx_domain *same = open_space("vars = { n = 1; k = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; k = 1; },"
-                                       " { n = { int = [1, 3]; }; k = 2; }, { name = \"none\"; n = 0; } ); }; };");
+    const sx_domain *same = open_space(
+        "vars = { n = 1; k = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; k = 1; },"
+        " { n = { int = [1, 3]; }; k = 2; }, { name = \"none\"; n = 0; } ); }; };");
     cr_assert_not_null(same);
     cr_assert_eq(same->space.n, 2);
     cr_assert_str_eq(same->space.axis[1]->name, "n");
     cr_assert_eq(same->space.axis[1]->whens, 1);
     cr_assert_eq(same->space.axis[1]->when[0].n, 2);
     cr_assert_eq(sx_domain_size(same), 7);
-    const sx_domain *other = open_space("vars = { n = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; },"
-                                        " { name = \"wide\"; n = { int = [4, 9]; }; } ); }; };");
+    const sx_domain *other = open_space(
+        "vars = { n = 1; }; space = { c = { choice = ( { n = { int = [1, 3]; }; },"
+        " { name = \"wide\"; n = { int = [4, 9]; }; } ); }; };");
     cr_assert_eq(other->space.n, 3);
     cr_assert_str_eq(other->space.axis[1]->name, "n@0");
     cr_assert_str_eq(other->space.axis[2]->name, "n@wide");
@@ -157,9 +204,9 @@ Test(space, one_variable_in_several_branches)
 
 Test(space, branches_nest)
 {
-    const sx_domain *s = open_space(
-        "vars = { p = 1; q = 1; }; space = { outer = { choice = ( { p = 1; },"
-        " { inner = { choice = ( { q = 1; }, { q = { int = [2, 4]; }; } ); }; p = { choice = [ 5, 6 ]; }; } ); }; };");
+    const sx_domain *s = open_space("vars = { p = 1; q = 1; }; space = { outer = { choice = ( { p = 1; },"
+                                    " { inner = { choice = ( { q = 1; }, { q = { int = [2, 4]; }; } ); }; p "
+                                    "= { choice = [ 5, 6 ]; }; } ); }; };");
     cr_assert_not_null(s);
     cr_assert_eq(s->space.n, 4);
     cr_assert_eq(sx_domain_size(s), 1 + (1 + 3) * 2);
@@ -174,8 +221,9 @@ Test(space, branches_nest)
 
 Test(space, vectors_follow_their_count)
 {
-    const sx_domain *s = open_space("vars = { n = 2; f = [ 8, 8, 8 ]; }; space = { f = { per = \"n\"; choice = [ 8, 16 ]; };"
-                                    " n = { int = [ 1, 3 ]; }; };");
+    const sx_domain *s = open_space(
+        "vars = { n = 2; f = [ 8, 8, 8 ]; }; space = { f = { per = \"n\"; choice = [ 8, 16 ]; };"
+        " n = { int = [ 1, 3 ]; }; };");
     cr_assert_not_null(s);
     cr_assert_eq(s->space.n, 4);
     cr_assert_str_eq(s->space.axis[0]->name, "n");                   /* parents come first */
@@ -195,7 +243,8 @@ Test(space, vectors_follow_their_count)
         cr_assert_eq(sx_domain_point(a, s, named, n, vars, back, &d), 0);
         for (int i = 0; i < 4; i++) cr_assert(x[i] == back[i] || (isnan(x[i]) && isnan(back[i])));
     }
-    const sx_domain *fixed = open_space("vars = { n = 2; f = 1; }; space = { f = { per = \"n\"; int = [ 1, 9 ]; }; };");
+    const sx_domain *fixed = open_space(
+        "vars = { n = 2; f = 1; }; space = { f = { per = \"n\"; int = [ 1, 9 ]; }; };");
     cr_assert_eq(fixed->space.n, 2);
     cr_assert_eq(fixed->space.axis[1]->whens, 0);
     const sx_domain *branch = open_space(
@@ -207,7 +256,8 @@ Test(space, vectors_follow_their_count)
 
 Test(space, bounds_may_be_expressions)
 {
-    const sx_domain *s = open_space("vars = { w = 8; x = 9; }; space = { x = { int = [ \"w + 1\", \"2 ** w\" ]; }; };");
+    const sx_domain *s = open_space(
+        "vars = { w = 8; x = 9; }; space = { x = { int = [ \"w + 1\", \"2 ** w\" ]; }; };");
     cr_assert_not_null(s);
     cr_assert_eq(s->space.axis[0]->low, 9);
     cr_assert_eq(s->space.axis[0]->high, 256);
@@ -217,22 +267,33 @@ Test(space, optuna_reads_the_axes)
 {
     const sx_domain *s = open_space(
         "vars = { lr = 1; r = 1; n = 1; c = 1; m = 0; q = 1; b = 1; };"
-        "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; n = { int = [ 1, 4 ]; };"
-        " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = ( 0, 0.5 ); };"
+        "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; n = { int = "
+        "[ 1, 4 ]; };"
+        " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = ( 0, 0.5 "
+        "); };"
         " q = { quniform = [ 1, 16, 2 ]; }; b = { choice = ( { name = \"one\"; }, { m2 = 1; } ); }; };");
     cr_assert_null(s);                           /* m2 is no variable */
     s = open_space("vars = { lr = 1; r = 1; n = 1; c = 1; m = 0; q = 1; b = 1; };"
-        "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; n = { int = [ 1, 4 ]; };"
-        " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = ( 0, 0.5 ); };"
-        " q = { quniform = [ 1, 16, 2 ]; }; b = { choice = ( { name = \"one\"; }, { } ); }; };");
+                   "space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; r = { uniform = [ 0.05, 0.5, 0.05 ]; }; "
+                   "n = { int = [ 1, 4 ]; };"
+                   " c = { choice = ( \"relu\", \"s\\\"\xc3\xa9\", true, 3, 2.5, (1, 2) ); }; m = { normal = "
+                   "( 0, 0.5 ); };"
+                   " q = { quniform = [ 1, 16, 2 ]; }; b = { choice = ( { name = \"one\"; }, { } ); }; };");
     static const char *const want[] = {
-        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, \"log\": true}}",
-        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": 0.05, \"low\": 0.05, \"high\": 0.5, \"log\": false}}",
-        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}",
-        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", \"s\\\"\\u00e9\", true, 3, 2.5, \"[1, 2]\"]}}",
-        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": -5.0, \"high\": 5.0, \"log\": false}}",
-        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 2, \"low\": 0, \"high\": 16}}",
-        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"one\", \"1\"]}}" };
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, "
+        "\"log\": true}}",
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": 0.05, \"low\": 0.05, \"high\": 0.5, "
+        "\"log\": false}}",
+        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": "
+        "4}}",
+        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", \"s\\\"\\u00e9\", "
+        "true, 3, 2.5, \"[1, 2]\"]}}",
+        "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": -5.0, \"high\": 5.0, "
+        "\"log\": false}}",
+        "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 2, \"low\": 0, \"high\": "
+        "16}}",
+        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"one\", \"1\"]}}"
+    };
     cr_assert_not_null(s);
     for (int i = 0; i < s->space.n; i++) cr_assert_str_eq(sx_axis_optuna(a, s->var[i]), want[i]);
 }
@@ -240,12 +301,16 @@ Test(space, optuna_reads_the_axes)
 Test(space, json_tells_conditions)
 {
     const sx_domain *s = open_space(vggstrix);
-    cr_assert_str_eq(sx_domain_json(a, s),
-        "{\"axes\": [{\"name\": \"conv\", \"variable\": \"conv\", \"kind\": \"choice\", \"options\": [\"0\", \"1\", \"2\"]}, "
-        "{\"name\": \"block_size\", \"variable\": \"block_size\", \"kind\": \"real\", \"low\": 1.0, \"high\": 3.0, \"step\": 1.0, "
-        "\"log\": false, \"round\": false, \"whole\": true, \"when\": [{\"parent\": \"conv\", \"values\": [\"1\"]}]}, "
-        "{\"name\": \"num_blocks\", \"variable\": \"num_blocks\", \"kind\": \"real\", \"low\": 2.0, \"high\": 3.0, \"step\": 1.0, "
-        "\"log\": false, \"round\": false, \"whole\": true, \"when\": [{\"parent\": \"conv\", \"values\": [\"2\"]}]}]}");
+    cr_assert_str_eq(sx_domain_json(a, s), "{\"axes\": [{\"name\": \"conv\", \"variable\": \"conv\", "
+                                           "\"kind\": \"choice\", \"options\": [\"0\", \"1\", \"2\"]}, "
+                                           "{\"name\": \"block_size\", \"variable\": \"block_size\", "
+                                           "\"kind\": \"real\", \"low\": 1.0, \"high\": 3.0, \"step\": 1.0, "
+                                           "\"log\": false, \"round\": false, \"whole\": true, \"when\": "
+                                           "[{\"parent\": \"conv\", \"values\": [\"1\"]}]}, "
+                                           "{\"name\": \"num_blocks\", \"variable\": \"num_blocks\", "
+                                           "\"kind\": \"real\", \"low\": 2.0, \"high\": 3.0, \"step\": 1.0, "
+                                           "\"log\": false, \"round\": false, \"whole\": true, \"when\": "
+                                           "[{\"parent\": \"conv\", \"values\": [\"2\"]}]}]}");
 }
 
 Test(space, wrong_domains_are_refused)
@@ -271,10 +336,12 @@ Test(space, wrong_domains_are_refused)
         { "x = 3;", "'x' is a value, not a domain" },
         { "xx = { int = [1, 2]; };", "the space names 'xx', which is no variable" },
         { "x = { int = [1, 2]; }; c = { choice = ( { x = 1; } ); };", "'x' gets a value twice in the space" },
-        { "x = { per = \"y\"; int = [1, 2]; }; y = { uniform = [1, 2]; };", "'y' is no count: it has no few integer values" },
+        { "x = { per = \"y\"; int = [1, 2]; }; y = { uniform = [1, 2]; };",
+          "'y' is no count: it has no few integer values" },
         { "x = { per = \"nix\"; int = [1, 2]; };", "undefined variable 'nix'" },
         { "x = { int = [1, \"1 / 0\"]; };", "mismatched element type in array" },
-        { "x = { int = (1, \"1 / 0\"); };", "division by zero" } };
+        { "x = { int = (1, \"1 / 0\"); };", "division by zero" }
+    };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         sx_diags_init(&d, a);
         sx_conf *root;
@@ -340,7 +407,7 @@ static bool equal_points(const double *x, const double *y, int n)
     return true;
 }
 
-/* A space that opens: every draw comes back from its values, and there are as many different ones as it says. */
+/* A space that opens: every draw comes back from its values, and as many are different as it says. */
 Test(space, random_spaces)
 {
     enum { MOST = 40, DRAWS = 1500 };
@@ -350,7 +417,9 @@ Test(space, random_spaces)
         sx_conf *root;
         sx_domain *s;
         sx_diags_init(&d, a);
-        const char *text = sx_format(a, "vars = { v0 = 1; v1 = 2; v2 = 0; v3 = 1; v4 = 3; v5 = 1; }; space = { %s };", random_members(0));
+        const char *text = sx_format(
+            a, "vars = { v0 = 1; v1 = 2; v2 = 0; v3 = 1; v4 = 3; v5 = 1; }; space = { %s };",
+            random_members(0));
         if (sx_config_parse(a, text, "random.cfg", NULL, &root, &d)) continue;
         const sx_conf *v = sx_conf_member(root, "vars");
         const sx_scope *scope = sx_scope_open(a, NULL, v);
@@ -359,7 +428,8 @@ Test(space, random_spaces)
         if (rc) continue;
         const int n = s->space.n;
         const uint64_t size = sx_domain_size(s);
-        double *seen = sx_alloc_array(a, (size_t)(MOST + 1) * (size_t)(n + 1), sizeof *seen), *x = sx_alloc_array(a, (size_t)n, 2 * sizeof *x);
+        double *seen = sx_alloc_array(a, (size_t)(MOST + 1) * (size_t)(n + 1), sizeof *seen),
+               *x = sx_alloc_array(a, (size_t)n, 2 * sizeof *x);
         long different = 0;
         cr_assert_gt(size, 0, "%s", text);
         for (long t = 0; t < (size <= MOST ? DRAWS : 20); t++) {
@@ -372,7 +442,8 @@ Test(space, random_spaces)
             while (k < different && !equal_points(seen + k * n, x, n)) k++;
             if (k == different && different <= MOST) memcpy(seen + different++ * n, x, (size_t)n * sizeof *x);
         }
-        if (size <= MOST) cr_assert_eq((uint64_t)different, size, "%ld of %lu: %s", different, (unsigned long)size, text);
+        if (size <= MOST)
+            cr_assert_eq((uint64_t)different, size, "%ld of %lu: %s", different, (unsigned long)size, text);
         counted += size > 1 && size <= MOST;
         opened++;
         cr_assert_not_null(sx_domain_json(a, s));
