@@ -87,6 +87,7 @@ static const trial trials[] = {
     POOLS("padded below", 1, 3, 3, 2, 2, 2, 2, 2, 2, 2, 0, 0, 1, 1),
     POOLS("all of one image", 2, 4, 5, 9, 1, 1, 4, 5, 4, 5, 0, 0, 0, 0),
     { "28x28 to 50x40", SX_OP_RESIZE, ref_resize, { { ANY, { 3, 28, 28, 1 } } }, ATTR(sx_size2, { 50, 40, false }), NULL },
+    { "bytes, smaller", SX_OP_RESIZE, ref_resize, { { PIXELS, { 3, 28, 27, 2 } } }, ATTR(sx_size2, { 14, 20, true }), NULL },
     { "9x7 to 4x3", SX_OP_RESIZE, ref_resize, { { ANY, { 2, 9, 7, 5 } } }, ATTR(sx_size2, { 4, 3, false }), NULL },
     { "bytes, whole", SX_OP_RESIZE, ref_resize, { { PIXELS, { 2, 28, 28, 1 } } }, ATTR(sx_size2, { 128, 128, true }), NULL },
     { "50x40 to 28x28", SX_OP_RESIZE_BWD, ref_resize_bwd, { { ANY, { 2, 50, 40, 3 } } }, ATTR(sx_size2, { 28, 28, false }), NULL },

@@ -92,7 +92,7 @@ static tap tap_of(long i, long in, long out)
     const long a = (long)at;
     return (tap){ a, a + 1 < in ? a + 1 : a, at - (double)a };
 }
-static void resize(bool back, bool whole, view *x, view *y)
+static void resize(bool back, view *x, view *y)
 {
     for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
         for (long c = 0; c < y->dim[3]; c++) {
@@ -105,11 +105,36 @@ static void resize(bool back, bool whole, view *x, view *y)
                 if (back) *p[m] += k[m] * *q;
                 z += k[m] * *p[m];
             }
-            if (!back) *q = whole ? floor(z + 0.5) : z;
+            if (!back) *q = z;
         }
 }
-void ref_resize(const view *in, int n, view *out, const void *a) { (void)n; view x = in[0]; resize(false, ((const sx_size2 *)a)->whole, &x, out); }
-void ref_resize_bwd(const view *in, int n, view *out, const void *a) { (void)n, (void)a; view y = in[0]; resize(true, false, out, &y); }
+/* Bytes as OpenCV's INTER_LINEAR has them: weights in 1 / 2048; a column beyond the edge is the edge, a row a mix. */
+typedef struct { long a, b, ka, kb; } byte_tap;
+static byte_tap byte_tap_of(long i, long in, long out, bool column)
+{
+    const float at = (float)(((double)i + 0.5) / ((double)out / (double)in) - 0.5);
+    const double a = floor((double)at);
+    const float v = column && (a < 0 || a >= (double)(in - 1)) ? 0 : at - (float)a;
+    return (byte_tap){ (long)fmax(a, 0), (long)fmin(a + 1, (double)(in - 1)), lrintf((1 - v) * 2048), lrintf(v * 2048) };
+}
+static void resize_bytes(const view *x, view *y)
+{
+    for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
+        for (long c = 0; c < y->dim[3]; c++) {
+            const byte_tap v = byte_tap_of(i, x->dim[1], y->dim[1], false), u = byte_tap_of(j, x->dim[2], y->dim[2], true);
+            const long top = (long)x->v[at4(x, n, v.a, u.a, c)] * u.ka + (long)x->v[at4(x, n, v.a, u.b, c)] * u.kb;
+            const long bottom = (long)x->v[at4(x, n, v.b, u.a, c)] * u.ka + (long)x->v[at4(x, n, v.b, u.b, c)] * u.kb;
+            y->v[at4(y, n, i, j, c)] = (double)((v.ka * (top >> 4) / 65536 + v.kb * (bottom >> 4) / 65536 + 2) / 4);
+        }
+}
+void ref_resize(const view *in, int n, view *out, const void *a)
+{
+    (void)n;
+    view x = in[0];
+    if (((const sx_size2 *)a)->whole) resize_bytes(&x, out);
+    else resize(false, &x, out);
+}
+void ref_resize_bwd(const view *in, int n, view *out, const void *a) { (void)n, (void)a; view y = in[0]; resize(true, out, &y); }
 
 void ref_matmul(const view *in, int n, view *out, const void *attr)
 {

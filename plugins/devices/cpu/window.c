@@ -240,17 +240,33 @@ static void avgpool_bwd_rows(const task *t, const lane *l, long from, long n)
 const kernel k_avgpool_bwd = { .by_rows = 1, .make = backward_make, .rows = avgpool_bwd_rows };
 
 /* --- bilinear resizing: a line of taps for each axis --- */
-typedef struct { long a, b; float v; } tap;      /* (1 - v) x[a] + v x[b] */
+typedef struct { long a, b; float v; int ka, kb; } tap;  /* (1 - v) x[a] + v x[b]; ka, kb: of bytes, in 1 / 2048 */
 typedef struct { long h, w, c, oh, ow; bool whole; tap *y, *x; } resizing;
+
+static long between(long i, long last) { return i < 0 ? 0 : i > last ? last : i; }
 
 static tap *taps(const sx_plan *p, long in, long out)
 {
     tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
     for (long i = 0; i < out; i++) {
-        double at = ((double)i + 0.5) * (double)in / (double)out - 0.5;
-        at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
-        const long a = (long)at;
-        t[i] = (tap){ a, a + 1 < in ? a + 1 : a, (float)(at - (double)a) };
+        const double at = ((double)i + 0.5) / ((double)out / (double)in) - 0.5;
+        const double inside_at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
+        const long a = (long)inside_at;
+        t[i] = (tap){ .a = a, .b = between(a + 1, in - 1), .v = (float)(inside_at - (double)a) };
+    }
+    return t;
+}
+
+/* OpenCV's taps for bytes: outside the image a column counts as the edge alone, but a row as a mix of the edge with
+ * itself, which rounds otherwise. */
+static tap *byte_taps(const sx_plan *p, long in, long out, bool columns)
+{
+    tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
+    for (long i = 0; i < out; i++) {
+        const float at = (float)(((double)i + 0.5) / ((double)out / (double)in) - 0.5);
+        const long a = (long)floorf(at);
+        const float v = columns && (a < 0 || a >= in - 1) ? 0 : at - (float)a;
+        t[i] = (tap){ between(a, in - 1), between(a + 1, in - 1), v, (int)rintf((1 - v) * 2048), (int)rintf(v * 2048) };
     }
     return t;
 }
@@ -260,7 +276,9 @@ static bool resizing_make(task *t, const tensor *x, const tensor *y)
     if (x->rank != 4 || y->rank != 4) return false;
     resizing *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
     *g = (resizing){ x->dim[1], x->dim[2], x->dim[3], y->dim[1], y->dim[2], ((const sx_size2 *)t->op->attr)->whole,
-                     taps(t->plan, x->dim[1], y->dim[1]), taps(t->plan, x->dim[2], y->dim[2]) };
+                     NULL, NULL };
+    g->y = g->whole ? byte_taps(t->plan, g->h, g->oh, false) : taps(t->plan, g->h, g->oh);
+    g->x = g->whole ? byte_taps(t->plan, g->w, g->ow, true) : taps(t->plan, g->w, g->ow);
     return true;
 }
 static bool resize_make(sx_dev *dev, task *t) { (void)dev; return resizing_make(t, &t->in[0], &t->out); }
@@ -276,8 +294,27 @@ static void resize_image(const resizing *g, const float *x, float *y)
             for (long k = 0; k < g->c; k++) {
                 const float a = top[u.a * g->c + k] * (1 - u.v) + top[u.b * g->c + k] * u.v;
                 const float b = bottom[u.a * g->c + k] * (1 - u.v) + bottom[u.b * g->c + k] * u.v;
-                const float z = a * (1 - v.v) + b * v.v;
-                *y++ = g->whole ? floorf(z + 0.5f) : z;
+                *y++ = a * (1 - v.v) + b * v.v;
+            }
+        }
+    }
+}
+
+static int byte_of(float x) { return x >= 255 ? 255 : x > 0 ? (int)(x + 0.5f) : 0; }
+
+/* Fixed point as in OpenCV's INTER_LINEAR (VResizeLinear in resize.cpp), to the last bit. */
+static void resize_bytes(const resizing *g, const float *x, float *y)
+{
+    for (long i = 0; i < g->oh; i++) {
+        const tap v = g->y[i];
+        const float *top = x + v.a * g->w * g->c, *bottom = x + v.b * g->w * g->c;
+        for (long j = 0; j < g->ow; j++) {
+            const tap u = g->x[j];
+            for (long k = 0; k < g->c; k++) {
+                const long l = u.a * g->c + k, r = u.b * g->c + k;
+                const int a = (byte_of(top[l]) * u.ka + byte_of(top[r]) * u.kb) >> 4;
+                const int b = (byte_of(bottom[l]) * u.ka + byte_of(bottom[r]) * u.kb) >> 4;
+                *y++ = (float)((((v.ka * a) >> 16) + ((v.kb * b) >> 16) + 2) >> 2);
             }
         }
     }
@@ -288,7 +325,8 @@ static void resize_rows(const task *t, const lane *l, long from, long n)
     const resizing *g = t->own;
     const float *x = in_at(t, 0, l, from);
     float *y = out_at(t, l, from);
-    for (long b = 0; b < n; b++) resize_image(g, x + b * g->h * g->w * g->c, y + b * g->oh * g->ow * g->c);
+    for (long b = 0; b < n; b++)
+        (g->whole ? resize_bytes : resize_image)(g, x + b * g->h * g->w * g->c, y + b * g->oh * g->ow * g->c);
 }
 const kernel k_resize = { .by_rows = 1, .make = resize_make, .rows = resize_rows };
 
