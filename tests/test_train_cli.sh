@@ -93,6 +93,11 @@ wait $pid 2>/dev/null
 ok 'and on after kill -9' many --dir cut --resume
 is 'to the same file' cmp straight/last.safetensors cut/last.safetensors
 
+ok 'a training without early stop' strix -q train net.cfg --set train.epochs=6 --set vars.rate=0.3 --dir f --json
+grep -A3 '"test"' out | grep -o '"loss": [0-9.]*' >said.train
+is 'it tells its test loss' test -s said.train
+ok 'eval of the same' strix eval f --json
+is 'gives the test loss that train showed' sh -c 'grep -q "$(cut -c 1-16 said.train)" out'
 ok 'eval' strix eval a
 is 'eval prints the report of the named classes' has out '^         ant      [01]\.[0-9]'
 is 'eval prints the accuracy line' has out '^    accuracy  '
