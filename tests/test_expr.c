@@ -241,6 +241,12 @@ Test(expr, cycles_and_chains)
     s = scope_of(chain);
     cr_assert_str_eq(eval("x31", s), "32");
     cr_assert_str_eq(eval("x59", s), "variables need each other more than 32 deep");
+    /* both depths at once: the stack holds */
+    const char *open = repeated("min(", 31, ""), *close = repeated(")", 31, "");
+    chain = "x0 = 1;";
+    for (int i = 1; i < 32; i++)
+        chain = sx_format(a, "%s x%d = \"${%sx%d%s}\";", chain, i, open, i - 1, close);
+    cr_assert_str_eq(eval("x31", scope_of(chain)), "1");
 }
 
 static const char *text(const char *t, const sx_scope *s)

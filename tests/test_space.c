@@ -298,6 +298,34 @@ Test(space, optuna_reads_the_axes)
     for (int i = 0; i < s->space.n; i++) cr_assert_str_eq(sx_axis_optuna(a, s->var[i]), want[i]);
 }
 
+/* These texts were read and written again by Optuna 5.0, byte for byte. */
+Test(space, optuna_texts_of_all_kinds)
+{
+    const sx_domain *s = open_space(
+        "vars = { a = 1; b = 1; e = 1; f = 1; g = 1; h = 1; i = 1; j = 1; k = 1; };"
+        "space = { a = { uniform = [ 1e-5, 1e16 ]; }; b = { uniform = [ 0.0, 1e15 ]; };"
+        " e = { lognormal = ( -3, 0.5 ); }; f = { qnormal = [ 0, 3, 2 ]; }; g = { qlognormal = [ 1.0, 1.0, "
+        "0.5 ]; };"
+        " h = { qloguniform = [ 1, 100, 3 ]; }; i = { quniform = [ 0.0, 1.0, 0.25 ]; };"
+        " j = { int = [ -5, 5, 5 ]; }; k = { choice = ( \"\xe6\x97\xa5\", 1e-5, 1e22, "
+        "\"\xf0\x9f\x98\x80\\n\" ); }; };");
+    static const char *const want[] = {
+        "\"step\": null, \"low\": 1e-05, \"high\": 1e+16, \"log\": false}}",
+        "\"step\": null, \"low\": 0.0, \"high\": 1000000000000000.0, \"log\": false}}",
+        "\"step\": null, \"low\": 0.00033546262790251185, \"high\": 7.38905609893065, \"log\": true}}",
+        "\"log\": false, \"step\": 2, \"low\": -30, \"high\": 30}}",
+        "\"step\": null, \"low\": 0.00012340980408667956, \"high\": 59874.14171519782, \"log\": true}}",
+        "\"step\": null, \"low\": 1.0, \"high\": 100.0, \"log\": true}}",
+        "\"step\": 0.25, \"low\": 0.0, \"high\": 1.0, \"log\": false}}",
+        "\"log\": false, \"step\": 5, \"low\": -5, \"high\": 5}}",
+        "\"choices\": [\"\\u65e5\", 1e-05, 1e+22, \"\\ud83d\\ude00\\n\"]}}" };
+    cr_assert_not_null(s);
+    for (int i = 0; i < s->space.n; i++) {
+        const char *text = sx_axis_optuna(a, s->var[i]), *attributes = strstr(text, "\"attributes\": {");
+        cr_assert_str_eq(attributes + strlen("\"attributes\": {"), want[i]);
+    }
+}
+
 Test(space, json_tells_conditions)
 {
     const sx_domain *s = open_space(vggstrix);
