@@ -284,11 +284,13 @@ static int expand(cli_context *c, const sx_exp *e)
     return 0;
 }
 
-static void warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m)
+static int warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m)
 {
     const char *why = NULL;
-    if (sx_exp_constraints(c->arena, e, m, &why, &c->diags) != SX_E_REFUSED) return;
+    const int rc = e->tune.constraints ? sx_exp_constraints(c->arena, e, m, &why, &c->diags) : 0;
+    if (rc != SX_E_REFUSED) return rc;
     sx_warn(&c->diags, (sx_where){ .file = e->file }, "with the values of 'vars', %s", why);
+    return 0;
 }
 
 static int run(cli_context *c)
@@ -303,11 +305,12 @@ static int run(cli_context *c)
     if (rc) return rc;
     if (cli_flag(c, "expand")) return expand(c, e);
     if ((rc = cli_machine(c, &m)) || (rc = data_shape(c, e, &shape))) return rc;
-    if ((rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, &steps, &c->diags))) return rc;
+    rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, &steps, &c->diags);
+    if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;    /* its own variables make no net: the file is wrong */
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);
     warn_weights(c, e);
-    if (e->tune.constraints) warn_constraints(c, e, m);
+    if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);
     if (n && (rc = draw(c, e, m, n, &t))) return rc;
     if (c->json) {

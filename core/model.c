@@ -30,8 +30,7 @@ static void add_row(writer *w, const sx_layer_node *n, int64_t first, sx_t y, sx
     const sx_val *v = sx_graph_val(g, y);
     const sx_cost cost = sx_graph_cost(g, first, g->ops.n);
     w->weights += cost.parameters + cost.frozen;
-    if (w->weights > MOST_WEIGHTS)
-        sx_refuse(g, NULL, "the weights are more than %lld numbers up to here", (long long)MOST_WEIGHTS);
+    if (w->weights > MOST_WEIGHTS) sx_refuse(g, NULL, "brings the weights of the net above 2^37");
     if (!rows || !v) return;
     sx_layer_row r = { .path = n->path, .type = n->entry->item->name, .conf = n->conf, .entry = n->entry,
         .rank = v->rank - 1, .parameters = cost.parameters + cost.frozen, .macs = cost.macs,

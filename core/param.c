@@ -11,6 +11,7 @@
 enum { MOST_MEMBERS = 100000 };                  /* of one list */
 typedef struct {
     sx_arena *a; const char *what; const sx_conf *group; const sx_scope *scope; sx_diags *d; int rc;
+    const char *meant;                           /* what an unknown member was probably meant to be */
 } fill;
 
 /* --- Texts --- */
@@ -287,6 +288,7 @@ static void default_list(fill *f, const sx_param *p, void *field)
 
 static void read_default(fill *f, const sx_param *p, void *field)
 {
+    if (p->flags & SX_REQUIRED && f->meant && !strcmp(f->meant, p->name)) return;    /* told already */
     if (p->flags & SX_REQUIRED) {
         f->rc = sx_error(f->d, SX_E_CONFIG, f->group ? sx_conf_where(f->a, f->group) : SX_NOWHERE,
                          "%s needs '%s'", f->what, p->name);
@@ -325,6 +327,7 @@ static void unknown(fill *f, const sx_param *params, const char *const *also, co
     const char *near = sx_nearest(c->name, names.v, names.n - 1);
     f->rc = sx_error(f->d, SX_E_CONFIG, sx_conf_where(f->a, c), "%s has no parameter '%s'", f->what, c->name);
     names.v[own] = NULL;
+    f->meant = near;
     if (near) sx_hint(f->d, "Did you mean '%s'?", near);
     else if (own) sx_hint(f->d, "Its parameters are %s.", words(f->a, names.v));
     else sx_hint(f->d, "It has no parameters.");
@@ -335,7 +338,7 @@ int sx_param_fill(sx_arena *a, const sx_param *params, const char *what, const s
 {
     static const sx_param none[] = { SX_END };
     if (!params) params = none;
-    fill f = { a, what, group, scope, d, 0 };
+    fill f = { a, what, group, scope, d, 0, NULL };
     int first = 0;
     for (const sx_conf *c = group ? group->first : NULL; c; c = c->next) {
         const sx_param *p = c->name ? declared(params, c->name) : NULL;
