@@ -129,7 +129,8 @@ int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data
     if (e->train.metrics > METRICS_MOST)
         return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.metrics")),
                         "more than %d metrics", METRICS_MOST);
-    int bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
+    int bad = sx_step_precision(e, m, d);
+    if (!bad) bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
     if (!bad) bad = open_memory(n, fuse, d);
     if (!bad) bad = open_mode(n, &n->train, n->steps.train, fuse, d);
     if (!bad) bad = open_mode(n, &n->eval, n->steps.eval, fuse, d);

@@ -319,6 +319,12 @@ sx_budget sx_steps_budget(const sx_steps *s, size_t slab)
     return b;
 }
 
+int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d)
+{
+    if (e->train.precision != 2 || (m->info.dtypes & 1u << SX_BF16)) return 0;
+    return sx_error(d, SX_E_UNSUPPORTED, SX_NOWHERE, "device '%s' does not compute in bf16", m->name);
+}
+
 static int slab_of(sx_arena *a, const sx_step *s, const sx_machine *m, size_t *most, sx_diags *d)
 {
     if (!s) return 0;
@@ -333,7 +339,8 @@ int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const s
 {
     sx_steps steps;
     size_t slab = 0;
-    int bad = sx_steps_write(a, e, s, true, 0, 0, &steps, d);
+    int bad = m ? sx_step_precision(e, m, d) : 0;
+    if (!bad) bad = sx_steps_write(a, e, s, true, 0, 0, &steps, d);
     if (!bad) bad = slab_of(a, steps.train, m, &slab, d);
     if (!bad) bad = slab_of(a, steps.eval, m, &slab, d);
     if (!bad) *out = sx_steps_budget(&steps, slab);

@@ -36,6 +36,9 @@ typedef struct { /* both modes of one experiment, and the tensors that they shar
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
                    int64_t trial, sx_steps *out, sx_diags *d);
 
+/* SX_E_UNSUPPORTED: m lacks train.precision */
+int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d);
+
 /* What a trial will take on a device, in bytes, before anything runs. */
 typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen;
                  double macs; } sx_budget;

@@ -217,14 +217,15 @@ static bool resume_from(run *r, const char *file)
     sx_progress_state s;
     sx_diags_init(&quiet, r->a);
     const int bad = sx_ckpt_load(r->a, file, r->n, &s, &quiet);
-    if (!bad && s.values == r->names && s.n <= r->e->train.epochs) {
+    const long steps = r->data->shape.fit / r->e->train.batch;
+    if (!bad && s.values == r->names && s.n <= r->e->train.epochs && s.clock.t == s.n * steps) {
         r->epoch = s.n;
         memcpy(r->monitor, s.monitor, (size_t)s.n * sizeof *s.monitor);
         memcpy(r->best, s.best, (size_t)s.values * sizeof *s.best);
         return true;
     }
     sx_warn(r->d, (sx_where){ .file = file }, "cannot go on from this checkpoint: %s",
-            quiet.n ? quiet.v[0].text : "it is of a training with other epochs or metrics");
+            quiet.n ? quiet.v[0].text : "it is of a training with other epochs, batches or metrics");
     return false;
 }
 

@@ -126,6 +126,40 @@ Test(train, damaged_checkpoints)
     }
 }
 
+/* A checkpoint that does not fit is left where it is; the training starts anew and says so. */
+Test(train, checkpoint_of_other_batches)
+{
+    long n, at = 1;
+    sx_outcome o;
+    const sx_train_want part = { .dir = in_dir("run"), .report = stop_at, .ctx = &at };
+    open_net("epochs = 2;" ADAM, 1);
+    no_errors(train(&part, &o), "part");
+    open_net("epochs = 2; eval_batch = 9;" ADAM, 1);
+    t.exp->train.batch = 20;
+    no_errors(sx_net_open(t.arena, t.exp, t.machine, t.data, 7, 3, true, &t.net, &t.diags), "net");
+    no_errors(train(&(sx_train_want){ 0 }, &o), "alone");
+    const float *alone = all_tensors(&n);
+    no_errors(train(&(sx_train_want){ .dir = in_dir("run"), .resume = true }, &o), "not resumed");
+    cr_expect(strstr(t.diags.v[t.diags.n - 1].text, "other epochs, batches or metrics"));
+    same_bits(alone, all_tensors(&n), n, "from the start");
+}
+
+/* A finished training that is resumed has nothing to do, and the same result. */
+Test(train, resumed_when_it_is_done)
+{
+    long n;
+    sx_outcome one, two;
+    const sx_train_want want = { .dir = in_dir("run"), .resume = true };
+    open_net("epochs = 3; early_stop = { patience = 2; };" ADAM, 1);
+    no_errors(train(&want, &one), "train");
+    const float *first = all_tensors(&n);
+    open_net("epochs = 3; early_stop = { patience = 2; };" ADAM, 1);
+    no_errors(train(&want, &two), "again");
+    cr_expect(one.epochs == two.epochs && one.best_epoch == two.best_epoch && one.best == two.best);
+    cr_expect_eq(value_of(&one, "loss"), value_of(&two, "loss"));
+    same_bits(first, all_tensors(&n), n, "again");
+}
+
 static int count_pulses(void *ctx, long epoch, double share)
 {
     cr_assert(share >= 0 && share <= 1 && epoch >= 0);

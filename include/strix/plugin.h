@@ -268,7 +268,8 @@ typedef struct {
 } sx_set;
 typedef struct {
     SX_HEAD;
-    int (*open)(const void *params, sx_part part, sx_set *set);      /* 0 or SX_E_DATA with set->error */
+    /* 0 or SX_E_DATA with set->error; a test part of count 0: there is none. */
+    int (*open)(const void *params, sx_part part, sx_set *set);
     void (*close)(sx_set *set);
 } sx_dataset;
 
