@@ -4,7 +4,7 @@
 strix="$STRIX_BUILD/strix"
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
 n=0
-verdict() { n=$((n + 1)); if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; sed 's/^/#   /' "$dir/out" "$dir/err"; fi; }
+verdict() { n=$((n + 1)); if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; head -qn 20 "$dir/out" "$dir/err" | sed "s/^/#   /"; fi; }
 # exits CODE ARGS...: what was printed is in $dir/out and $dir/err
 exits() {
     want=$1; shift
