@@ -1,5 +1,5 @@
-/* crew.c: a small supervisor over `strix worker` processes: starts them (posix_spawn: no thread, database or device crosses it),
- * shows what they tell, passes signals on, and starts another one where one dies. */
+/* crew.c: a small supervisor over `strix worker` processes: starts them (posix_spawn: no thread, database or
+ * device crosses it), shows what they tell, passes signals on, and starts another one where one dies. */
 #include "crew.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -45,9 +45,19 @@ static void arguments(const crew *k, words *to)
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const long threads = c->threads ? c->threads : cores > k->w->jobs ? cores / k->w->jobs : 1;
     const double left = k->end - now();
-    const char *const fixed[] = { "strix", "worker", "--quiet", "--store", sx_study_url(k->w->study), "--study",
-                                  sx_study_name(k->w->study), "--device", c->device, "--threads", sx_format(a, "%ld", threads),
-                                  "--events-fd", sx_format(a, "%d", LINE_FD) };
+    const char *const fixed[] = { "strix",
+                                  "worker",
+                                  "--quiet",
+                                  "--store",
+                                  sx_study_url(k->w->study),
+                                  "--study",
+                                  sx_study_name(k->w->study),
+                                  "--device",
+                                  c->device,
+                                  "--threads",
+                                  sx_format(a, "%ld", threads),
+                                  "--events-fd",
+                                  sx_format(a, "%d", LINE_FD) };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) SX_PUSH(a, *to, fixed[i]);
     if (k->end > 0) {
         SX_PUSH(a, *to, "--time");
@@ -64,7 +74,8 @@ static void arguments(const crew *k, words *to)
 
 extern char **environ;
 
-/* In a process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which passes it on once. */
+/* In a process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which passes it on once.
+ */
 static int spawn(crew *k, member *m, int line)
 {
     words argv = { 0 };
@@ -81,7 +92,8 @@ static int spawn(crew *k, member *m, int line)
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
-    const int rc = posix_spawn(&m->pid, self(k->c->arena), &act, &attr, (char *const *)(uintptr_t)argv.v, environ);
+    const int rc =
+        posix_spawn(&m->pid, self(k->c->arena), &act, &attr, (char *const *)(uintptr_t)argv.v, environ);
     posix_spawn_file_actions_destroy(&act);
     posix_spawnattr_destroy(&attr);
     return rc ? cli_fail(k->c, SX_E_IO, "a worker could not be started: %s", strerror(rc)) : 0;
@@ -91,9 +103,11 @@ static int hire(crew *k, member *m)
 {
     int ends[2], line;
     if (pipe2(ends, O_CLOEXEC)) return cli_fail(k->c, SX_E_IO, "no pipe for a worker: %s", strerror(errno));
-    line = fcntl(ends[1], F_DUPFD_CLOEXEC, LINE_FD + 10);            /* not LINE_FD itself, which would stay closed on exec */
+    line = fcntl(ends[1], F_DUPFD_CLOEXEC,
+                 LINE_FD + 10); /* not LINE_FD itself, which would stay closed on exec */
     close(ends[1]);
-    const int rc = line < 0 ? cli_fail(k->c, SX_E_IO, "no pipe for a worker: %s", strerror(errno)) : spawn(k, m, line);
+    const int rc =
+        line < 0 ? cli_fail(k->c, SX_E_IO, "no pipe for a worker: %s", strerror(errno)) : spawn(k, m, line);
     if (line >= 0) close(line);
     if (rc) { close(ends[0]); m->pid = 0; return rc; }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -138,13 +152,15 @@ static bool listen_to(crew *k, member *m)
 
 static int died(crew *k, member *m, pid_t pid, int signal)
 {
-    if (m->trial >= 0) cli_progress_end(k->w->progress, m->trial, SX_RUNNING, NAN, "its worker died, another one goes on");
+    if (m->trial >= 0)
+        cli_progress_end(k->w->progress, m->trial, SX_RUNNING, NAN, "its worker died, another one goes on");
     cli_progress_note(k->w->progress, "worker %ld died: %s", (long)pid, strsignal(signal));
     const int rc = sx_work_revive(k->w->study, (long)pid, &k->c->diags);
     if (rc || k->c->stop) return rc;
     m->deaths = m->heard ? 0 : m->deaths + 1;
     if (m->deaths < QUICK_DEATHS) return hire(k, m);
-    return cli_fail(k->c, SX_E_IO, "%d workers in a row died (%s) before they said a word", QUICK_DEATHS, strsignal(signal));
+    return cli_fail(k->c, SX_E_IO, "%d workers in a row died (%s) before they said a word", QUICK_DEATHS,
+                    strsignal(signal));
 }
 
 static void dismiss(crew *k, member *m)
@@ -200,7 +216,9 @@ cli_progress *crew_progress(cli_context *c, sx_study *s)
     const sx_exp *e = sx_study_exp(s);
     const sx_trial_row *const *row;
     const long n = sx_study_trials(s, c->arena, &row, &c->diags);
-    cli_progress_want w = { .title = sx_study_name(s), .trials = e->tune.trials, .objective = e->tune.objective,
+    cli_progress_want w = { .title = sx_study_name(s),
+                            .trials = e->tune.trials,
+                            .objective = e->tune.objective,
                             .maximize = e->tune.maximize };
     for (long i = 0; i < n; i++) w.done += row[i]->t.fate != SX_RUNNING && row[i]->t.fate != SX_PAUSED;
     const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);

@@ -9,7 +9,8 @@ typedef struct {
     double seconds;                              /* no trial starts after that many; 0: no limit */
     cli_progress *progress;
 } crew_want;
-/* Runs `strix worker` processes until nothing is left. 0; SX_E_STOPPED; the first error that ended a worker, told in c->diags. */
+/* Runs `strix worker` processes until nothing is left. 0; SX_E_STOPPED; the first error that ended a worker,
+ * told in c->diags. */
 int crew_run(cli_context *c, const crew_want *w);
 cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with what the study has so far */
 

@@ -25,31 +25,41 @@ static int load(cli_context *c, const char *file, sx_exp **e)
     return rc;
 }
 
-/* arg 1 is the name of a study or an experiment file; a file's study is made where `make` and it is not there yet. */
+/* arg 1 is the name of a study or an experiment file; a file's study is made where `make` and it is not there
+ * yet. */
 static int open_study(cli_context *c, bool write, bool make, sx_study **s)
 {
-    const char *what = c->args > 1 ? c->arg[1] : cli_text(c, "study", NULL), *url = cli_text(c, "store", NULL);
+    const char *what = c->args > 1 ? c->arg[1] : cli_text(c, "study", NULL),
+               *url = cli_text(c, "store", NULL);
     sx_exp *e = NULL;
     if (!what) return cli_usage(c, "study %s needs the name of a study, or its experiment file", c->arg[0]);
     int rc = is_file(what) ? load(c, what, &e) : 0;
     if (rc) return rc;
     if (!e && !url) url = sx_format(c->arena, "sqlite:studies/%s.db", what);
     if (make) return sx_study_open(c->arena, cli_registry(c), e, url, e ? NULL : what, write, s, &c->diags);
-    return sx_study_open(c->arena, cli_registry(c), NULL, url ? url : e->study.store, e ? e->study.name : what, write, s, &c->diags);
+    return sx_study_open(c->arena, cli_registry(c), NULL, url ? url : e->study.store,
+                         e ? e->study.name : what, write, s, &c->diags);
 }
 
 /* --- Rows --- */
 
-static const char *state_of(const sx_trial_row *r) { return r->waiting ? "waiting" : cli_fate_name(r->t.fate); }
+static const char *state_of(const sx_trial_row *r)
+{
+    return r->waiting ? "waiting" : cli_fate_name(r->t.fate);
+}
 static double value_of(const sx_trial_row *r) { return r->t.value ? *r->t.value : NAN; }
 
-static double seconds_of(const sx_trial_row *r) { return r->started > 0 && r->ended > 0 ? r->ended - r->started : NAN; }
+static double seconds_of(const sx_trial_row *r)
+{
+    return r->started > 0 && r->ended > 0 ? r->ended - r->started : NAN;
+}
 
 static json_t *row_json(const sx_trial_row *r)
 {
     json_t *values = r->values ? json_loads(r->values, 0, NULL) : NULL, *curve = json_array();
-    json_t *o = json_pack("{s:I, s:s, s:s?, s:s?, s:s?, s:i, s:b}", "number", (json_int_t)r->t.number, "state", state_of(r), "dir", r->dir,
-                          "reason", r->reason, "worker", r->worker, "attempt", r->attempt, "queued", r->queued);
+    json_t *o = json_pack("{s:I, s:s, s:s?, s:s?, s:s?, s:i, s:b}", "number", (json_int_t)r->t.number,
+                          "state", state_of(r), "dir", r->dir, "reason", r->reason, "worker", r->worker,
+                          "attempt", r->attempt, "queued", r->queued);
     cli_json_real(o, "value", value_of(r));
     cli_json_real(o, "started", r->started > 0 ? r->started : NAN);
     cli_json_real(o, "wall_s", seconds_of(r));
@@ -66,8 +76,8 @@ static json_t *row_json(const sx_trial_row *r)
 static json_t *study_json(sx_study *s)
 {
     const sx_exp *e = sx_study_exp(s);
-    return json_pack("{s:s, s:s, s:s, s:s}", "study", sx_study_name(s), "store", sx_study_url(s), "objective", e->tune.objective,
-                     "direction", e->tune.maximize ? "maximize" : "minimize");
+    return json_pack("{s:s, s:s, s:s, s:s}", "study", sx_study_name(s), "store", sx_study_url(s), "objective",
+                     e->tune.objective, "direction", e->tune.maximize ? "maximize" : "minimize");
 }
 
 /* --- list --- */
@@ -90,7 +100,8 @@ static int list_store(listing *l, const char *url)
     cli_context *c = l->c;
     const char *colon = strchr(url, ':');
     if (!colon) return cli_usage(c, "store '%s' names no kind of store; write sqlite:%s", url, url);
-    const sx_entry *e = sx_find(cli_registry(c), SX_KIND_STORE, sx_strndup(c->arena, url, (size_t)(colon - url)), SX_NOWHERE, &c->diags);
+    const sx_entry *e = sx_find(cli_registry(c), SX_KIND_STORE,
+                                sx_strndup(c->arena, url, (size_t)(colon - url)), SX_NOWHERE, &c->diags);
     if (!e) return SX_E_PLUGIN;
     const sx_store *store = (const sx_store *)(const void *)e->item;
     sx_db *db = NULL;
@@ -102,7 +113,10 @@ static int list_store(listing *l, const char *url)
     return rc;
 }
 
-static int by_name(const void *x, const void *y) { return strcmp(*(const char *const *)x, *(const char *const *)y); }
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
 
 /* All of ./studies where no store is named; a damaged one is a warning there. */
 static int list_folder(listing *l)
@@ -112,7 +126,8 @@ static int list_folder(listing *l)
     DIR *dir = opendir("studies");
     for (struct dirent *f; dir && (f = readdir(dir));) {
         const size_t n = strlen(f->d_name);
-        if (n > 3 && !strcmp(f->d_name + n - 3, ".db")) SX_PUSH(c->arena, names, sx_format(c->arena, "sqlite:studies/%s", f->d_name));
+        if (n > 3 && !strcmp(f->d_name + n - 3, ".db"))
+            SX_PUSH(c->arena, names, sx_format(c->arena, "sqlite:studies/%s", f->d_name));
     }
     if (dir) closedir(dir);
     if (names.n) qsort(names.v, (size_t)names.n, sizeof *names.v, by_name);
@@ -155,8 +170,9 @@ static int show(cli_context *c, sx_study *s)
     json_object_set_new(doc, "axes", json_integer(sx_study_exp(s)->domain->space.n));
     json_object_set_new(doc, "best", best ? row_json(best) : json_null());
     if (c->json) { cli_json_print(c, doc); return 0; }
-    printf("study      %s\nstore      %s\nobjective  %s, %s\ntrials     %ld", sx_study_name(s), sx_study_url(s),
-           sx_study_exp(s)->tune.objective, sx_study_exp(s)->tune.maximize ? "maximize" : "minimize", n);
+    printf("study      %s\nstore      %s\nobjective  %s, %s\ntrials     %ld", sx_study_name(s),
+           sx_study_url(s), sx_study_exp(s)->tune.objective,
+           sx_study_exp(s)->tune.maximize ? "maximize" : "minimize", n);
     const char *key;
     json_t *v;
     json_object_foreach(counts, key, v) printf(", %s %lld", key, (long long)json_integer_value(v));
@@ -173,7 +189,8 @@ static int show_best(cli_context *c, sx_study *s)
     if (cli_flag(c, "config")) {
         const sx_exp *e = sx_study_exp(s);
         sx_exp *at;
-        if (e->search) return cli_fail(c, SX_E_CONFIG, "study '%s' has no experiment, only a space", sx_study_name(s));
+        if (e->search)
+            return cli_fail(c, SX_E_CONFIG, "study '%s' has no experiment, only a space", sx_study_name(s));
         const int rc = sx_exp_at(c->arena, e, best->t.x, &at, &c->diags);
         if (!rc) fputs(sx_train_config(c->arena, at), stdout);
         return rc;
@@ -185,7 +202,8 @@ static int show_best(cli_context *c, sx_study *s)
         cli_json_print(c, doc);
         return 0;
     }
-    printf("trial %ld: %s %.6g\n%s\n", best->t.number, sx_study_exp(s)->tune.objective, *best->t.value, best->values);
+    printf("trial %ld: %s %.6g\n%s\n", best->t.number, sx_study_exp(s)->tune.objective, *best->t.value,
+           best->values);
     if (best->dir) printf("%s\n", best->dir);
     return 0;
 }
@@ -213,7 +231,10 @@ static const char *shown(cli_context *c, const json_t *v)
     return kept;
 }
 
-static const char *number_or_empty(cli_context *c, double v) { return isnan(v) ? "" : sx_real_text(c->arena, v); }
+static const char *number_or_empty(cli_context *c, double v)
+{
+    return isnan(v) ? "" : sx_real_text(c->arena, v);
+}
 
 static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row, long n)
 {
@@ -254,13 +275,15 @@ static int replay(cli_context *c, sx_study *s, const sx_trial_row *const *row, l
         if (rc == 1) json_array_append_new(differ, json_integer(row[i]->t.number));
     }
     json_t *doc = study_json(s);
-    json_object_update(doc, json_pack("{s:I, s:I, s:I}", "same", (json_int_t)same, "different", (json_int_t)other, "not_asked_here",
-                                      (json_int_t)not_ours));
+    json_object_update(doc, json_pack("{s:I, s:I, s:I}", "same", (json_int_t)same, "different",
+                                      (json_int_t)other, "not_asked_here", (json_int_t)not_ours));
     json_object_set_new(doc, "differ", differ);
     if (c->json) cli_json_print(c, doc);
     else {
-        printf("%ld suggestions are the same, %ld differ, %ld were not made by this sampler\n", same, other, not_ours);
-        for (size_t i = 0; i < json_array_size(differ); i++) printf("trial %s differs\n", shown(c, json_array_get(differ, i)));
+        printf("%ld suggestions are the same, %ld differ, %ld were not made by this sampler\n", same, other,
+               not_ours);
+        for (size_t i = 0; i < json_array_size(differ); i++)
+            printf("trial %s differs\n", shown(c, json_array_get(differ, i)));
         json_decref(doc);
     }
     return other ? 1 : 0;
@@ -278,8 +301,10 @@ static int trials(cli_context *c, sx_study *s)
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (c->json) { json_array_append_new(list, row_json(r)); continue; }
-        CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), state_of(r), r->t.value ? sx_format(c->arena, "%.6g", *r->t.value) : "",
-                sx_format(c->arena, "%ld", r->t.steps), isnan(seconds_of(r)) ? "" : cli_seconds(c->arena, seconds_of(r)), r->values,
+        CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), state_of(r),
+                r->t.value ? sx_format(c->arena, "%.6g", *r->t.value) : "",
+                sx_format(c->arena, "%ld", r->t.steps),
+                isnan(seconds_of(r)) ? "" : cli_seconds(c->arena, seconds_of(r)), r->values,
                 r->reason ? r->reason : "");
     }
     if (!c->json) { json_decref(list); cli_table_print(t); return 0; }
@@ -295,7 +320,8 @@ static int ask(cli_context *c, sx_study *s)
 {
     sx_claim claim;
     const int rc = sx_study_ask(s, c->arena, "ask", INFINITY, &claim, &c->diags);
-    if (rc == 1 || rc == 2) return cli_fail(c, SX_E_EXHAUSTED, "study '%s' has no further point", sx_study_name(s)), 1;
+    if (rc == 1 || rc == 2)
+        return cli_fail(c, SX_E_EXHAUSTED, "study '%s' has no further point", sx_study_name(s)), 1;
     if (rc) return rc;
     printf("{\"number\": %ld, \"values\": %s}\n", claim.row.t.number, claim.row.values);
     return 0;
@@ -313,13 +339,20 @@ static int tell(cli_context *c, sx_study *s)
     const char *state = cli_text(c, "state", "complete");
     const bool fail = !strcmp(state, "fail") || !strcmp(state, "failed"), pruned = !strcmp(state, "pruned");
     double number, value = NAN;
-    if (c->args < 3 || !read_real(c->arg[2], &number) || number < 0 || number != floor(number) || number > 1e15)
+    if (c->args < 3 || !read_real(c->arg[2], &number) || number < 0 || number != floor(number) ||
+        number > 1e15)
         return cli_usage(c, "study tell needs the number of a trial");
-    if (!fail && !pruned && strcmp(state, "complete")) return cli_usage(c, "--state is '%s', not complete, pruned or fail", state);
-    if (c->args > 3 ? !read_real(c->arg[3], &value) : !fail && !pruned) return cli_usage(c, "study tell needs the value of trial %.0f", number);
+    if (!fail && !pruned && strcmp(state, "complete"))
+        return cli_usage(c, "--state is '%s', not complete, pruned or fail", state);
+    if (c->args > 3 ? !read_real(c->arg[3], &value) : !fail && !pruned)
+        return cli_usage(c, "study tell needs the value of trial %.0f", number);
     const bool nan = !fail && !pruned && isnan(value);
-    return sx_study_tell_number(s, (long)number, fail || nan ? SX_FAILED : pruned ? SX_PRUNED : SX_DONE, value,
-                                cli_text(c, "reason", nan ? "the objective is not a number" : NULL), &c->diags);
+    return sx_study_tell_number(s, (long)number,
+                                fail || nan ? SX_FAILED
+                                : pruned    ? SX_PRUNED
+                                            : SX_DONE,
+                                value, cli_text(c, "reason", nan ? "the objective is not a number" : NULL),
+                                &c->diags);
 }
 
 static sx_datum datum_of(const char *text)
@@ -329,7 +362,8 @@ static sx_datum datum_of(const char *text)
     double r;
     if (*text && !*end) return (sx_datum){ .kind = SX_DATUM_INT, .i = i };
     if (read_real(text, &r)) return (sx_datum){ .kind = SX_DATUM_REAL, .r = r };
-    if (!strcmp(text, "true") || !strcmp(text, "false")) return (sx_datum){ .kind = SX_DATUM_BOOL, .b = *text == 't' };
+    if (!strcmp(text, "true") || !strcmp(text, "false"))
+        return (sx_datum){ .kind = SX_DATUM_BOOL, .b = *text == 't' };
     return (sx_datum){ .kind = SX_DATUM_TEXT, .s = text };
 }
 
@@ -340,7 +374,9 @@ static int add(cli_context *c, sx_study *s)
     for (int i = 2; i < c->args; i++) {
         const char *equals = strchr(c->arg[i], '=');
         if (!equals) return cli_usage(c, "'%s' is not NAME=VALUE", c->arg[i]);
-        SX_PUSH(c->arena, named, ((sx_named){ sx_strndup(c->arena, c->arg[i], (size_t)(equals - c->arg[i])), datum_of(equals + 1) }));
+        SX_PUSH(c->arena, named,
+                ((sx_named){ sx_strndup(c->arena, c->arg[i], (size_t)(equals - c->arg[i])),
+                             datum_of(equals + 1) }));
     }
     const int rc = sx_study_add(s, named.v, named.n, &number, &c->diags);
     if (!rc) printf(c->json ? "{\"schema\": 1, \"number\": %ld}\n" : "trial %ld waits\n", number);
@@ -349,9 +385,15 @@ static int add(cli_context *c, sx_study *s)
 
 /* --- The verb --- */
 
-static const struct { const char *name; bool write, make; int most; int (*run)(cli_context *c, sx_study *s); } actions[] = {
-    { "show", false, false, 2, show }, { "best", false, false, 2, show_best }, { "trials", false, false, 2, trials },
-    { "replay", false, false, 2, trials }, { "ask", true, true, 2, ask }, { "tell", true, false, 4, tell },
+static const struct {
+    const char *name;
+    bool write, make;
+    int most;
+    int (*run)(cli_context *c, sx_study *s);
+} actions[] = {
+    { "show", false, false, 2, show },     { "best", false, false, 2, show_best },
+    { "trials", false, false, 2, trials }, { "replay", false, false, 2, trials },
+    { "ask", true, true, 2, ask },         { "tell", true, false, 4, tell },
     { "add", true, true, 1000, add },
 };
 
@@ -359,12 +401,14 @@ static int run(cli_context *c)
 {
     const char *names[16];
     long n = 0;
-    if (!strcmp(c->arg[0], "list")) return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : list(c);
+    if (!strcmp(c->arg[0], "list"))
+        return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : list(c);
     names[n++] = "list";
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         names[n++] = actions[i].name;
         if (strcmp(c->arg[0], actions[i].name)) continue;
-        if (c->args > actions[i].most) return cli_usage(c, "study %s takes at most %d arguments", c->arg[0], actions[i].most - 1);
+        if (c->args > actions[i].most)
+            return cli_usage(c, "study %s takes at most %d arguments", c->arg[0], actions[i].most - 1);
         sx_study *s;
         const int rc = open_study(c, actions[i].write, actions[i].make, &s);
         return rc ? rc : actions[i].run(c, s);
@@ -394,5 +438,11 @@ static const char more[] =
     "  tell NAME NUMBER VALUE        its result (VALUE may be left out with --state fail or pruned)\n"
     "  add NAME VARIABLE=VALUE ...   queue a point; the sampler chooses what is not named\n";
 
-const cli_verb verb_study = { .name = "study", .args = "ACTION [NAME] [...]", .doc = "everything about a study", .least = 1, .most = -1,
-                              .options = options, .more = more, .run = run };
+const cli_verb verb_study = { .name = "study",
+                              .args = "ACTION [NAME] [...]",
+                              .doc = "everything about a study",
+                              .least = 1,
+                              .most = -1,
+                              .options = options,
+                              .more = more,
+                              .run = run };

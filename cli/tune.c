@@ -1,4 +1,5 @@
-/* tune.c: strix tune: creates or continues a study, runs its workers, shows the best trial and what it does on the test part. */
+/* tune.c: strix tune: creates or continues a study, runs its workers, shows the best trial and what it does
+ * on the test part. */
 #include "crew.h"
 #include "report.h"
 #include <stdlib.h>
@@ -43,12 +44,14 @@ static int test_best(cli_context *c, const sx_trial_row *best, tested *t)
     return rc;
 }
 
-static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k, const tested *t)
+static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
+                       const tested *t)
 {
     const sx_exp *e = sx_study_exp(s);
     json_t *values = json_loads(best->values ? best->values : "{}", 0, NULL), *v;
     const char *name;
-    printf("study %s: %ld trials, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s), k->all, k->complete, k->pruned, k->failed,
+    printf("study %s: %ld trials, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s), k->all,
+           k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
     printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective, *best->t.value);
     json_object_foreach(values, name, v) {
@@ -60,17 +63,21 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     if (best->dir) printf("run: %s\n", best->dir);
     if (!t->there) return;
     printf("\ntest  %ld rows  loss %.4f", t->rows, t->tally.loss);
-    for (long i = 0; i < e->train.metrics; i++) printf("  %s %.4f", e->train.metric[i].entry->item->name, t->tally.metric[i]);
+    for (long i = 0; i < e->train.metrics; i++)
+        printf("  %s %.4f", e->train.metric[i].entry->item->name, t->tally.metric[i]);
     printf("\n\n%s", sx_report_text(c->arena, &t->verdicts));
 }
 
-static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k, const tested *t)
+static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
+                       const tested *t)
 {
     const sx_exp *e = sx_study_exp(s);
-    json_t *doc = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "study", sx_study_name(s), "store", sx_study_url(s), "trials",
-                            (json_int_t)k->all, "complete", (json_int_t)k->complete, "pruned", (json_int_t)k->pruned, "failed",
-                            (json_int_t)k->failed);
-    json_t *b = best ? json_pack("{s:I, s:s?}", "number", (json_int_t)best->t.number, "dir", best->dir) : json_null();
+    json_t *doc =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "study", sx_study_name(s), "store", sx_study_url(s),
+                  "trials", (json_int_t)k->all, "complete", (json_int_t)k->complete, "pruned",
+                  (json_int_t)k->pruned, "failed", (json_int_t)k->failed);
+    json_t *b =
+        best ? json_pack("{s:I, s:s?}", "number", (json_int_t)best->t.number, "dir", best->dir) : json_null();
     if (best) {
         cli_json_real(b, "value", *best->t.value);
         json_object_set_new(b, "values", json_loads(best->values, 0, NULL));
@@ -78,9 +85,11 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
     json_object_set_new(doc, "objective", json_string(e->tune.objective));
     json_object_set_new(doc, "best", b);
     if (t->there) {
-        json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report", sx_report_text(c->arena, &t->verdicts));
+        json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report",
+                              sx_report_text(c->arena, &t->verdicts));
         cli_json_real(o, "loss", t->tally.loss);
-        for (long i = 0; i < e->train.metrics; i++) cli_json_real(o, e->train.metric[i].entry->item->name, t->tally.metric[i]);
+        for (long i = 0; i < e->train.metrics; i++)
+            cli_json_real(o, e->train.metric[i].entry->item->name, t->tally.metric[i]);
         json_object_set_new(doc, "test", o);
     }
     cli_json_print(c, doc);
@@ -120,7 +129,9 @@ static void edit_trials(cli_context *c)
 
 static int search(cli_context *c, const sx_exp *e, sx_study *s)
 {
-    crew_want w = { .study = s, .jobs = (int)cli_long(c, "jobs", 1), .seconds = cli_real(c, "time", e->tune.time) };
+    crew_want w = { .study = s,
+                    .jobs = (int)cli_long(c, "jobs", 1),
+                    .seconds = cli_real(c, "time", e->tune.time) };
     w.progress = crew_progress(c, s);
     int rc = sx_work_revive(s, 0, &c->diags);
     if (!rc) rc = crew_run(c, &w);
@@ -152,5 +163,10 @@ static const cli_option options[] = {
     CLI_END
 };
 
-const cli_verb verb_tune = { .name = "tune", .args = "FILE", .doc = "create or continue a search", .least = 1, .most = 1,
-                             .options = options, .run = run };
+const cli_verb verb_tune = { .name = "tune",
+                             .args = "FILE",
+                             .doc = "create or continue a search",
+                             .least = 1,
+                             .most = 1,
+                             .options = options,
+                             .run = run };

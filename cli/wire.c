@@ -1,4 +1,5 @@
-/* wire.c: what a worker process tells the command that started it: its events and errors as JSON lines through a pipe. */
+/* wire.c: what a worker process tells the command that started it: its events and errors as JSON lines
+ * through a pipe. */
 #include "crew.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -19,19 +20,26 @@ static void put(int fd, json_t *o)
     json_decref(o);
 }
 
-static json_t *real(double v) { return isfinite(v) ? json_real(v) : json_string(isnan(v) ? "nan" : v > 0 ? "inf" : "-inf"); }
+static json_t *real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_string(isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+}
 
 static double real_of(const json_t *v)
 {
     const char *word = json_string_value(v);
-    return !word ? (json_is_number(v) ? json_number_value(v) : NAN) : !strcmp(word, "nan") ? NAN : *word == '-' ? -INFINITY : INFINITY;
+    return !word                  ? (json_is_number(v) ? json_number_value(v) : NAN)
+           : !strcmp(word, "nan") ? NAN
+           : *word == '-'         ? -INFINITY
+                                  : INFINITY;
 }
 
 void wire_event(int fd, const sx_event *e)
 {
     const char *values = e->claim->row.values, *reason = e->reason;
-    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:i, s:o, s:o}", "event", e->kind, "trial", (json_int_t)e->claim->row.t.number, "epochs",
-                          (json_int_t)e->of_epochs, "epoch", (json_int_t)(e->epoch ? e->epoch->epoch : e->at_epoch), "fate", (int)e->fate,
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:i, s:o, s:o}", "event", e->kind, "trial",
+                          (json_int_t)e->claim->row.t.number, "epochs", (json_int_t)e->of_epochs, "epoch",
+                          (json_int_t)(e->epoch ? e->epoch->epoch : e->at_epoch), "fate", (int)e->fate,
                           "share", real(e->share), "value", real(e->value));
     if (!strcmp(e->kind, "trial_start") && values) json_object_set_new(o, "values", json_string(values));
     if (reason) json_object_set_new(o, "reason", json_string(reason));
@@ -50,13 +58,20 @@ void wire_errors(int fd, const sx_diags *d)
 {
     for (long i = 0; i < d->n; i++) {
         const sx_diag *g = &d->v[i];
-        put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code, "file", g->where.file, "line",
-                          g->where.line, "text", g->text, "detail", g->detail, "hint", g->hint));
+        put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code, "file",
+                          g->where.file, "line", g->where.line, "text", g->text, "detail", g->detail, "hint",
+                          g->hint));
     }
 }
 
-static const char *text_of(const json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
-static long long_of(const json_t *o, const char *key) { return (long)json_integer_value(json_object_get(o, key)); }
+static const char *text_of(const json_t *o, const char *key)
+{
+    return json_string_value(json_object_get(o, key));
+}
+static long long_of(const json_t *o, const char *key)
+{
+    return (long)json_integer_value(json_object_get(o, key));
+}
 
 /* Workers meet the same trouble together; it is told once. */
 static void show_error(cli_context *c, const json_t *o)
@@ -95,11 +110,14 @@ void wire_show(cli_context *c, cli_progress *p, const char *line, long *trial)
     const long number = long_of(o, "trial");
     if (!kind) { json_decref(o); return; }
     if (!strcmp(kind, "error")) show_error(c, o);
-    else if (!strcmp(kind, "trial_start")) cli_progress_start(p, *trial = number, text_of(o, "values"), long_of(o, "epochs"));
+    else if (!strcmp(kind, "trial_start"))
+        cli_progress_start(p, *trial = number, text_of(o, "values"), long_of(o, "epochs"));
     else if (!strcmp(kind, "epoch")) show_epoch(p, number, o);
-    else if (!strcmp(kind, "pulse")) cli_progress_pulse(p, number, long_of(o, "epoch"), real_of(json_object_get(o, "share")));
+    else if (!strcmp(kind, "pulse"))
+        cli_progress_pulse(p, number, long_of(o, "epoch"), real_of(json_object_get(o, "share")));
     else if (!strcmp(kind, "trial_end")) {
-        cli_progress_end(p, number, (sx_fate)long_of(o, "fate"), real_of(json_object_get(o, "value")), text_of(o, "reason"));
+        cli_progress_end(p, number, (sx_fate)long_of(o, "fate"), real_of(json_object_get(o, "value")),
+                         text_of(o, "reason"));
         *trial = -1;
     }
     json_decref(o);

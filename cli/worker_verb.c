@@ -1,5 +1,5 @@
-/* worker_verb.c: strix worker: runs trials of a study until nothing is left. `strix tune` is a supervisor over such processes;
- * on another shell or machine the same verb joins the study by its store alone. */
+/* worker_verb.c: strix worker: runs trials of a study until nothing is left. `strix tune` is a supervisor
+ * over such processes; on another shell or machine the same verb joins the study by its store alone. */
 #include "crew.h"
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,12 +15,14 @@ static void on_event(void *ctx, const sx_event *e)
     else cli_progress_event(l->progress, e);
 }
 
-/* A supervisor that is killed leaves no workers behind: they finish the epoch, save, give their trial back. */
+/* A supervisor that is killed leaves no workers behind: they finish the epoch, save, give their trial back.
+ */
 static int follow_parent(cli_context *c)
 {
     signal(SIGPIPE, SIG_IGN);
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM)) return cli_fail(c, SX_E_IO, "the death of the parent cannot be watched");
-    if (getppid() == 1) c->stop = 1;             /* it is dead already (or is process 1, which takes no workers) */
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM))
+        return cli_fail(c, SX_E_IO, "the death of the parent cannot be watched");
+    if (getppid() == 1) c->stop = 1; /* it is dead already (or is process 1, which takes no workers) */
     return 0;
 }
 
@@ -29,8 +31,13 @@ static int work(cli_context *c, sx_study *s, listener *l)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     const double seconds = cli_real(c, "time", 0);
-    const sx_worker_want w = { .device = c->device, .threads = c->threads, .stop = &c->stop, .event = on_event, .ctx = l,
-                               .until = seconds > 0 ? (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + seconds : 0 };
+    const sx_worker_want w = { .device = c->device,
+                               .threads = c->threads,
+                               .stop = &c->stop,
+                               .event = on_event,
+                               .ctx = l,
+                               .until =
+                                   seconds > 0 ? (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + seconds : 0 };
     long done, failed;
     return sx_work(c->arena, s, &w, &done, &failed, &c->diags);
 }
@@ -45,7 +52,10 @@ static int run(cli_context *c)
     int rc = l.fd >= 0 ? follow_parent(c) : 0;
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), NULL, store, name, true, &s, &c->diags);
     if (!rc && l.fd < 0) l.progress = crew_progress(c, s);
-    if (!rc && jobs > 1) rc = crew_run(c, &(crew_want){ .study = s, .jobs = jobs, .seconds = cli_real(c, "time", 0), .progress = l.progress });
+    if (!rc && jobs > 1)
+        rc = crew_run(
+            c, &(crew_want){
+                   .study = s, .jobs = jobs, .seconds = cli_real(c, "time", 0), .progress = l.progress });
     else if (!rc) rc = work(c, s, &l);
     cli_progress_close(l.progress);
     if (l.fd >= 0) {
@@ -61,9 +71,15 @@ static const cli_option options[] = {
     { "study", 0, CLI_TEXT, "NAME", "its name", 0, 0 },
     { "jobs", 'j', CLI_LONG, "K", "worker processes (default: 1, this one)", 1, 1024 },
     { "time", 0, CLI_TIME, "T", "start no trial after this time", 0, 0 },
-    { "events-fd", 0, CLI_LONG, "N", "tell events and errors through this open descriptor (as strix tune wants it)", 3, 1024 },
+    { "events-fd", 0, CLI_LONG, "N",
+      "tell events and errors through this open descriptor (as strix tune wants it)", 3, 1024 },
     CLI_END
 };
 
-const cli_verb verb_worker = { .name = "worker", .args = "--store URL --study NAME", .doc = "join a search from another shell or machine",
-                               .least = 0, .most = 0, .options = options, .run = run };
+const cli_verb verb_worker = { .name = "worker",
+                               .args = "--store URL --study NAME",
+                               .doc = "join a search from another shell or machine",
+                               .least = 0,
+                               .most = 0,
+                               .options = options,
+                               .run = run };

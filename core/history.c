@@ -1,5 +1,5 @@
-/* history.c: the events of a study kept in memory, and the history of any moment made of them: it only grows, and what a
- * sampler saw once can be shown again. */
+/* history.c: the events of a study kept in memory, and the history of any moment made of them: it only grows,
+ * and what a sampler saw once can be shown again. */
 #include "history.h"
 #include <string.h>
 
@@ -45,8 +45,11 @@ void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
     if (n) memcpy(x, row->t.x, n * sizeof *x);
     const bool legal = legal_point(p, x);
     t->x = x;
-    t->value = row->t.value ? sx_dup(p->arena, row->t.value, (size_t)p->domain->space.objectives * sizeof *x) : NULL;
-    t->constraint = row->t.constraint ? sx_dup(p->arena, row->t.constraint, (size_t)p->domain->space.constraints * sizeof *x) : NULL;
+    t->value =
+        row->t.value ? sx_dup(p->arena, row->t.value, (size_t)p->domain->space.objectives * sizeof *x) : NULL;
+    t->constraint = row->t.constraint ? sx_dup(p->arena, row->t.constraint,
+                                               (size_t)p->domain->space.constraints * sizeof *x)
+                                      : NULL;
     t->step = t->steps ? sx_dup(p->arena, row->t.step, (size_t)t->steps * sizeof *t->step) : NULL;
     t->curve = t->steps ? sx_dup(p->arena, row->t.curve, (size_t)t->steps * sizeof *t->curve) : NULL;
     SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL }));
@@ -68,7 +71,8 @@ static void start(sx_arena *a, trials *running, const sx_trial *t)
 static void leave(trials *running, long number)
 {
     long to = 0;
-    for (long i = 0; i < running->n; i++) if (running->v[i]->number != number) running->v[to++] = running->v[i];
+    for (long i = 0; i < running->n; i++)
+        if (running->v[i]->number != number) running->v[to++] = running->v[i];
     running->n = to;
 }
 

@@ -1,4 +1,5 @@
-/* search.c: spaces that come from a store: a study of another program as an experiment, and what differs between two spaces. */
+/* search.c: spaces that come from a store: a study of another program as an experiment, and what differs
+ * between two spaces. */
 #include "search.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static sx_datum datum_of(sx_arena *a, const json_t *v)
 
 static void read_options(sx_arena *a, const char *distribution, sx_var *v)
 {
-    json_t *dist = json_loads(distribution, 0, NULL), *list = json_object_get(json_object_get(dist, "attributes"), "choices");
+    json_t *dist = json_loads(distribution, 0, NULL),
+           *list = json_object_get(json_object_get(dist, "attributes"), "choices");
     const size_t n = json_array_size(list);
     sx_datum *option = sx_alloc_array(a, n + 1, sizeof *option);
     const char **label = sx_alloc_array(a, n + 1, sizeof *label);

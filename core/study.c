@@ -1,5 +1,6 @@
-/* study.c: one search: asks its sampler inside the store's claim, tells the store what happened, asks the pruner.
- * What a sampler saw is an event's number, so every suggestion can be asked for again (sx_study_replay). */
+/* study.c: one search: asks its sampler inside the store's claim, tells the store what happened, asks the
+ * pruner. What a sampler saw is an event's number, so every suggestion can be asked for again
+ * (sx_study_replay). */
 #include "study.h"
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include "log.h"
 #include "search.h"
 
-struct live { struct live *next; int64_t id; long n, cap; struct { long step; double v; } *v; };  /* curve of a trial that runs here */
+struct report { long step; double v; };
+struct live { struct live *next; int64_t id; long n, cap; struct report *v; };   /* curve of a trial that runs here */
 struct sx_study {
     sx_arena *arena; sx_registry *registry; sx_exp *exp;
     const sx_store *store; sx_db *db; int64_t id, since;
@@ -32,8 +34,14 @@ static int told(const sx_study *s, int rc, sx_diags *d)
     return rc < 0 ? sx_error(d, rc, SX_NOWHERE, "%s", s->store->last_error()) : rc;
 }
 
-static const sx_sampler *sampler(const sx_study *s) { return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item; }
-static const sx_pruner *pruner(const sx_study *s) { return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item; }
+static const sx_sampler *sampler(const sx_study *s)
+{
+    return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item;
+}
+static const sx_pruner *pruner(const sx_study *s)
+{
+    return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item;
+}
 static double minimised(const sx_study *s, double v) { return s->exp->tune.maximize ? -v : v; }
 
 /* --- Opening --- */
@@ -90,12 +98,19 @@ static int join(sx_study *s, bool known, const sx_study_row *row, bool write, sx
     const char **metric = sx_dup(s->arena, &s->exp->tune.objective, sizeof *metric);
     for (int i = 0; i < domain->space.n; i++) dist[i] = sx_axis_optuna(s->arena, domain->var[i]);
     sx_study_row *w = SX_NEW(s->arena, sx_study_row);
-    *w = (sx_study_row){ .size = sizeof *w, .name = s->name, .seed = s->exp->tune.seed, .objectives = 1, .metric = metric,
-                         .maximize = sx_dup(s->arena, &s->exp->tune.maximize, sizeof(bool)), .axes = &domain->space,
-                         .distribution = dist, .space = sx_domain_json(s->arena, domain),
+    *w = (sx_study_row){ .size = sizeof *w,
+                         .name = s->name,
+                         .seed = s->exp->tune.seed,
+                         .objectives = 1,
+                         .metric = metric,
+                         .maximize = sx_dup(s->arena, &s->exp->tune.maximize, sizeof(bool)),
+                         .axes = &domain->space,
+                         .distribution = dist,
+                         .space = sx_domain_json(s->arena, domain),
                          .config = s->exp->root ? sx_conf_write(s->arena, s->exp->root) : NULL };
     if (known && write && row->config && w->config && strcmp(row->config, w->config))
-        sx_log(SX_LOG_INFO, "study", "the configuration of '%s' has changed; new trials follow the new one", s->name);
+        sx_log(SX_LOG_INFO, "study", "the configuration of '%s' has changed; new trials follow the new one",
+               s->name);
     const int rc = s->store->study(s->db, w, &s->id);
     if (!rc) return 0;
     told(s, rc, d);
@@ -108,9 +123,11 @@ static double nearest(const sx_study *s, int i)
 {
     const sx_var *v = s->exp->domain->var[i];
     sx_datum is = { 0 };
-    if (sx_scope_has(s->exp->scope, v->name)) (void)!sx_scope_get(s->arena, s->exp->scope, v->name, SX_NOWHERE, &is, NULL);
+    if (sx_scope_has(s->exp->scope, v->name))
+        (void)!sx_scope_get(s->arena, s->exp->scope, v->name, SX_NOWHERE, &is, NULL);
     const double r = sx_datum_real(&is);
-    if (v->axis.kind != SX_AXIS_CHOICE) return isnan(r) ? sx_axis_at(&v->axis, 0.5) : sx_axis_snap(&v->axis, r);
+    if (v->axis.kind != SX_AXIS_CHOICE)
+        return isnan(r) ? sx_axis_at(&v->axis, 0.5) : sx_axis_snap(&v->axis, r);
     long best = 0;
     double least = INFINITY;
     for (long k = 0; k <= (long)v->axis.high; k++) {
@@ -130,13 +147,16 @@ static const double *usual_point(sx_study *s)
     return x;
 }
 
-int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write, sx_study **out,
-                  sx_diags *d)
+int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write,
+                  sx_study **out, sx_diags *d)
 {
     sx_study *s = SX_NEW(a, sx_study);
     *out = NULL;
-    *s = (sx_study){ .arena = a, .registry = r, .exp = e,
-                     .url = sx_strdup(a, url ? url : e->study.store), .name = sx_strdup(a, name ? name : e->study.name) };
+    *s = (sx_study){ .arena = a,
+                     .registry = r,
+                     .exp = e,
+                     .url = sx_strdup(a, url ? url : e->study.store),
+                     .name = sx_strdup(a, name ? name : e->study.name) };
     int rc = open_store(s, write, d);
     if (rc) return rc;
     sx_study_row row = { 0 };
@@ -187,7 +207,8 @@ static int check_point(void *ctx, const double *x, const char **why)
 static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
 
 /* The point of trial `number` after the history h; fixed (NaN: free) overwrites the sampler's answer. */
-static int suggest(asking *q, const sx_history *h, void *cache, long number, const double *fixed, double *x, int64_t *tag)
+static int suggest(asking *q, const sx_history *h, void *cache, long number, const double *fixed, double *x,
+                   int64_t *tag)
 {
     const sx_study *s = q->s;
     const sx_domain *domain = s->exp->domain;
@@ -197,8 +218,13 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, con
     if (bytes) memcpy(x, s->usual, bytes);
     sx_domain_repair(domain, x);
     if (!fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
-    const sx_ask_want w = { .exp = s->exp, .history = h, .seed = s->exp->tune.seed, .number = number, .cache = cache,
-                            .check = check_point, .ctx = q };
+    const sx_ask_want w = { .exp = s->exp,
+                            .history = h,
+                            .seed = s->exp->tune.seed,
+                            .number = number,
+                            .cache = cache,
+                            .check = check_point,
+                            .ctx = q };
     int rc = sx_ask_point(q->a, &w, x, tag, q->d);
     if (!fixed || rc < 0) return rc;
     if (rc && bytes) memcpy(x, s->usual, bytes); /* exhausted, but this point is wanted */
@@ -262,7 +288,8 @@ static void copy_row(sx_study *s, sx_arena *a, const sx_trial_row *from, sx_tria
     to->values = sx_strdup(a, from->values);
 }
 
-int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out, sx_diags *d)
+int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                   sx_diags *d)
 {
     sx_trial_row row = { 0 };
     asking q = { s, sx_arena_open(NULL), d, false };
@@ -313,12 +340,14 @@ static int judge(sx_study *s, const sx_claim *c, sx_diags *d)
     return v == SX_STOP ? 1 : v == SX_PAUSE ? 2 : 0;
 }
 
-int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name, const double *value, sx_diags *d)
+int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
+                    const double *value, sx_diags *d)
 {
     enum { MOST = 64 };
     sx_metric m[MOST];
     const long objective = sx_study_objective(s->exp, n, name);
-    if (n > MOST) return sx_error(d, SX_E_USAGE, SX_NOWHERE, "%ld metrics in a report, more than %d", n, MOST);
+    if (n > MOST)
+        return sx_error(d, SX_E_USAGE, SX_NOWHERE, "%ld metrics in a report, more than %d", n, MOST);
     for (long i = 0; i < n; i++) m[i] = (sx_metric){ name[i], value[i], i == objective ? 0 : -1 };
     const int rc = s->store->report(s->db, c->row.id, c->row.worker, step, (int)n, m);
     if (rc || objective < 0) return told(s, rc, d);
@@ -341,7 +370,8 @@ int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *j
     return told(s, s->store->note(s->db, c->row.id, key, json), d);
 }
 
-static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_fate fate, double value, const char *reason, sx_diags *d)
+static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_fate fate, double value,
+                  const char *reason, sx_diags *d)
 {
     sx_trial_row r = *row;
     const double v = minimised(s, value);
@@ -400,7 +430,8 @@ static void gather(void *ctx, const sx_trial_row *row)
     sx_trial_row *r = SX_NEW(g->a, sx_trial_row);
     copy_row(g->s, g->a, row, r);
     if (r->t.value) *(double *)(uintptr_t)r->t.value = minimised(g->s, *r->t.value);
-    for (long i = 0; i < r->t.steps; i++) ((double *)(uintptr_t)r->t.curve)[i] = minimised(g->s, r->t.curve[i]);
+    for (long i = 0; i < r->t.steps; i++)
+        ((double *)(uintptr_t)r->t.curve)[i] = minimised(g->s, r->t.curve[i]);
     SX_PUSH(g->a, *g, r);
 }
 
@@ -432,7 +463,8 @@ static const sx_trial_row *numbered(sx_study *s, sx_arena *a, long number, sx_di
     return NULL;
 }
 
-int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason, sx_diags *d)
+int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason,
+                         sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
     const sx_trial_row *row = numbered(s, a, number, d);
@@ -451,14 +483,16 @@ int sx_study_end(sx_study *s, sx_diags *d)
     const long n = sx_study_trials(s, a, &row, d);
     int rc = n < 0 ? (int)n : 0;
     for (long i = 0; i < n && !rc; i++)
-        if (row[i]->t.fate == SX_PAUSED) rc = finish(s, row[i], NULL, SX_PRUNED, NAN, "paused when the study ended", d);
+        if (row[i]->t.fate == SX_PAUSED)
+            rc = finish(s, row[i], NULL, SX_PRUNED, NAN, "paused when the study ended", d);
     sx_arena_close(a);
     return rc;
 }
 
 static bool same_point(const double *x, const double *y, int n)
 {
-    for (int i = 0; i < n; i++) if (!(isnan(x[i]) && isnan(y[i])) && memcmp(&x[i], &y[i], sizeof *x)) return false;
+    for (int i = 0; i < n; i++)
+        if (!(isnan(x[i]) && isnan(y[i])) && memcmp(&x[i], &y[i], sizeof *x)) return false;
     return true;
 }
 
@@ -474,7 +508,7 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
     asking q = { s, a, d, false };
     int64_t tag;
     rc = suggest(&q, &h, cache, row->t.number, NULL, x, &tag);
-    if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "trial %ld: the sampler has no point now", row->t.number);
+    if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "the sampler has no point for trial %ld", row->t.number);
     if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
     if (cache && p->close) p->close(cache);
     sx_arena_close(a);
@@ -483,7 +517,9 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
 
 /* --- Setting aside --- */
 
-typedef struct { sx_arena *a; struct { int64_t *v; long n, cap; } id; struct { const char **v; long n, cap; } dir; } moved;
+struct ids { int64_t *v; long n, cap; };
+struct texts { const char **v; long n, cap; };
+typedef struct { sx_arena *a; struct ids id; struct texts dir; } moved;
 
 static void find_dir(void *ctx, const sx_trial_row *row)
 {
@@ -501,11 +537,13 @@ static int move_runs(sx_study *s, const sx_exp *e, const char *ending, sx_diags 
     const char *to = sx_format(s->arena, "%s%s", e->study.runs, ending);
     if (!sx_file_exists(e->study.runs)) return 0;
     if (rename(e->study.runs, to))
-        return sx_error(d, SX_E_IO, (sx_where){ .file = e->study.runs }, "cannot be renamed to %s: %s", to, strerror(errno));
+        return sx_error(d, SX_E_IO, (sx_where){ .file = e->study.runs }, "cannot be renamed to %s: %s", to,
+                        strerror(errno));
     int rc = s->store->trials(s->db, s->id, find_dir, &m);
     for (long i = 0; i < m.id.n && !rc; i++)
         if (!strncmp(m.dir.v[i], e->study.runs, n))
-            rc = s->store->note(s->db, m.id.v[i], "strix:dir", sx_json_text(s->arena, sx_format(s->arena, "%s%s", to, m.dir.v[i] + n)));
+            rc = s->store->note(s->db, m.id.v[i], "strix:dir",
+                                sx_json_text(s->arena, sx_format(s->arena, "%s%s", to, m.dir.v[i] + n)));
     return told(s, rc, d);
 }
 

@@ -5,47 +5,53 @@
 #include "model.h"
 
 typedef struct sx_study sx_study;
-/* Opens the study of e in its store, made where write and not there yet; url and name (NULL: those of e) come first. With e NULL
- * the named study of url, its config read from there; one that others made gets a space of what its trials used. */
-int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write, sx_study **out,
-                  sx_diags *d);
-sx_exp *sx_study_exp(sx_study *s);               /* input_rank 0 and no layers: nothing to train, ask and tell only */
+/* Opens the study of e in its store, made where write and not there yet; url and name (NULL: those of e) come
+ * first. With e NULL the named study of url, its config read from there; one that others made gets a space of
+ * what its trials used. */
+int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write,
+                  sx_study **out, sx_diags *d);
+sx_exp *sx_study_exp(sx_study *s);               /* its `search`: nothing to train, ask and tell only */
 const char *sx_study_name(const sx_study *s);
 const char *sx_study_url(const sx_study *s);
-void sx_study_use(sx_study *s, const sx_machine *m);                 /* the device that constraints are about */
+void sx_study_use(sx_study *s, const sx_machine *m);             /* the device that constraints are about */
 typedef struct {
     sx_trial_row row; double *x;                 /* all of it in the arena given to sx_study_claim */
     sx_exp *exp;                                 /* the experiment at the point; the worker's */
 } sx_claim;
-/* 0: a trial to run; 1: nothing left to do (budget used up, space exhausted); 2: nothing now, but trials of others run and may
- * come back; SX_E_*. lease in seconds, INFINITY: held by hand. */
-int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out, sx_diags *d);
+/* 0: a trial to run; 1: nothing left to do (budget used up, space exhausted); 2: nothing now, but trials of
+ * others run and may come back; SX_E_*. lease in seconds, INFINITY: held by hand. */
+int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                   sx_diags *d);
 /* Stores the metrics of an epoch and asks the pruner. 0 go on, 1 stop, 2 pause, SX_E_LOST ... */
-int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name, const double *value, sx_diags *d);
+int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
+                    const double *value, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
-int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, const char *reason, sx_diags *d); /* value as the user sees it */
+/* value: as the user sees it. */
+int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, const char *reason, sx_diags *d);
 /* Gives the lease of a trial back; died: this attempt counts (3 are made). */
 int sx_study_drop(sx_study *s, int64_t id, const char *worker, bool died, sx_diags *d);
 int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *json, sx_diags *d);
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
 int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
-/* Sets an existing study aside under another name, its runs too, so that one of the same name can begin anew. */
+/* Sets an existing study and its runs aside under another name, so that one of the same name can begin anew. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);
-/* The objective among the values of an epoch; its index, or -1. Without validation rows "val_loss" is "loss". */
+/* The objective's place among the values of an epoch, or -1. Without validation rows "val_loss" is "loss". */
 long sx_study_objective(const sx_exp *e, long n, const char *const *name);
 /* Ask and tell without running, for scripts; tell by number. */
 int sx_study_ask(sx_study *s, sx_arena *a, const char *worker, double lease, sx_claim *out, sx_diags *d);
-int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason, sx_diags *d);
+int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason,
+                         sx_diags *d);
 /* All trials in order of number (values as the user sees them: sign undone). Returns how many, or SX_E_*. */
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);       /* NULL: none is complete */
-/* Asks again for a stored trial from the history it saw: does the sampler give the same point (in x)? 0 yes; 1 no; 2: it was
- * not suggested here (queued, or of another program). */
+/* Asks again for a stored trial from the history it saw: does the sampler give the same point (in x)? 0 yes;
+ * 1 no; 2: it was not suggested here (queued, or of another program). */
 int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d);
 
-/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most
- * 100 times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask. NULL: no check. */
+/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most 100 times).
+ * check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask. NULL: no check.
+ * 0; 1 exhausted; SX_E_* */
 typedef struct { const sx_exp *exp; const sx_history *history; uint64_t seed; long number; void *cache;
                  int (*check)(void *ctx, const double *x, const char **why); void *ctx; } sx_ask_want;
-int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d);       /* 0; 1 exhausted; SX_E_* */
+int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d);
 #endif

@@ -1,5 +1,5 @@
-/* worker.c: claims a trial, trains it, tells; repeats until nothing is left. The lease is kept alive from the training's pulse;
- * whoever takes a trial over goes on from its run directory's checkpoint. */
+/* worker.c: claims a trial, trains it, tells; repeats until nothing is left. The lease is kept alive from the
+ * training's pulse; whoever takes a trial over goes on from its run directory's checkpoint. */
 #include "worker.h"
 #include <errno.h>
 #include <signal.h>
@@ -85,8 +85,8 @@ static void remove_weights(const char *dir)
     sx_arena_close(a);
 }
 
-/* What lies there from an older study of that name is removed before the store names the directory: what is found there
- * after a take-over is this trial's. */
+/* What lies there from an older study of that name is removed before the store names the directory: what is
+ * found there after a take-over is this trial's. */
 static int run_dir(job *j, const char **dir)
 {
     const sx_exp *e = sx_study_exp(j->w->s);
@@ -113,8 +113,10 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (!r->dir) continue;
-        if (r->t.fate == SX_DONE && r->t.value) SX_PUSH(a, done, ((kept){ e->tune.maximize ? -*r->t.value : *r->t.value, r->dir }));
-        else if (r->t.fate == SX_DONE || r->t.fate == SX_PRUNED || r->t.fate == SX_FAILED) remove_weights(r->dir);
+        if (r->t.fate == SX_DONE && r->t.value)
+            SX_PUSH(a, done, ((kept){ e->tune.maximize ? -*r->t.value : *r->t.value, r->dir }));
+        else if (r->t.fate == SX_DONE || r->t.fate == SX_PRUNED || r->t.fate == SX_FAILED)
+            remove_weights(r->dir);
     }
     if (done.n) qsort(done.v, (size_t)done.n, sizeof *done.v, by_value);
     for (long i = e->tune.keep; i < done.n; i++) remove_weights(done.v[i].dir);
@@ -136,15 +138,21 @@ static int train(job *j, sx_outcome *o)
     if (!rc) rc = sx_data_open(j->a, c->exp, w->machine, false, &data, &j->d);
     if (!rc) rc = sx_net_open(j->a, c->exp, w->machine, data, seed, c->row.t.number, true, &net, &j->d);
     if (rc) return rc;
-    const sx_train_want want = { .dir = dir, .resume = c->row.dir != NULL, .stop = w->w->stop, .report = on_epoch, .ctx = j,
-                                 .pulse = on_pulse, .pulse_ctx = j };
+    const sx_train_want want = { .dir = dir,
+                                 .resume = c->row.dir != NULL,
+                                 .stop = w->w->stop,
+                                 .report = on_epoch,
+                                 .ctx = j,
+                                 .pulse = on_pulse,
+                                 .pulse_ctx = j };
     return sx_train(j->a, c->exp, net, data, &want, o, &j->d);
 }
 
 /* Is it the point that failed, and not the machine that would fail every other point too? */
 static bool points_fault(int rc)
 {
-    return rc == SX_E_DIVERGED || rc == SX_E_REFUSED || rc == SX_E_CONFIG || rc == SX_E_MEMORY || rc == SX_E_UNSUPPORTED;
+    return rc == SX_E_DIVERGED || rc == SX_E_REFUSED || rc == SX_E_CONFIG || rc == SX_E_MEMORY ||
+           rc == SX_E_UNSUPPORTED;
 }
 
 static const char *first_error(const sx_diags *d, int rc)
@@ -186,7 +194,9 @@ static int outcome(job *j, const sx_outcome *o)
 {
     const long objective = sx_study_objective(j->claim.exp, o->n, o->name);
     if (o->paused) return tell(j, SX_PAUSED, NAN, NULL);
-    if (o->pruned) return tell(j, SX_PRUNED, j->last, sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
+    if (o->pruned)
+        return tell(j, SX_PRUNED, j->last,
+                    sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
     if (objective < 0)
         return tell(j, SX_FAILED, NAN, sx_format(j->a, "no epoch gave '%s'", j->claim.exp->tune.objective));
     return tell(j, SX_DONE, o->value[objective], NULL);
@@ -202,7 +212,10 @@ static int run_trial(job *j, bool *failed)
     *failed = rc != 0;
     if (!rc) return outcome(j, &o);
     if (rc == SX_E_LOST) {
-        event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "another worker has it now" });
+        event(j, (sx_event){ .kind = "trial_end",
+                             .fate = SX_RUNNING,
+                             .value = NAN,
+                             .reason = "another worker has it now" });
         return 0;
     }
     if (!points_fault(rc)) return give_back(j, rc);
@@ -269,15 +282,21 @@ static int one_trial(worker *w, long *done, long *failed)
 int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, long *failed, sx_diags *d)
 {
     const sx_exp *e = sx_study_exp(s);
-    worker w = { .a = a, .s = s, .w = want, .d = d, .name = want->name ? want->name : sx_worker_name(a, (long)getpid(), 0),
-                 .lease = want->lease > 0 ? want->lease : 3 * e->study.heartbeat, .budget = want->budget ? want->budget : e->tune.trials };
+    worker w = { .a = a,
+                 .s = s,
+                 .w = want,
+                 .d = d,
+                 .name = want->name ? want->name : sx_worker_name(a, (long)getpid(), 0),
+                 .lease = want->lease > 0 ? want->lease : 3 * e->study.heartbeat,
+                 .budget = want->budget ? want->budget : e->tune.trials };
     *done = *failed = 0;
     if (e->search) {
         sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", sx_study_name(s));
         sx_hint(d, "Its trials are run by others: see `strix study ask` and `strix study tell`.");
         return SX_E_CONFIG;
     }
-    int rc = sx_machine_open(a, e->registry, want->device ? want->device : "cpu", want->threads, &w.machine, d);
+    int rc =
+        sx_machine_open(a, e->registry, want->device ? want->device : "cpu", want->threads, &w.machine, d);
     if (!rc) rc = sx_work_revive(s, 0, d);
     sx_study_use(s, w.machine);
     while (!rc || rc == 2) {

@@ -4,10 +4,11 @@
 #include "study.h"
 #include "train.h"
 
-typedef struct {                                 /* what happens, for bars, lines and --events; called from the worker's thread */
+typedef struct {                                 /* what happens, for bars, lines, --events; from the worker's thread */
     const char *kind;                            /* "trial_start", "epoch", "pulse", "trial_end" */
-    const sx_claim *claim; const sx_epoch *epoch; long at_epoch, of_epochs; double share;    /* at_epoch: epochs done, in a pulse */
-    sx_fate fate; double value; const char *reason;                  /* of the end; SX_RUNNING: given back, it goes on later */
+    const sx_claim *claim; const sx_epoch *epoch;
+    long at_epoch, of_epochs; double share;      /* at_epoch: epochs done, in a pulse; share: of the next one */
+    sx_fate fate; double value; const char *reason;                  /* of the end; SX_RUNNING: it goes on later */
 } sx_event;
 typedef struct {
     const char *name;                            /* NULL: made here, see sx_worker_name */
@@ -17,11 +18,13 @@ typedef struct {
     volatile int *stop;                          /* 1: finish the epoch, save, give the trial back; 2: at once; or NULL */
     void (*event)(void *ctx, const sx_event *e); void *ctx;          /* or NULL */
 } sx_worker_want;
-/* Returns 0 when nothing is left, SX_E_STOPPED after a signal. A trial that fails costs that trial only; what would fail every
- * trial (no data, no device, disk full) ends the worker with its code, and the trial is given back. */
+/* Returns 0 when nothing is left, SX_E_STOPPED after a signal. A trial that fails costs that trial only; what
+ * would fail every trial (no data, no device, disk full) ends the worker with its code, and the trial is
+ * given back. */
 int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *w, long *done, long *failed, sx_diags *d);
 const char *sx_worker_name(sx_arena *a, long pid, int thread);       /* HOST-PID-THREAD */
-/* Gives back the trials of workers of this host that are no more: of process pid, or with pid 0 of all that do not exist. */
+/* Gives back the trials of workers of this host that are no more: of process pid, or with pid 0 of all that
+ * do not exist. */
 int sx_work_revive(sx_study *s, long pid, sx_diags *d);
 /* Deletes the weights of all ended trials but the `tune.keep` best. */
 int sx_work_tidy(sx_study *s, sx_diags *d);

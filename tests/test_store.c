@@ -1,4 +1,5 @@
-/* test_store.c: the SQLite store: Optuna's schema, claims, leases, a study that Optuna made, damaged and foreign files. */
+/* test_store.c: the SQLite store: Optuna's schema, claims, leases, a study that Optuna made, damaged and
+ * foreign files. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -46,18 +47,35 @@ TestSuite(store, .init = set_up, .fini = tear_down, .timeout = 120);
 static const double one = 1;
 static const sx_when when = { 1, 1, &one };
 static const sx_axis lr = { .name = "lr", .kind = SX_AXIS_REAL, .log = true, .low = 1e-4, .high = 1 },
-    act = { .name = "act", .kind = SX_AXIS_CHOICE, .low = 0, .high = 2, .step = 1 },
-    units = { .name = "units", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1, .whole = true, .whens = 1, .when = &when };
+                     act = { .name = "act", .kind = SX_AXIS_CHOICE, .low = 0, .high = 2, .step = 1 },
+                     units = { .name = "units",
+                               .kind = SX_AXIS_REAL,
+                               .low = 1,
+                               .high = 4,
+                               .step = 1,
+                               .whole = true,
+                               .whens = 1,
+                               .when = &when };
 static const sx_axis *const axes[] = { &lr, &act, &units };
 static const sx_space space = { .n = 3, .objectives = 1, .axis = axes };
 static const char *const distribution[] = {
-    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, \"log\": true}}",
+    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, "
+    "\"log\": true}}",
     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", 3, null]}}",
-    "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}" };
+    "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}"
+};
 static const bool up = true;
 static const char *const metric = "val_accuracy";
-static const sx_study_row want = { .size = sizeof want, .name = "s", .config = "a = 1;", .space = "{}", .seed = 7, .objectives = 1,
-                                   .maximize = &up, .metric = &metric, .axes = &space, .distribution = distribution };
+static const sx_study_row want = { .size = sizeof want,
+                                   .name = "s",
+                                   .config = "a = 1;",
+                                   .space = "{}",
+                                   .seed = 7,
+                                   .objectives = 1,
+                                   .maximize = &up,
+                                   .metric = &metric,
+                                   .axes = &space,
+                                   .distribution = distribution };
 
 static sx_db *opened(int64_t *study)
 {
@@ -154,7 +172,8 @@ Test(store, schema_is_optunas_line_for_line)
 {
     int64_t study;
     store->close(opened(&study));
-    char *ours = strdup(sql("SELECT sql || ';' FROM sqlite_master WHERE sql NOT NULL AND name NOT LIKE 'strix_%' ORDER BY rowid"));
+    char *ours = strdup(sql("SELECT sql || ';' FROM sqlite_master WHERE sql NOT NULL AND name NOT LIKE "
+                            "'strix_%' ORDER BY rowid"));
     char *theirs = slurp(data("schema-sqlite.sql"), NULL);
     char *inserts = strstr(theirs, "INSERT INTO");
     inserts[-1] = 0;
@@ -163,7 +182,8 @@ Test(store, schema_is_optunas_line_for_line)
     free(theirs);
     cr_assert_str_eq(sql("SELECT * FROM alembic_version"), "v3.2.0.a");
     cr_assert_str_eq(sql("SELECT version_info_id, schema_version FROM version_info"), "1|12");
-    cr_assert_str_eq(sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 'strix_%'"), "5");
+    cr_assert_str_eq(sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 'strix_%'"),
+                     "5");
     cr_assert_str_eq(sql("PRAGMA journal_mode"), "wal");
 }
 
@@ -179,7 +199,8 @@ Test(store, a_trial_from_claim_to_end)
     cr_assert_str_eq(r.worker, "w1");
     cr_assert_str_eq(r.values, "{\"lr\": 0.001, \"act\": \"relu\"}");
     cr_assert(isnan(r.t.x[2]));
-    const sx_metric first[] = { { "val_accuracy", 0.5, 0 }, { "loss", 1.5, -1 } }, second[] = { { "val_accuracy", NAN, 0 } };
+    const sx_metric first[] = { { "val_accuracy", 0.5, 0 }, { "loss", 1.5, -1 } },
+                    second[] = { { "val_accuracy", NAN, 0 } };
     cr_assert_eq(store->report(db, r.id, "w1", 1, 2, first), 0, "%s", store->last_error());
     cr_assert_eq(store->report(db, r.id, "w1", 2, 1, second), 0);
     cr_assert_eq(store->report(db, r.id, "w2", 2, 1, second), SX_E_LOST);
@@ -187,15 +208,21 @@ Test(store, a_trial_from_claim_to_end)
     cr_assert_eq(finish(db, &r, SX_DONE, -0.75, NULL), 0, "%s", store->last_error());
     cr_assert_eq(finish(db, &r, SX_DONE, -0.8, NULL), SX_E_LOST);
     cr_assert_eq(store->beat(db, r.id, "w1", 60), SX_E_LOST);
-    cr_assert_str_eq(sql("SELECT state, datetime_complete >= datetime_start, length(datetime_start) FROM trials"), "COMPLETE|1|26");
+    cr_assert_str_eq(
+        sql("SELECT state, datetime_complete >= datetime_start, length(datetime_start) FROM trials"),
+        "COMPLETE|1|26");
     cr_assert_str_eq(sql("SELECT objective, value, value_type FROM trial_values"), "0|0.75|FINITE");
-    cr_assert_str_eq(sql("SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values ORDER BY step"),
+    cr_assert_str_eq(sql("SELECT step, intermediate_value, intermediate_value_type FROM "
+                         "trial_intermediate_values ORDER BY step"),
                      "1|0.5|FINITE\n2|NULL|NAN");
-    cr_assert_str_eq(sql("SELECT step, metric, value FROM strix_report ORDER BY 1, 2"), "1|loss|1.5\n1|val_accuracy|0.5\n2|val_accuracy|NULL");
-    cr_assert_str_eq(sql("SELECT param_name, param_value FROM trial_params ORDER BY param_id"), "lr|0.001\nact|0.0");
+    cr_assert_str_eq(sql("SELECT step, metric, value FROM strix_report ORDER BY 1, 2"),
+                     "1|loss|1.5\n1|val_accuracy|0.5\n2|val_accuracy|NULL");
+    cr_assert_str_eq(sql("SELECT param_name, param_value FROM trial_params ORDER BY param_id"),
+                     "lr|0.001\nact|0.0");
     cr_assert_str_eq(sql("SELECT direction FROM study_directions"), "MAXIMIZE");
     cr_assert_str_eq(sql("SELECT value_json FROM study_system_attributes"), "[\"val_accuracy\"]");
-    cr_assert_str_eq(sql("SELECT seq, fate, steps FROM strix_event ORDER BY seq"), "1|RUNNING|0\n2|COMPLETE|2");
+    cr_assert_str_eq(sql("SELECT seq, fate, steps FROM strix_event ORDER BY seq"),
+                     "1|RUNNING|0\n2|COMPLETE|2");
     store->close(db);
 }
 
@@ -205,7 +232,7 @@ Test(store, infinities_are_words_and_nan_fails)
     sx_db *db = opened(&study);
     sx_trial_row r;
     cr_assert_eq(claim(db, study, "w", 60, &r), 0);
-    cr_assert_eq(finish(db, &r, SX_DONE, INFINITY, NULL), 0);        /* minimised: minus infinity for the user */
+    cr_assert_eq(finish(db, &r, SX_DONE, INFINITY, NULL), 0); /* minimised: minus infinity for the user */
     cr_assert_eq(claim(db, study, "w", 60, &r), 0);
     cr_assert_eq(finish(db, &r, SX_DONE, NAN, NULL), 0);
     cr_assert_eq(claim(db, study, "w", 60, &r), 0);
@@ -213,14 +240,24 @@ Test(store, infinities_are_words_and_nan_fails)
     cr_assert_eq(store->report(db, r.id, "w", 1, 1, m), 0);
     cr_assert_eq(store->report(db, r.id, "w", 2, 1, bad), 0);
     cr_assert_eq(finish(db, &r, SX_PRUNED, NAN, "by the pruner"), 0);
-    cr_assert_str_eq(sql("SELECT t.number, t.state, v.value, v.value_type FROM trials t LEFT JOIN trial_values v"
-                         " ON v.trial_id = t.trial_id ORDER BY 1"), "0|COMPLETE|NULL|INF_NEG\n1|FAIL|NULL|NULL\n2|PRUNED|0.25|FINITE");
+    cr_assert_str_eq(
+        sql("SELECT t.number, t.state, v.value, v.value_type FROM trials t LEFT JOIN trial_values v"
+            " ON v.trial_id = t.trial_id ORDER BY 1"),
+        "0|COMPLETE|NULL|INF_NEG\n1|FAIL|NULL|NULL\n2|PRUNED|0.25|FINITE");
     cr_assert_str_eq(sql("SELECT \"key\", value_json FROM trial_user_attributes ORDER BY trial_id"),
                      "strix:reason|\"the objective is not a number\"\nstrix:reason|\"by the pruner\"");
     store->close(db);
 }
 
-struct heard { long n; int64_t seq[100]; long number[100]; sx_fate fate[100]; double value[100], last[100]; long steps[100]; double x0[100]; };
+struct heard {
+    long n;
+    int64_t seq[100];
+    long number[100];
+    sx_fate fate[100];
+    double value[100], last[100];
+    long steps[100];
+    double x0[100];
+};
 static void hear(void *ctx, int64_t seq, const sx_trial_row *r)
 {
     struct heard *h = ctx;
@@ -268,7 +305,8 @@ Test(store, news_in_order_with_pause)
     cr_assert_eq(since, 6);
     static const sx_fate fate[] = { SX_RUNNING, SX_PAUSED, SX_RUNNING, SX_FAILED, SX_RUNNING, SX_DONE };
     static const long number[] = { 0, 0, 1, 1, 0, 0 };
-    for (int i = 0; i < 6; i++) cr_assert(h.fate[i] == fate[i] && h.number[i] == number[i] && h.seq[i] == i + 1, "event %d", i);
+    for (int i = 0; i < 6; i++)
+        cr_assert(h.fate[i] == fate[i] && h.number[i] == number[i] && h.seq[i] == i + 1, "event %d", i);
     cr_assert_eq(h.steps[1], 1);
     cr_assert_eq(h.last[1], -0.5);
     cr_assert_eq(h.steps[5], 2);
@@ -315,12 +353,14 @@ Test(store, queued_points_and_the_budget)
     long number = -1;
     cr_assert_eq(store->add(db, study, &q, &number), 0, "%s", store->last_error());
     cr_assert_eq(number, 0);
-    cr_assert_str_eq(sql("SELECT state, \"key\", value_json FROM trials JOIN trial_system_attributes USING (trial_id)"),
-                     "WAITING|fixed_params|{\"act\": 3, \"units\": 4}");
+    cr_assert_str_eq(
+        sql("SELECT state, \"key\", value_json FROM trials JOIN trial_system_attributes USING (trial_id)"),
+        "WAITING|fixed_params|{\"act\": 3, \"units\": 4}");
     cr_assert_eq(store->claim(db, study, "w", INFINITY, 1, ask, NULL, &r), 0);
     cr_assert(r.queued && r.t.number == 0 && r.t.x[1] == 1 && r.t.x[2] == 4 && r.t.x[0] == 0.001);
     cr_assert_str_eq(r.values, "{\"lr\": 0.001, \"act\": 3, \"units\": 4}");
-    cr_assert_eq(store->claim(db, study, "w", 60, 1, ask, NULL, &r), 1, "a lease held by hand is not waited for");
+    cr_assert_eq(store->claim(db, study, "w", 60, 1, ask, NULL, &r), 1,
+                 "a lease held by hand is not waited for");
     store->close(db);
 }
 
@@ -372,7 +412,8 @@ Test(store, reads_and_continues_a_study_that_optuna_made)
     cr_assert_str_eq(row.metric[0], "val_accuracy");
     cr_assert_eq(row.axes->n, 10);
     cr_assert_str_eq(row.axes->axis[0]->name, "batch_size");
-    cr_assert_str_eq(row.distribution[0], "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [16, 32, 64]}}");
+    cr_assert_str_eq(row.distribution[0],
+                     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [16, 32, 64]}}");
     char *text = slurp(data("sample-trials.json"), NULL);
     struct mine m = { .trials = json_loads(text, 0, NULL) };
     cr_assert_not_null(m.trials);
@@ -410,7 +451,8 @@ Test(store, orphans_of_a_deleted_study_are_cleaned)
     sql("INSERT INTO study_directions VALUES (1, 'MINIMIZE', 1, 0)");
     db = opened(&other);
     cr_assert_neq(other, study);
-    cr_assert_str_eq(sql("SELECT (SELECT count(*) FROM strix_trial), (SELECT count(*) FROM strix_event)"), "0|0");
+    cr_assert_str_eq(sql("SELECT (SELECT count(*) FROM strix_trial), (SELECT count(*) FROM strix_event)"),
+                     "0|0");
     cr_assert_str_eq(sql("SELECT study_name FROM strix_study"), "s");
     store->close(db);
 }
@@ -433,7 +475,10 @@ Test(store, what_does_not_agree_is_refused)
     sx_trial_row r;
     cr_assert_eq(store->study(db, &want, &study), 0);
     cr_assert_eq(claim(db, study, "w", 60, &r), 0);
-    const char *const changed[] = { distribution[0], "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [1]}}", distribution[2] };
+    const char *const changed[] = {
+        distribution[0], "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [1]}}",
+        distribution[2]
+    };
     w = want;
     w.distribution = changed;
     cr_assert_eq(store->study(db, &w, &study), SX_E_CONFIG);
@@ -485,7 +530,8 @@ Test(store, an_unknown_revision_can_be_read_only)
     int64_t study;
     sx_study_row row;
     cr_assert_eq(store->open(url, true, &db), SX_E_STORE);
-    cr_assert(strstr(store->last_error(), "v9.0.0.a") && strstr(store->last_error(), "v3.2.0.a"), "%s", store->last_error());
+    cr_assert(strstr(store->last_error(), "v9.0.0.a") && strstr(store->last_error(), "v3.2.0.a"), "%s",
+              store->last_error());
     cr_assert_eq(store->open(url, false, &db), 0);
     cr_assert(strstr(store->last_error(), "v9.0.0.a"), "a warning");
     cr_assert_eq(store->find(db, "vggstrix-sample", &study, &row), 0);
@@ -526,7 +572,7 @@ Test(store, a_full_disk_is_said)
     big[0] = '"';
     memset(big + 1, 'x', sizeof big - 3);
     big[sizeof big - 2] = '"';
-    signal(SIGXFSZ, SIG_IGN);                    /* a limit on the size of files is the disk that a test can fill */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is the disk that a test can fill */
     struct rlimit was, small = { 100000, 100000 };
     getrlimit(RLIMIT_FSIZE, &was);
     small.rlim_max = was.rlim_max;
@@ -566,13 +612,18 @@ Test(store, sixteen_workers_lose_nothing)
         waitpid(child[i], &status, 0);
         cr_assert_eq(status, 0, "worker %d: %d", i, WEXITSTATUS(status));
     }
-    cr_assert_str_eq(sql("SELECT count(*), count(DISTINCT number), min(number), max(number) FROM trials WHERE state = 'COMPLETE'"), "800|800|0|799");
+    cr_assert_str_eq(sql("SELECT count(*), count(DISTINCT number), min(number), max(number) FROM trials "
+                         "WHERE state = 'COMPLETE'"),
+                     "800|800|0|799");
     cr_assert_str_eq(sql("SELECT count(*), count(DISTINCT trial_id) FROM trial_values"), "800|800");
-    cr_assert_str_eq(sql("SELECT count(*) FROM trials a JOIN trials b ON a.trial_id < b.trial_id AND a.number > b.number"), "0");
+    cr_assert_str_eq(
+        sql("SELECT count(*) FROM trials a JOIN trials b ON a.trial_id < b.trial_id AND a.number > b.number"),
+        "0");
     cr_assert_str_eq(sql("SELECT count(*), max(seq) FROM strix_event"), "1600|1600");
 }
 
-/* A process dies by SIGKILL inside its transaction: the next one waits for nobody and finds nothing half done. */
+/* A process dies by SIGKILL inside its transaction: the next one waits for nobody and finds nothing half
+ * done. */
 static int die(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
     (void)ctx, (void)queued, (void)made;

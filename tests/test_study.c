@@ -1,4 +1,5 @@
-/* test_study.c: the search on top of sampler, pruner and store: order, replay, queues, pauses, what others did. Nothing is trained. */
+/* test_study.c: the search on top of sampler, pruner and store: order, replay, queues, pauses, what others
+ * did. Nothing is trained. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,12 @@ TestSuite(study, .init = set_up, .fini = tear_down, .timeout = 120);
 static const char space[] =
     "vars = { lr = 0.01; act = \"relu\"; blocks = 0; size = 1; };\n"
     "tune = { trials = 40; direction = \"maximize\"; %s\n"
-    "  space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; };\n"
+    "  space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; "
+    "};\n"
     "    conv = { choice = ( { blocks = 0; }, { blocks = 1; size = { int = [ 1, 3 ]; }; } ); }; }; };\n";
-static const char few[] =
-    "vars = { a = 1; b = \"x\"; };\n"
-    "tune = { trials = 100; %s space = { a = { int = [ 1, 3 ]; }; b = { choice = [ \"x\", \"y\" ]; }; }; };\n";
+static const char few[] = "vars = { a = 1; b = \"x\"; };\n"
+                          "tune = { trials = 100; %s space = { a = { int = [ 1, 3 ]; }; b = { choice = [ "
+                          "\"x\", \"y\" ]; }; }; };\n";
 
 static sx_exp *experiment(const char *text, const char *tune)
 {
@@ -46,7 +48,8 @@ static sx_exp *experiment(const char *text, const char *tune)
     sx_exp *e = NULL;
     char whole[2048];
     snprintf(whole, sizeof whole, text, tune);
-    if (!sx_config_parse(arena, whole, "test.cfg", NULL, &root, &diags)) (void)!sx_search_open(arena, registry, root, "test.cfg", &e, &diags);
+    if (!sx_config_parse(arena, whole, "test.cfg", NULL, &root, &diags))
+        (void)!sx_search_open(arena, registry, root, "test.cfg", &e, &diags);
     if (!e) sx_diags_print(&diags, stderr);
     cr_assert_not_null(e);
     return e;
@@ -61,7 +64,10 @@ static sx_study *opened(sx_exp *e, const char *name)
 }
 
 /* What the user would see of a point; the best is at lr = 0.01 and relu. */
-static double value_of(const sx_claim *c) { return 1 - fabs(log10(c->x[0]) + 2) / 4 - 0.1 * c->x[1] - (isnan(c->x[3]) ? 0 : 0.01 * c->x[3]); }
+static double value_of(const sx_claim *c)
+{
+    return 1 - fabs(log10(c->x[0]) + 2) / 4 - 0.1 * c->x[1] - (isnan(c->x[3]) ? 0 : 0.01 * c->x[3]);
+}
 
 static int ask(sx_study *s, const char *worker, sx_claim *c)
 {
@@ -76,7 +82,9 @@ static void play(sx_study *s, bool pairs)
     sx_claim a, b;
     while (!ask(s, "a", &a)) {
         const bool second = pairs && !ask(s, "b", &b);
-        cr_assert_eq(sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE, value_of(&a), NULL, &diags), 0);
+        cr_assert_eq(
+            sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE, value_of(&a), NULL, &diags),
+            0);
         if (second) cr_assert_eq(sx_study_tell(s, &b, SX_DONE, value_of(&b), NULL, &diags), 0);
     }
 }
@@ -160,7 +168,8 @@ Test(study, another_process_goes_on_as_if_it_had_been_there)
 Test(study, queued_points_come_first_and_are_completed)
 {
     sx_study *s = opened(experiment(space, "sampler = { type = \"random\"; };"), "q");
-    const sx_named fixed[] = { { "size", { .kind = SX_DATUM_INT, .i = 2 } }, { "conv", { .kind = SX_DATUM_INT, .i = 1 } },
+    const sx_named fixed[] = { { "size", { .kind = SX_DATUM_INT, .i = 2 } },
+                               { "conv", { .kind = SX_DATUM_INT, .i = 1 } },
                                { "act", { .kind = SX_DATUM_TEXT, .s = "tanh" } } };
     const sx_named wrong[] = { { "act", { .kind = SX_DATUM_TEXT, .s = "gelu" } } };
     long number;
@@ -168,7 +177,8 @@ Test(study, queued_points_come_first_and_are_completed)
     cr_assert_eq(sx_study_add(s, wrong, 1, &number, NULL), SX_E_REFUSED);
     cr_assert_eq(sx_study_add(s, fixed, 3, &number, &diags), 0);
     cr_assert_eq(ask(s, "a", &c), 0);
-    cr_assert(c.row.queued && c.row.t.number == number && c.x[1] == 2 && c.x[2] == 1 && c.x[3] == 2 && c.x[0] > 0);
+    cr_assert(c.row.queued && c.row.t.number == number && c.x[1] == 2 && c.x[2] == 1 && c.x[3] == 2 &&
+              c.x[0] > 0);
     double x[4];
     cr_assert_eq(sx_study_replay(s, &c.row, x, &diags), 2);
 }
@@ -199,7 +209,11 @@ Test(study, failures_and_pauses_and_the_end)
 
 Test(study, the_median_pruner_sees_the_others)
 {
-    sx_study *s = opened(experiment(space, "sampler = { type = \"random\"; }; pruner = { type = \"median\"; startup = 2; warmup = 0; };"), "m");
+    sx_study *s = opened(
+        experiment(
+            space,
+            "sampler = { type = \"random\"; }; pruner = { type = \"median\"; startup = 2; warmup = 0; };"),
+        "m");
     const char *const name = "value";
     sx_claim c;
     for (int i = 0; i < 3; i++) {
@@ -217,7 +231,9 @@ Test(study, a_changed_space_is_refused_with_the_difference)
 {
     opened(experiment(space, ""), "c");
     sx_study *s;
-    cr_assert_eq(sx_study_open(arena, registry, experiment(few, "direction = \"maximize\";"), url, "c", true, &s, &diags), SX_E_CONFIG);
+    cr_assert_eq(sx_study_open(arena, registry, experiment(few, "direction = \"maximize\";"), url, "c", true,
+                               &s, &diags),
+                 SX_E_CONFIG);
     cr_assert(strstr(diags.v[diags.n - 1].detail, "'lr'"), "%s", diags.v[diags.n - 1].detail);
     cr_assert_eq(sx_study_open(arena, registry, NULL, url, "none", true, &s, NULL), SX_E_DATA);
     cr_assert_eq(sx_study_open(arena, registry, NULL, "mongo:x", "c", true, &s, NULL), SX_E_PLUGIN);
@@ -228,11 +244,14 @@ Test(study, no_secret_of_the_environment_gets_in)
 {
     cr_assert_eq(setenv("STRIX_TOKEN", "s3cr3t-value", 1), 0);
     sx_study *s = opened(experiment("vars = { where = \"${env.STRIX_TOKEN}/x\"; lr = 1.0; };\n"
-                                    "tune = { %s space = { lr = { uniform = [ 0.0, 2.0 ]; }; }; };", ""), "e");
+                                    "tune = { %s space = { lr = { uniform = [ 0.0, 2.0 ]; }; }; };",
+                                    ""),
+                         "e");
     sx_claim c;
     cr_assert_eq(ask(s, "a", &c), 0);
     sx_arena *a = sx_arena_open(NULL);
-    char *command = sx_format(a, "cat %s/s.db* | grep -q s3cr3t", dir), *name = sx_format(a, "cat %s/s.db* | grep -q STRIX_TOKEN", dir);
+    char *command = sx_format(a, "cat %s/s.db* | grep -q s3cr3t", dir),
+         *name = sx_format(a, "cat %s/s.db* | grep -q STRIX_TOKEN", dir);
     cr_assert_neq(system(command), 0);
     cr_assert_eq(system(name), 0);
     sx_arena_close(a);
@@ -249,11 +268,13 @@ Test(study, set_aside_and_begun_anew)
     sx_study *s = opened(e, NULL);
     sx_claim c;
     cr_assert_eq(ask(s, "a", &c), 0);
-    cr_assert_eq(sx_study_note(s, &c, "strix:dir", sx_format(arena, "\"%s/trial-0000\"", e->study.runs), &diags), 0);
+    cr_assert_eq(
+        sx_study_note(s, &c, "strix:dir", sx_format(arena, "\"%s/trial-0000\"", e->study.runs), &diags), 0);
     cr_assert_eq(system(sx_format(arena, "mkdir -p %s/trial-0000", e->study.runs)), 0);
     cr_assert_eq(sx_study_put_aside(arena, registry, e, &aside, &diags), 0);
     cr_assert_str_eq(aside, "test.1");
-    cr_assert_str_eq(rows(opened(NULL, "test.1"), 1)[0]->dir, sx_format(arena, "%s.1/trial-0000", e->study.runs));
+    cr_assert_str_eq(rows(opened(NULL, "test.1"), 1)[0]->dir,
+                     sx_format(arena, "%s.1/trial-0000", e->study.runs));
     cr_assert_eq(access(sx_format(arena, "%s.1/trial-0000", e->study.runs), F_OK), 0);
     rows(opened(e, NULL), 0);
 }
@@ -266,7 +287,10 @@ static void worker(int who)
     sx_arena *a = sx_arena_open(NULL);
     sx_study *s;
     sx_claim c;
-    if (sx_study_open(a, registry, NULL, url, "p", true, &s, &diags)) { sx_diags_print(&diags, stderr); _exit(1); }
+    if (sx_study_open(a, registry, NULL, url, "p", true, &s, &diags)) {
+        sx_diags_print(&diags, stderr);
+        _exit(1);
+    }
     int rc;
     while (!(rc = sx_study_claim(s, a, name, 60, 60, &c, NULL)))
         if (sx_study_tell(s, &c, SX_DONE, value_of(&c), NULL, NULL)) _exit(2);
@@ -288,6 +312,7 @@ Test(study, eight_workers_with_tpe_and_every_suggestion_replays)
     double x[4];
     for (long i = 0; i < 60; i++) {
         cr_assert_eq(sx_study_replay(s, r[i], x, &diags), 0, "trial %ld", i);
-        for (long k = 0; k < i; k++) cr_assert(!same(r[i]->t.x, r[k]->t.x), "trials %ld and %ld are one point", i, k);
+        for (long k = 0; k < i; k++)
+            cr_assert(!same(r[i]->t.x, r[k]->t.x), "trials %ld and %ld are one point", i, k);
     }
 }

@@ -112,7 +112,7 @@ ok 'replay as well' strix study replay two
 is 'numbers without holes' numbers two 8
 
 # --- Kills. What was never killed is the measure: nothing may be lost, no number may differ ---
-long='--threads 1 --set train.epochs=120 --trials 3 --set study.heartbeat=1'
+long='--threads 1 --set train.epochs=60 --trials 3 --set study.heartbeat=1'
 named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
 strix tune net.cfg $long $(named calm) >out 2>err
 points calm >calm
@@ -120,17 +120,17 @@ is 'the undisturbed study is complete' states calm complete 3
 
 strix tune net.cfg $long $(named killed) >out 2>err &
 tune=$!
-pid=$(worker_at killed 20) && kill -9 "$pid"
+pid=$(worker_at killed 10) && kill -9 "$pid"
 wait $tune
 is 'a killed worker is replaced, and the search ends well' [ $? = 0 ]
 points killed >killed
 is 'no number differs from the undisturbed study' same calm killed
 is 'one trial was taken over' [ "$(attempts killed 2)" = 1 ]
-is 'from its checkpoint' [ "$(cat studies/killed.runs/*/log.jsonl | wc -l)" -le 361 ]
+is 'from its checkpoint' [ "$(cat studies/killed.runs/*/log.jsonl | wc -l)" -le 181 ]
 
 strix tune net.cfg $long $(named orphan) >out 2>err &
 tune=$!
-pid=$(worker_at orphan 20) && kill -9 $tune
+pid=$(worker_at orphan 10) && kill -9 $tune
 wait $tune 2>/dev/null
 for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
 is 'a killed supervisor leaves no worker behind' sh -c "! kill -0 $pid 2>/dev/null"
@@ -140,7 +140,7 @@ is 'with the same numbers' same calm orphan
 
 strix tune net.cfg $long $(named both) >out 2>err &
 tune=$!
-pid=$(worker_at both 20) && kill -9 "$pid" $tune
+pid=$(worker_at both 10) && kill -9 "$pid" $tune
 wait $tune 2>/dev/null
 ok 'worker and supervisor killed: the same command continues' strix tune net.cfg $long $(named both)
 points both >both
@@ -148,7 +148,7 @@ is 'with the same numbers again' same calm both
 
 strix tune net.cfg $long $(named stopped) >out 2>err &
 tune=$!
-worker_at stopped 20 >/dev/null && kill -INT $tune
+worker_at stopped 10 >/dev/null && kill -INT $tune
 wait $tune
 is 'a first SIGINT finishes the epoch and ends with 130' [ $? = 130 ]
 is 'its trial waits for whoever continues' states stopped running 1

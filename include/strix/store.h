@@ -1,7 +1,7 @@
 /* strix/store.h: for authors of stores, the ledger of trials that all workers of a study share.
- * Every call returns 0 or SX_E_*; last_error tells the story. Trial numbers, not ids, key everything outside a store.
- * The whole truth about the order of a study is its list of events: a trial starts (SX_RUNNING), pauses, starts again, ends.
- * What a sampler saw is thus a number, `seen`: the events before its ask. */
+ * Every call returns 0 or SX_E_*; last_error tells the story. Trial numbers, not ids, key everything outside
+ * a store. The whole truth about the order of a study is its list of events: a trial starts (SX_RUNNING),
+ * pauses, starts again, ends. What a sampler saw is thus a number, `seen`: the events before its ask. */
 #ifndef STRIX_STORE_H
 #define STRIX_STORE_H
 #include <strix/plugin.h>
@@ -9,57 +9,68 @@
 typedef struct sx_db sx_db;
 typedef struct {
     uint32_t size;
-    sx_trial t;                                  /* x in the axes' order (NaN: not stored); values and curve minimised */
+    sx_trial t;                                  /* x in the axes' order (NaN: not stored); minimised values, curve */
     int64_t id, seen;                            /* the store's id; the last event that its ask had seen */
     int attempt; bool queued;                    /* how often claimed (0: not by strix); made by `study add` */
     const char *worker, *dir, *reason;           /* who has it; run directory; why it failed or was pruned; or NULL */
     double started, ended;                       /* seconds since 1970, UTC; 0: not known */
-    const char *values;                          /* JSON object of the active variables as shown: {"lr": 0.001, "batch": 64} */
+    const char *values;                          /* JSON of the active variables as shown: {"lr": 0.001, "batch": 64} */
     bool waiting;                                /* queued, not started */
     double lease;                                /* seconds until the lease runs out, < 0: it has; 0: none */
 } sx_trial_row;
-typedef struct { const char *name; double value; int objective; } sx_metric;        /* as the user sees it; objective -1: none */
+typedef struct { const char *name; double value; int objective; } sx_metric;     /* as users see it; objective -1: none */
 typedef struct {
     uint32_t size;
-    const char *name, *config, *space;           /* config: resolved text; space: JSON, see core/space.h. NULL: made by others */
+    const char *name, *config, *space;           /* config: resolved text; space: JSON. NULL: made by others */
     uint64_t seed;
-    int objectives; const bool *maximize; const char *const *metric;                 /* names of the objectives, or NULL */
+    int objectives; const bool *maximize;
+    const char *const *metric;                   /* names of the objectives, or NULL */
     const sx_space *axes;                        /* what x means */
     const char *const *distribution;             /* text of each axis in Optuna's form */
 } sx_study_row;
-/* Called inside the claim's short transaction. queued: its fixed values (x with NaN elsewhere), or NULL. made->t.number is the
- * number of the new trial, or -1: no new one may be made. Fills made->t.x and t.tag, or names a paused trial to go on with
- * by another t.number. 0; 1: nothing to run; SX_E_*. */
+/* Called inside the claim's short transaction. queued: its fixed values (x with NaN elsewhere), or NULL.
+ * made->t.number is the number of the new trial, or -1: no new one may be made. Fills made->t.x and t.tag, or
+ * names a paused trial to go on with by another t.number. 0; 1: nothing to run; SX_E_*. */
 typedef int sx_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made);
+typedef void sx_on_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best);
+typedef void sx_on_event(void *ctx, int64_t event, const sx_trial_row *r);       /* rows live during the call */
+typedef void sx_on_trial(void *ctx, const sx_trial_row *r);
 typedef struct {
     SX_HEAD;
-    /* A file or server of unknown revision is opened for reading only: write is refused with SX_E_STORE; after a successful open
-     * last_error may hold a warning. */
-    int (*open)(const char *url, bool write, sx_db **db);      void (*close)(sx_db *db);
-    /* Creates the study, or checks that it agrees (SX_E_CONFIG) and takes the new config. What `want` points to lives until close. */
+    /* A file or server of unknown revision is opened for reading only: write is refused with SX_E_STORE;
+     * after a successful open last_error may hold a warning. */
+    int (*open)(const char *url, bool write, sx_db **db);
+    void (*close)(sx_db *db);
+    /* Creates the study, or checks that it agrees (SX_E_CONFIG) and takes the new config. What `want` points
+     * to lives until close. */
     int (*study)(sx_db *db, const sx_study_row *want, int64_t *study);
-    /* SX_E_DATA: no such study. What row points to lives until close. The axes of a study made by others are the union of what its
-     * trials used, without conditions. From here on x has the order of these axes, until `study` gives others. */
+    /* SX_E_DATA: no such study. What row points to lives until close. The axes of a study made by others are
+     * the union of what its trials used, without conditions. From here on x has the order of these axes,
+     * until `study` gives others. */
     int (*find)(sx_db *db, const char *name, int64_t *study, sx_study_row *row);
-    int (*list)(sx_db *db, void (*each)(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best), void *ctx);
+    int (*list)(sx_db *db, sx_on_study *each, void *ctx);
     int (*rename)(sx_db *db, int64_t study, const char *name);
-    /* Events after *since, in order, each with x and, but where it starts, values and curve as they were; *since is moved behind
-     * the last one. Rows live during the call. */
-    int (*news)(sx_db *db, int64_t study, int64_t *since, void (*each)(void *ctx, int64_t event, const sx_trial_row *r), void *ctx);
+    /* Events after *since, in order, each with x and, but where it starts, values and curve as they were;
+     * *since is moved behind the last one. */
+    int (*news)(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
     /* Every trial as it is now, in order of number. */
-    int (*trials)(sx_db *db, int64_t study, void (*each)(void *ctx, const sx_trial_row *r), void *ctx);
-    /* Takes an expired lease first (SX_FAILED after 3 attempts), then what ask names: a paused trial, a queued one, a new one while
-     * there are fewer than budget. 1: nothing is left; 2: nothing now, but trials of others still run. mine lives until the next claim. */
-    int (*claim)(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask, void *ctx, sx_trial_row *mine);
-    int (*add)(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);   /* queues a point; x NaN: left to the sampler */
+    int (*trials)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+    /* Takes an expired lease first (SX_FAILED after 3 attempts), then what ask names: a paused trial, a
+     * queued one, a new one while there are fewer than budget. 1: nothing is left; 2: nothing now, but trials
+     * of others still run. mine lives until the next claim. */
+    int (*claim)(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask, void *ctx,
+                 sx_trial_row *mine);
+    /* Queues a point; x NaN: left to the sampler. */
+    int (*add)(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
     /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. */
     int (*report)(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m);
     int (*beat)(sx_db *db, int64_t trial, const char *worker, double lease);
-    int (*finish)(sx_db *db, const sx_trial_row *r);           /* fate, values, constraints, reason, in one transaction; SX_E_LOST */
+    /* Fate, values, constraints, reason, in one transaction; SX_E_LOST as above. */
+    int (*finish)(sx_db *db, const sx_trial_row *r);
     /* An attribute of the trial; "strix:dir" is its run directory (row.dir). */
     int (*note)(sx_db *db, int64_t trial, const char *key, const char *json);
     /* Gives the lease back: another worker may go on at once. died: this attempt counts. */
     int (*drop)(sx_db *db, int64_t trial, const char *worker, bool died);
-    const char *(*last_error)(void);                           /* of this thread; never NULL */
+    const char *(*last_error)(void);             /* of this thread; never NULL */
 } sx_store;
 #endif

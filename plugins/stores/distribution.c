@@ -1,5 +1,6 @@
-/* distribution.c: distribution_json of Optuna 0.x to 5, read and written; values between their shown and stored forms.
- * A category is stored as its index, an integer as a double (interop with other programs depends on each letter here). */
+/* distribution.c: distribution_json of Optuna 0.x to 5, read and written; values between their shown and
+ * stored forms. A category is stored as its index, an integer as a double (interop with other programs
+ * depends on each letter here). */
 #include "distribution.h"
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,19 @@ static double number(const json_t *o, const char *key, double missing)
 }
 
 /* Old and new class names and the short form, by what they mean. */
-static const struct { const char *name; bool choice, whole, log; const char *step; } known[] = {
-    { "FloatDistribution", false, false, false, "step" }, { "IntDistribution", false, true, false, "step" },
-    { "CategoricalDistribution", true, false, false, "step" }, { "UniformDistribution", false, false, false, "step" },
-    { "LogUniformDistribution", false, false, true, "step" }, { "DiscreteUniformDistribution", false, false, false, "q" },
-    { "IntUniformDistribution", false, true, false, "step" }, { "IntLogUniformDistribution", false, true, true, "step" },
-    { "float", false, false, false, "step" }, { "int", false, true, false, "step" }, { "categorical", true, false, false, "step" },
+static const struct { const char *name; bool choice, whole, log; const char *step;
+} known[] = {
+    { "FloatDistribution", false, false, false, "step" },
+    { "IntDistribution", false, true, false, "step" },
+    { "CategoricalDistribution", true, false, false, "step" },
+    { "UniformDistribution", false, false, false, "step" },
+    { "LogUniformDistribution", false, false, true, "step" },
+    { "DiscreteUniformDistribution", false, false, false, "q" },
+    { "IntUniformDistribution", false, true, false, "step" },
+    { "IntLogUniformDistribution", false, true, true, "step" },
+    { "float", false, false, false, "step" },
+    { "int", false, true, false, "step" },
+    { "categorical", true, false, false, "step" },
 };
 
 static bool read_kind(const char *name, const json_t *at, sx_dist *d)
@@ -42,8 +50,9 @@ bool sx_dist_read(const char *json, sx_dist *d)
 {
     *d = (sx_dist){ 0 };
     json_t *o = json ? json_loads(json, 0, NULL) : NULL, *name = json_object_get(o, "name");
-    const bool fine = name ? json_is_string(name) && read_kind(json_string_value(name), json_object_get(o, "attributes"), d)
-                           : json_is_string(name = json_object_get(o, "type")) && read_kind(json_string_value(name), o, d);
+    const bool fine =
+        name ? json_is_string(name) && read_kind(json_string_value(name), json_object_get(o, "attributes"), d)
+             : json_is_string(name = json_object_get(o, "type")) && read_kind(json_string_value(name), o, d);
     json_decref(o);
     if (!fine) sx_dist_free(d);
     return fine;
@@ -88,7 +97,9 @@ char *sx_dist_write(const sx_dist *d)
         }
         fputs("]}}", to);
     } else if (d->whole) {
-        fprintf(to, "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": %s, \"step\": %.0f, \"low\": %.0f, \"high\": %.0f}}",
+        fprintf(to,
+                "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": %s, \"step\": %.0f, \"low\": "
+                "%.0f, \"high\": %.0f}}",
                 d->log ? "true" : "false", d->step, d->low, d->high);
     } else {
         fputs("{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": ", to);
@@ -107,7 +118,8 @@ char *sx_dist_write(const sx_dist *d)
 /* Python's rule: 16 == 16.0; true is no number here. */
 static bool equal(const json_t *a, const json_t *b)
 {
-    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b) : json_equal(a, b);
+    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b)
+                                                  : json_equal(a, b);
 }
 
 double sx_dist_internal(const sx_dist *d, const json_t *v)
@@ -125,13 +137,15 @@ void sx_dist_show(const sx_dist *d, double x, FILE *to)
 {
     if (!d->choices && d->whole && fabs(x) < 9e15) fprintf(to, "%.0f", x);
     else if (!d->choices && isfinite(x)) put_real(to, x);
-    else if (d->choices && x >= 0 && x < (double)json_array_size(d->choices)) put_json(to, json_array_get(d->choices, (size_t)x));
+    else if (d->choices && x >= 0 && x < (double)json_array_size(d->choices))
+        put_json(to, json_array_get(d->choices, (size_t)x));
     else fputs("null", to);
 }
 
 bool sx_dist_like(const sx_dist *a, const sx_dist *b)
 {
-    if (!a->choices || !b->choices) return !a->choices && !b->choices && a->whole == b->whole && a->log == b->log;
+    if (!a->choices || !b->choices)
+        return !a->choices && !b->choices && a->whole == b->whole && a->log == b->log;
     if (json_array_size(a->choices) != json_array_size(b->choices)) return false;
     for (size_t i = 0; i < json_array_size(a->choices); i++)
         if (!equal(json_array_get(a->choices, i), json_array_get(b->choices, i))) return false;
@@ -148,6 +162,11 @@ void sx_dist_join(sx_dist *a, const sx_dist *b)
 
 sx_axis sx_dist_axis(const sx_dist *d, const char *name)
 {
-    return (sx_axis){ .name = name, .kind = d->choices ? SX_AXIS_CHOICE : SX_AXIS_REAL, .log = d->log, .low = d->low, .high = d->high,
-                      .step = d->step, .whole = d->whole };
+    return (sx_axis){ .name = name,
+                      .kind = d->choices ? SX_AXIS_CHOICE : SX_AXIS_REAL,
+                      .log = d->log,
+                      .low = d->low,
+                      .high = d->high,
+                      .step = d->step,
+                      .whole = d->whole };
 }

@@ -5,7 +5,7 @@
 #include <strix/plugin.h>
 #include <stdio.h>
 
-typedef struct { json_t *choices; bool whole, log; double low, high, step; } sx_dist;  /* choices NULL: a number; step 0: none */
+typedef struct { json_t *choices; bool whole, log; double low, high, step; } sx_dist; /* no choices: a number; step 0: none */
 bool sx_dist_read(const char *json, sx_dist *d); /* every form that Optuna has written; false: none of them */
 void sx_dist_free(sx_dist *d);
 char *sx_dist_write(const sx_dist *d);           /* as Optuna 5 writes it, for free() */

@@ -6,15 +6,16 @@
 
 typedef struct sx_conn sx_conn;                  /* a connection, the driver's */
 typedef struct sx_cursor sx_cursor;              /* a running statement, the driver's */
-typedef struct { enum { SX_SQL_NULL, SX_SQL_INT, SX_SQL_REAL, SX_SQL_TEXT } kind; int64_t i; double r; const char *s; } sx_sql;
+typedef enum { SX_SQL_NULL, SX_SQL_INT, SX_SQL_REAL, SX_SQL_TEXT } sx_sql_kind;
+typedef struct { sx_sql_kind kind; int64_t i; double r; const char *s; } sx_sql;
 
 typedef struct {
     const char *schema;                          /* Optuna's tables in this database's dialect */
-    int (*open)(const char *url, bool write, sx_conn **c);     /* 0 or SX_E_*, told to sx_store_error */
+    int (*open)(const char *url, bool write, sx_conn **c);           /* 0 or SX_E_*, told to sx_store_error */
     void (*close)(sx_conn *c);
     int (*empty)(sx_conn *c);                    /* 1: no table yet; 0; SX_E_* */
-    int (*shared)(sx_conn *c);                   /* called once before the first write: many processes will use it */
-    int (*begin)(sx_conn *c, int64_t study);     /* a transaction that holds the study's lock (0: the ledger's); waits with jitter */
+    int (*shared)(sx_conn *c);                   /* once before the first write: many processes will use it */
+    int (*begin)(sx_conn *c, int64_t study);     /* takes the study's lock (0: the ledger's); waits with jitter */
     int (*end)(sx_conn *c, bool commit);
     int (*script)(sx_conn *c, const char *sql);  /* several statements without parameters */
     /* sql: a constant, known again by its address. The cursor ends at 0, an error, or stop. */
@@ -26,19 +27,20 @@ typedef struct {
     bool (*null)(sx_cursor *q, int column);
     int64_t (*integer)(sx_cursor *q, int column);
     double (*real)(sx_cursor *q, int column);
-    const char *(*text)(sx_cursor *q, int column);             /* until the next row; NULL: null */
+    const char *(*text)(sx_cursor *q, int column);                   /* until the next row; NULL: null */
 } sx_driver;
 
 /* The words of last_error; returns code. */
 int sx_store_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The calls of a store, for any driver; see store.h. */
 int sx_optuna_open(const sx_driver *driver, const char *url, bool write, sx_db **db);
 void sx_optuna_close(sx_db *db);
 int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study);
 int sx_optuna_find(sx_db *db, const char *name, int64_t *study, sx_study_row *row);
-int sx_optuna_list(sx_db *db, void (*each)(void *, int64_t, const char *, long, double, bool), void *ctx);
+int sx_optuna_list(sx_db *db, sx_on_study *each, void *ctx);
 int sx_optuna_rename(sx_db *db, int64_t study, const char *name);
-int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, void (*each)(void *, int64_t, const sx_trial_row *), void *ctx);
-int sx_optuna_trials(sx_db *db, int64_t study, void (*each)(void *, const sx_trial_row *), void *ctx);
+int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
+int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask, void *ctx,
                     sx_trial_row *mine);
 int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);

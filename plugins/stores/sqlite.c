@@ -1,5 +1,5 @@
-/* sqlite.c: the study in one file: connect, bind and step for optuna.c. WAL, so that readers never wait; writers take turns by
- * BEGIN IMMEDIATE and wait with jitter. */
+/* sqlite.c: the study in one file: connect, bind and step for optuna.c. WAL, so that readers never wait;
+ * writers take turns by BEGIN IMMEDIATE and wait with jitter. */
 #include "optuna.h"
 #include <errno.h>
 #include <sqlite3.h>
@@ -12,7 +12,13 @@
 
 enum { PREPARED = 64, PATIENCE_MS = 60000, NAP_MS = 20 };
 struct sx_cursor { sx_conn *conn; const char *sql; sqlite3_stmt *stmt; bool busy; };
-struct sx_conn { sqlite3 *db; char *path; unsigned seed; double waiting; struct sx_cursor prepared[PREPARED]; };
+struct sx_conn {
+    sqlite3 *db;
+    char *path;
+    unsigned seed;
+    double waiting;
+    struct sx_cursor prepared[PREPARED];
+};
 
 /* Optuna's tables, letter for letter as SQLAlchemy writes them (schema revision v3.2.0.a). */
 static const char schema[] =
@@ -163,18 +169,22 @@ static int fail(sx_conn *c, int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_NOTADB: case SQLITE_CORRUPT:
-        return sx_store_error(SX_E_STORE, "%s is damaged or no SQLite database: %s", c->path, sqlite3_errmsg(c->db));
+        return sx_store_error(SX_E_STORE, "%s is damaged or no SQLite database: %s", c->path,
+                              sqlite3_errmsg(c->db));
     case SQLITE_BUSY: case SQLITE_LOCKED:
-        return sx_store_error(SX_E_STORE, "%s has been locked by another process for %d s", c->path, PATIENCE_MS / 1000);
+        return sx_store_error(SX_E_STORE, "%s has been locked by another process for %d s", c->path,
+                              PATIENCE_MS / 1000);
     case SQLITE_FULL: return sx_store_error(SX_E_STORE, "%s cannot grow: the disk is full", c->path);
     case SQLITE_READONLY: return sx_store_error(SX_E_STORE, "%s is read-only", c->path);
-    case SQLITE_IOERR: return sx_store_error(SX_E_STORE, "%s cannot be read or written: %s", c->path, sqlite3_errmsg(c->db));
+    case SQLITE_IOERR:
+        return sx_store_error(SX_E_STORE, "%s cannot be read or written: %s", c->path, sqlite3_errmsg(c->db));
     case SQLITE_NOMEM: return sx_store_error(SX_E_MEMORY, "not enough memory");
     default: return sx_store_error(SX_E_STORE, "%s: %s", c->path, sqlite3_errmsg(c->db));
     }
 }
 
-/* Two processes that open, or one that closes, at the same moment may be turned away without the busy handler being asked. */
+/* Two processes that open, or one that closes, at the same moment may be turned away without the busy handler
+ * being asked. */
 static int script(sx_conn *c, const char *sql)
 {
     const double from = clock_now(CLOCK_MONOTONIC);
@@ -198,7 +208,8 @@ static int make_folders(const char *path)
     int rc = 0;
     for (char *at = copy + 1; !rc && *at && (at = strchr(at, '/')); at++) {
         *at = 0;
-        if (mkdir(copy, 0777) && errno != EEXIST) rc = sx_store_error(SX_E_STORE, "cannot make the folder %s: %s", copy, strerror(errno));
+        if (mkdir(copy, 0777) && errno != EEXIST)
+            rc = sx_store_error(SX_E_STORE, "cannot make the folder %s: %s", copy, strerror(errno));
         *at = '/';
     }
     free(copy);
@@ -218,11 +229,15 @@ static int connect(sx_conn *c, bool write)
 {
     struct stat st;
     if (!c->path[0]) return sx_store_error(SX_E_USAGE, "a store is written sqlite:PATH or sqlite:///PATH");
-    if (!write && stat(c->path, &st)) return sx_store_error(SX_E_STORE, "there is no study database %s", c->path);
+    if (!write && stat(c->path, &st))
+        return sx_store_error(SX_E_STORE, "there is no study database %s", c->path);
     int rc = write ? make_folders(c->path) : 0;
     if (rc) return rc;
-    rc = sqlite3_open_v2(c->path, &c->db, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY, NULL);
-    if (rc) return c->db ? sx_store_error(SX_E_STORE, "cannot open %s: %s", c->path, sqlite3_errmsg(c->db)) : fail(c, SQLITE_NOMEM);
+    rc = sqlite3_open_v2(c->path, &c->db,
+                         write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY, NULL);
+    if (rc)
+        return c->db ? sx_store_error(SX_E_STORE, "cannot open %s: %s", c->path, sqlite3_errmsg(c->db))
+                     : fail(c, SQLITE_NOMEM);
     sqlite3_busy_handler(c->db, busy, c);
     return write && sqlite3_db_readonly(c->db, "main") ? fail(c, SQLITE_READONLY) : 0;
 }
@@ -230,7 +245,10 @@ static int connect(sx_conn *c, bool write)
 static int open_conn(const char *url, bool write, sx_conn **out)
 {
     sx_conn *c = calloc(1, sizeof *c);
-    if (!c || !(c->path = strdup(path_of(url)))) { free(c); return sx_store_error(SX_E_MEMORY, "not enough memory"); }
+    if (!c || !(c->path = strdup(path_of(url)))) {
+        free(c);
+        return sx_store_error(SX_E_MEMORY, "not enough memory");
+    }
     c->seed = (unsigned)getpid() * 2654435761u;
     const int rc = connect(c, write);
     if (rc) close_conn(c);
@@ -248,7 +266,8 @@ static int empty(sx_conn *c)
     return rc == SQLITE_ROW ? none : fail(c, rc);
 }
 
-/* WAL where the file system can do it. NORMAL: a power cut may cost the last transactions, never the file; a kill costs nothing. */
+/* WAL where the file system can do it. NORMAL: a power cut may cost the last transactions, never the file; a
+ * kill costs nothing. */
 static int shared(sx_conn *c)
 {
     return script(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
@@ -267,7 +286,8 @@ static int end(sx_conn *c, bool commit)
     return rc;
 }
 
-/* The prepared statement of sql, or a free place for it. A statement may run in itself, so a busy one is passed by. */
+/* The prepared statement of sql, or a free place for it. A statement may run in itself, so a busy one is
+ * passed by. */
 static sx_cursor *cursor_of(sx_conn *c, const char *sql)
 {
     sx_cursor *unused = NULL;
@@ -332,13 +352,27 @@ static double real(sx_cursor *q, int i) { return sqlite3_column_double(q->stmt, 
 static const char *text(sx_cursor *q, int i) { return (const char *)sqlite3_column_text(q->stmt, i); }
 
 static const sx_driver driver = {
-    .schema = schema, .open = open_conn, .close = close_conn, .empty = empty, .shared = shared, .begin = begin, .end = end,
-    .script = script, .start = start, .next = next, .stop = stop, .changes = changes, .clock = now, .null = null, .integer = integer,
-    .real = real, .text = text,
+    .schema = schema,
+    .open = open_conn,
+    .close = close_conn,
+    .empty = empty,
+    .shared = shared,
+    .begin = begin,
+    .end = end,
+    .script = script,
+    .start = start,
+    .next = next,
+    .stop = stop,
+    .changes = changes,
+    .clock = now,
+    .null = null,
+    .integer = integer,
+    .real = real,
+    .text = text,
 };
 
 static int open(const char *url, bool write, sx_db **db) { return sx_optuna_open(&driver, url, write, db); }
 
-SX_DEFINE(SX_KIND_STORE, sx_store, sqlite, SX_NO_PARAMS, sx_no_params, .doc = "one file, for the workers of one machine",
-          .open = open, SX_OPTUNA_STORE);
+SX_DEFINE(SX_KIND_STORE, sx_store, sqlite, SX_NO_PARAMS, sx_no_params,
+          .doc = "one file, for the workers of one machine", .open = open, SX_OPTUNA_STORE);
 SX_PLUGIN("sqlite", "1.0", "MIT", SX_ITEM(sqlite));
