@@ -26,6 +26,12 @@ static sx_t tensor(sx_value v) { return (sx_t){ v.id }; }
 static sx_val val(const struct back *b, sx_t t) { return *sx_graph_val(b->g, t); }
 static sx_t input(const sx_node *op, int i) { return tensor(op->in[i]); }
 
+static bool same_shape(const struct back *b, sx_t a, sx_t c)
+{
+    const sx_val x = val(b, a), y = val(b, c);
+    return x.rank == y.rank && !memcmp(x.shape, y.shape, sizeof x.shape);
+}
+
 static bool wants(const struct back *b, sx_t v)
 {
     return v.id <= b->vals && b->active[v.id] && !(b->inside && b->inside->x.id == v.id);
@@ -34,6 +40,7 @@ static bool wants(const struct back *b, sx_t v)
 static void accumulate(struct back *b, sx_t v, sx_t d)
 {
     if (!sx_graph_val(b->g, d)) return;
+    if (!same_shape(b, d, v)) SX_BUG("gradient %u of value %u has another shape", d.id, v.id);
     if (d.id > b->vals) sx_graph_val(b->g, d)->batched = val(b, v).batched;
     sx_t *sum = &b->grad[v.id];
     *sum = sum->id ? sx_add(b->g, *sum, d) : d;
@@ -86,12 +93,6 @@ static sx_t sum_to(struct back *b, sx_t d, const sx_val *to)
     }
     if (axes) d = sx_reduce(b->g, d, SX_SUM, axes);
     return d.id ? with_shape(b, SX_OP_RESHAPE, d, to) : none;
-}
-
-static bool same_shape(const struct back *b, sx_t a, sx_t c)
-{
-    const sx_val x = val(b, a), y = val(b, c);
-    return x.rank == y.rank && !memcmp(x.shape, y.shape, sizeof x.shape);
 }
 
 static sx_t row(struct back *b, sx_t pair, int i)                    /* [2, c] -> [c] */

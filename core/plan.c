@@ -290,27 +290,21 @@ static const char *named(const sx_plan *p, uint32_t id)
                      s ? " of " : "", s ? s->at.path : "");
 }
 
-static bool covers_writer(const sx_plan *p, const sx_stage *s, uint32_t target)
-{
-    for (int i = 0; i < s->ops; i++) {
-        const sx_node *op = &p->op[s->op[i]];
-        for (int j = 0; j < op->inputs; j++)
-            if (writes_input(op, j) && value(p, op->in[j].id)->root == target) return true;
-    }
-    return false;
-}
-
 static void check_writes(sx_plan *p)
 {
+    long *writing = sx_alloc_array(p->arena, (size_t)p->values.n + 1, sizeof *writing);      /* by root: stage + 1 */
     for (long i = 0; i < p->stages.n && !p->fault; i++) {
         const sx_stage *s = &p->stages.v[i].s;
+        for (int j = 0; j < s->ops; j++)
+            for (int k = 0; k < p->op[s->op[j]].inputs; k++)
+                if (writes_input(&p->op[s->op[j]], k)) writing[value(p, p->op[s->op[j]].in[k].id)->root] = i + 1;
         for (int j = 0; j < s->writes; j++) {
             struct value *v = root(p, s->out[j].id);
             if (in_slab(v) || v->val.maker >= 0) {
                 if (v->writer >= 0)
                     wrong(p, sx_format(p->arena, "two stages write %s", named(p, s->out[j].id)));
                 v->writer = i;
-            } else if (!covers_writer(p, s, v->root))
+            } else if (writing[v->root] != i + 1)
                 wrong(p, sx_format(p->arena, "a stage writes %s, which no op of it does",
                                    named(p, s->out[j].id)));
         }
@@ -368,21 +362,23 @@ static int by_root(const void *a_, const void *b_)
 static void order_writes(const sx_plan *p, struct edges *e)
 {
     struct { struct touch *v; long n, cap; } t = { 0 };
+    long *met = sx_alloc_array(p->arena, (size_t)p->values.n + 1, sizeof *met);      /* by root: stage + 1 */
     for (long i = 0; i < p->stages.n; i++) {
         const sx_stage *s = &p->stages.v[i].s;
         for (int j = 0; j < s->ops; j++) {
             const sx_node *op = &p->op[s->op[j]];
             for (int k = 0; k < op->inputs; k++) {
                 const struct value *v = root(p, op->in[k].id);
-                if (v->val.maker < 0)
-                    SX_PUSH(p->arena, t, ((struct touch){ v->root, (uint32_t)i, op->index,
-                                                          writes_input(op, k) }));
+                const struct touch here = { v->root, (uint32_t)i, op->index, writes_input(op, k) };
+                if (v->val.maker >= 0) continue;
+                SX_PUSH(p->arena, t, here);
+                met[v->root] = i + 1;
             }
         }
         for (int j = 0; j < s->reads; j++) {
             const struct value *v = root(p, s->in[j].id);
-            if (v->val.maker < 0 && !v->side && !covers_writer(p, s, v->root))
-                SX_PUSH(p->arena, t, ((struct touch){ v->root, (uint32_t)i, -1, false }));
+            const struct touch here = { v->root, (uint32_t)i, -1, false };
+            if (v->val.maker < 0 && !v->side && met[v->root] != i + 1) SX_PUSH(p->arena, t, here);
         }
     }
     if (t.n) qsort(t.v, (size_t)t.n, sizeof *t.v, by_root);

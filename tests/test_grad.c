@@ -205,10 +205,10 @@ static sx_t moves(sx_graph *g)
     const sx_t x = image(g, 4, 3, 2);
     /* 3, 4, 2 */
     const sx_t turned = sx_permute(g, x, (const int[]){ 0, 2, 1, 3 });
-    /* 3, 3, 2 */
-    const sx_t some = sx_slice(g, turned, 2, 1, 3);
+    /* 3, 2, 2 */
+    const sx_t some = sx_slice(g, turned, 2, 1, 2);
     /* 4, 3, 3 */
-    const sx_t wide = sx_pad(g, some, (const long[]){ 0, 1, 0, 0 }, (const long[]){ 0, 0, 0, 1 }, 0.5f);
+    const sx_t wide = sx_pad(g, some, (const long[]){ 0, 1, 0, 0 }, (const long[]){ 0, 0, 1, 1 }, 0.5f);
     /* 4, 3, 5 */
     const sx_t both = sx_concat(g, 2, (const sx_t[]){ wide, x }, -1);
     /* 5, 4, 2, 3 */
@@ -418,6 +418,19 @@ Test(grad, a_maximum_over_axes_is_refused)
     cr_assert_eq(diags.n, 1);
     cr_expect_str_eq(diags.v[0].text, "largest takes a maximum over axes, which has no gradient");
     cr_expect_eq(diags.v[0].where.line, 3);
+}
+
+Test(grad, foreign_moments_are_refused)
+{
+    long n;
+    sx_t *d;
+    sx_graph *g = new_graph(true, 4);
+    const sx_t x = sx_add(g, batch_of(g, "x", SX_SHAPE(3)), weight(g, "b", SX_SHAPE(3)));
+    const sx_t m = sx_moments(g, sx_mul(g, x, x), 1), gamma = weight(g, "gamma", SX_SHAPE(3));
+    const sx_t y = sx_normalize(g, x, m, gamma, gamma, 1e-3);
+    cr_expect_eq(grad_of(g, sx_reduce(g, y, SX_SUM, 3), &n, &d), SX_E_REFUSED);
+    cr_assert_eq(diags.n, 1);
+    cr_expect_str_eq(diags.v[0].text, "normalises by moments of another tensor, which has no gradient");
 }
 
 Test(grad, a_weight_that_cannot_learn_is_told)

@@ -185,6 +185,21 @@ Test(plan, updates_run_as_early_as_they_may)
     cr_expect_eq(sx_plan_bound(p, SX_ROLE_SLOT), (size_t)6 * 64 * 64 * 4);
 }
 
+Test(plan, an_average_of_new_weights_reads_them)
+{
+    sx_graph *g = new_graph(true, 4);
+    const sx_t table = sx_graph_bound(g, SX_ROLE_INPUT, "table", SX_F32, (const long[]){ 2, 16, 0 }, false);
+    const sx_t w = sx_weight(g, "w", SX_SHAPE(4), "zeros"), mean = sx_state(g, "mean", SX_SHAPE(4), 0);
+    const sx_t slot = sx_graph_bound(g, SX_ROLE_SLOT, "slot", SX_F32, (const long[]){ 4, 0 }, false);
+    const sx_t other = sx_graph_bound(g, SX_ROLE_SLOT, "other", SX_F32, (const long[]){ 4, 0 }, false);
+    const sx_learn l = { &update, 1, 0, 2 };
+    const sx_t d = sx_map1(g, &next, sx_map1(g, &next, sx_constant(g, 1, SX_SHAPE(4)), NULL), NULL);
+    sx_graph_op(g, SX_OP_UPDATE, 5, (sx_t[]){ w, d, table, g->step, slot }, &l, sizeof l);
+    sx_graph_op(g, SX_OP_UPDATE, 5, (sx_t[]){ mean, w, table, g->step, other }, &l, sizeof l);
+    const sx_plan *p = plan_of(g);
+    cr_expect_gt(place_in_order(p, SX_OP_UPDATE, mean.id), place_in_order(p, SX_OP_UPDATE, w.id));
+}
+
 /* --- A property of 200 random graphs: who is alive has its bytes alone, and what is read was written --- */
 static uint64_t state = 88172645463325252u;
 static long dice(long n)
@@ -337,6 +352,78 @@ Test(plan, a_device_may_fuse)
     cr_expect_eq(sx_plan_bytes(p, c, NULL, NULL), 4 * 4 * 4 * 2 * 4);
     cr_expect_geq(sx_plan_slab(p), 4096 + 1000 + 777);
     check_plan(p);
+}
+
+/* Covers random runs of ops; what the run alone reads is never stored. */
+static int fuse_some(sx_plan *p)
+{
+    uint32_t n;
+    const sx_node *op = sx_plan_ops(p, &n);
+    for (uint32_t at = 0, end; at < n; at = end) {
+        sx_value in[200], out[200];
+        uint32_t covered[12];
+        int reads = 0, writes = 0, ops = 0;
+        end = at + 1 + (uint32_t)dice(6);
+        if (end > n) end = n;
+        if (dice(3) == 0) continue;              /* left to the core */
+        for (uint32_t i = at; i < end; i++) {
+            covered[ops++] = i;
+            for (int j = 0; j < op[i].inputs; j++)
+                if (sx_plan_maker(p, op[i].in[j]) < (int64_t)at) in[reads++] = op[i].in[j];
+            bool outside = !op[i].out.id || !sx_plan_place(p, op[i].out).slab;
+            for (uint32_t k = end; op[i].out.id && k < n; k++)
+                for (int j = 0; j < op[k].inputs; j++)
+                    outside |= sx_plan_root(p, op[k].in[j]).id == op[i].out.id;
+            if (outside) out[writes++] = op[i].out.id ? op[i].out : op[i].in[0];
+        }
+        sx_plan_stage(p, ops, covered, reads, in, writes, out, (size_t)dice(5000), "own");
+    }
+    return 0;
+}
+
+Test(plan, random_fusion_keeps_values_apart)
+{
+    lie = fuse_some;
+    for (int i = 0; i < 200; i++) {
+        sx_plan *p, *plain;
+        const sx_graph *g = random_graph();
+        cr_assert_eq(sx_plan_open(arena, g, &fake, (sx_dev *)(void *)arena, true, &p, &diags), 0, "%s",
+                     diags.n ? diags.v[0].text : "");
+        check_plan(p);
+        cr_assert_eq(sx_plan_open(arena, g, &fake, (sx_dev *)(void *)arena, false, &plain, &diags), 0);
+        check_plan(plain);
+        close_graphs();
+    }
+}
+
+/* The op that reads the state runs late, in one stage with the last map. */
+static int reads_late(sx_plan *p)
+{
+    uint32_t n, late[2] = { UINT32_MAX, UINT32_MAX };
+    const sx_node *op = sx_plan_ops(p, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (op[i].map == &twice) late[0] = i;
+        if (op[i].map == &next) late[1] = i;
+    }
+    const sx_value in[] = { op[late[0]].in[0], op[late[1]].in[0] };
+    return sx_plan_stage(p, 2, late, 2, in, 2, (sx_value[]){ op[late[0]].out, op[late[1]].out }, 0, "own");
+}
+
+Test(plan, a_late_stage_still_reads_the_old_state)
+{
+    sx_graph *g = new_graph(true, 4);
+    const sx_t x = batch_of(g, "x", SX_SHAPE(4)), s = sx_state(g, "s", SX_SHAPE(4), 0);
+    sx_graph_result(g, sx_map1(g, &twice, s, NULL), "old");
+    sx_assign(g, s, sx_constant(g, 3, SX_SHAPE(4)));
+    sx_graph_result(g, sx_map1(g, &next, sx_softmax(g, x), NULL), "y");
+    sx_plan *p;
+    uint32_t n;
+    lie = reads_late;
+    cr_assert_eq(sx_plan_open(arena, g, &fake, (sx_dev *)(void *)arena, true, &p, &diags), 0);
+    const sx_stage *stage = sx_plan_stages(p, &n);
+    cr_assert_eq(n, 4);
+    cr_expect_eq(stage[2].ops, 2);
+    cr_expect_eq(place_in_order(p, SX_OP_ASSIGN, s.id), 3);
 }
 
 static int covers_nothing(sx_plan *p)
