@@ -100,3 +100,7 @@ EXTRA_DIST += tests/outside.sh run check LICENSE README.md CHANGELOG.md CONTRIBU
 # Searches: continued, killed, stopped.
 TESTS += tests/test_tune.sh
 EXTRA_DIST += tests/test_tune.sh
+
+# The experiments that come with strix.
+TESTS += tests/test_examples.sh
+EXTRA_DIST += tests/test_examples.sh tests/model_help.h

@@ -166,6 +166,27 @@ Test(model, shared_weights_count_once)
     sx_arena_close(w.a);
 }
 
+/* A frozen layer is built as for evaluation: nothing of it is learned, its statistics stay. */
+Test(model, frozen_layers_do_not_learn)
+{
+    world w = open_layers("", "b = { freeze = true; c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };"
+                          " d = { type = \"dropout\"; }; };" TAIL);
+    sx_steps s;
+    cr_assert_eq(build(&w, &s), 0);
+    cr_assert_eq(s.train->n_learned, 2);
+    for (long i = 0; i < 2; i++)
+        cr_assert_eq(strncmp(sx_graph_val(s.train->graph, s.train->learned[i])->name, "o/", 2), 0);
+    for (long i = 0; i < s.train->graph->ops.n; i++) {
+        const uint32_t code = s.train->graph->ops.v[i].op->code;
+        cr_assert(code != SX_OP_ASSIGN && code != SX_OP_RANDOM && code != SX_OP_CONV2D_BWD_W);
+    }
+    sx_arena_close(w.a);
+    w = open_layers("", "c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };" TAIL);
+    cr_assert_eq(build(&w, &s), 0);
+    cr_assert_eq(s.train->n_learned, 6);
+    sx_arena_close(w.a);
+}
+
 static void refuses(const char *layers, const char *message)
 {
     world w = open_layers("", layers);
