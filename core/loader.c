@@ -46,7 +46,8 @@ static const field_row fields[] = {
 typedef struct { void *handle; const sx_plugin *plugin; } loaded;
 typedef struct { const char **v; long n, cap; } words;
 struct sx_registry {
-    sx_arena *arena;
+    sx_arena *arena;                             /* its own, used under the lock only */
+    pthread_mutex_t *lock;                       /* recursive: trials in threads may look up what is not loaded */
     words dirs;
     struct { const sx_entry **v; long n, cap; } entries;
     struct { loaded *v; long n, cap; } files;
@@ -100,10 +101,19 @@ static void add_list(sx_registry *r, const char *list)
     }
 }
 
+static void drop_lock(void *lock) { pthread_mutex_destroy(lock); }
+
 sx_registry *sx_registry_open(sx_arena *a, const char *path)
 {
-    sx_registry *r = SX_NEW(a, sx_registry);
-    r->arena = a;
+    pthread_mutexattr_t attr;
+    sx_arena *own = sx_arena_open(a);
+    sx_registry *r = SX_NEW(own, sx_registry);
+    *r = (sx_registry){ .arena = own, .lock = SX_NEW(own, pthread_mutex_t) };
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(r->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+    sx_arena_defer(own, drop_lock, r->lock);
     add_list(r, path);
     add_list(r, secure_getenv("STRIX_PLUGIN_PATH"));
     add_defaults(r);                             /* members that stand there already stay where they are */
@@ -113,7 +123,9 @@ sx_registry *sx_registry_open(sx_arena *a, const char *path)
 const char *sx_registry_path(const sx_registry *r)
 {
     const char *s = "";
+    pthread_mutex_lock(r->lock);
     for (long i = 0; i < r->dirs.n; i++) s = sx_format(r->arena, "%s%s%s", s, i ? ":" : "", r->dirs.v[i]);
+    pthread_mutex_unlock(r->lock);
     return s;
 }
 
@@ -151,6 +163,14 @@ static const char *find_file(const sx_registry *r, int kind, const char *name)
     const char *file = NULL;
     for (long i = 0; i < r->dirs.n && !file; i++) file = file_in(r->arena, r->dirs.v[i], kind, name);
     return file;
+}
+
+static const sx_entry *peek(const sx_registry *r, int kind, const char *name)
+{
+    for (long i = 0; i < r->entries.n; i++)
+        if ((int)r->entries.v[i]->item->kind == kind && !strcmp(r->entries.v[i]->item->name, name))
+            return r->entries.v[i];
+    return NULL;
 }
 
 /* --- Judging a manifest: data only --- */
@@ -280,7 +300,7 @@ static int add_item(const judge *j, const sx_plugin *plugin, const sx_item *it)
 {
     int rc = judge_item(j, it);
     if (rc) return rc;
-    const sx_entry *same = sx_peek(j->r, (int)it->kind, it->name);
+    const sx_entry *same = peek(j->r, (int)it->kind, it->name);
     if (same)
         return REFUSE(j, "%s '%s' is already known from %s", sx_kind_name((int)it->kind), it->name,
                       same->file);
@@ -402,7 +422,7 @@ static int load(sx_registry *r, const char *file, const sx_plugin **out, sx_diag
     return rc;
 }
 
-int sx_load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_diags *d)
+static int load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_diags *d)
 {
     char *whole = realpath(file, NULL); /* dlopen searches the system's path for names without a slash */
     if (!whole) return sx_error(d, SX_E_PLUGIN, (sx_where){ .file = file }, "no such file");
@@ -414,14 +434,6 @@ int sx_load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_
 }
 
 /* --- Looking up --- */
-
-const sx_entry *sx_peek(const sx_registry *r, int kind, const char *name)
-{
-    for (long i = 0; i < r->entries.n; i++)
-        if ((int)r->entries.v[i]->item->kind == kind && !strcmp(r->entries.v[i]->item->name, name))
-            return r->entries.v[i];
-    return NULL;
-}
 
 static void bad_name(const char *name, sx_where where, sx_diags *d)
 {
@@ -454,16 +466,16 @@ static void wanted_by(sx_where where, sx_diags *d)
         sx_detail(d, "Wanted by %s:%d.", where.file, where.line);
 }
 
-const sx_entry *sx_find(sx_registry *r, int kind, const char *name, sx_where where, sx_diags *d)
+static const sx_entry *find(sx_registry *r, int kind, const char *name, sx_where where, sx_diags *d)
 {
-    const sx_entry *e = sx_peek(r, kind, name);
+    const sx_entry *e = peek(r, kind, name);
     if (e) return e;
     if (!is_name(name)) { bad_name(name, where, d); return NULL; }
     const char *file = find_file(r, kind, name);
     if (!file) { not_found(r, kind, name, where, d); return NULL; }
     const sx_plugin *p = NULL;
     if (load(r, file, &p, d)) { wanted_by(where, d); return NULL; }
-    e = sx_peek(r, kind, name);
+    e = peek(r, kind, name);
     if (!e) {
         sx_error(d, SX_E_PLUGIN, (sx_where){ .file = file }, "plugin '%s' has no %s '%s'", p->name,
                  sx_kind_name(kind), name);
@@ -472,7 +484,7 @@ const sx_entry *sx_find(sx_registry *r, int kind, const char *name, sx_where whe
     return e;
 }
 
-int sx_load(sx_registry *r, const char *name, sx_where where, sx_diags *d)
+static int load_named(sx_registry *r, const char *name, sx_where where, sx_diags *d)
 {
     if (!is_name(name)) { bad_name(name, where, d); return SX_E_PLUGIN; }
     const char *file = NULL;
@@ -487,6 +499,40 @@ int sx_load(sx_registry *r, const char *name, sx_where where, sx_diags *d)
     sx_detail(d, "Searched %s for %s.so, itself and in the folders of the kinds.",
               joined(r->arena, r->dirs.v, r->dirs.n), name);
     return SX_E_PLUGIN;
+}
+
+/* --- The same for callers: one thread at a time --- */
+
+const sx_entry *sx_peek(const sx_registry *r, int kind, const char *name)
+{
+    pthread_mutex_lock(r->lock);
+    const sx_entry *e = peek(r, kind, name);
+    pthread_mutex_unlock(r->lock);
+    return e;
+}
+
+const sx_entry *sx_find(sx_registry *r, int kind, const char *name, sx_where where, sx_diags *d)
+{
+    pthread_mutex_lock(r->lock);
+    const sx_entry *e = find(r, kind, name, where, d);
+    pthread_mutex_unlock(r->lock);
+    return e;
+}
+
+int sx_load(sx_registry *r, const char *name, sx_where where, sx_diags *d)
+{
+    pthread_mutex_lock(r->lock);
+    const int rc = load_named(r, name, where, d);
+    pthread_mutex_unlock(r->lock);
+    return rc;
+}
+
+int sx_load_file(sx_registry *r, const char *file, const sx_plugin **plugin, sx_diags *d)
+{
+    pthread_mutex_lock(r->lock);
+    const int rc = load_file(r, file, plugin, d);
+    pthread_mutex_unlock(r->lock);
+    return rc;
 }
 
 /* --- Listing --- */
@@ -523,10 +569,12 @@ static void sort(words *w)
 long sx_known(sx_registry *r, sx_arena *a, int kind, const char *const **names)
 {
     words w = { 0 };
+    pthread_mutex_lock(r->lock);
     for (long i = 0; i < r->dirs.n; i++)
         for (int libs = 0; libs < 2; libs++) names_in(a, folder_of(a, r->dirs.v[i], kind, libs), &w);
     for (long i = 0; i < r->entries.n; i++)
         if ((int)r->entries.v[i]->item->kind == kind) add_word(a, &w, r->entries.v[i]->item->name);
+    pthread_mutex_unlock(r->lock);
     sort(&w);
     *names = w.v;
     return w.n;
@@ -535,6 +583,7 @@ long sx_known(sx_registry *r, sx_arena *a, int kind, const char *const **names)
 void sx_each_file(sx_registry *r, void (*each)(void *ctx, int kind, const char *name, const char *file),
                   void *ctx)
 {
+    pthread_mutex_lock(r->lock);
     for (long i = 0; i < r->dirs.n; i++)
         for (int kind = 0; kind < SX_KINDS; kind++) {
             words w = { 0 };
@@ -546,4 +595,5 @@ void sx_each_file(sx_registry *r, void (*each)(void *ctx, int kind, const char *
                 if (file) each(ctx, kind, w.v[k], file);
             }
         }
+    pthread_mutex_unlock(r->lock);
 }

@@ -1,4 +1,4 @@
-/* loader.h: finds, loads and judges plugins; the registry by kind and name. Read-only once workers' threads run. */
+/* loader.h: finds, loads and judges plugins; the registry by kind and name. Any thread may call; entries stay. */
 #ifndef SX_LOADER_H
 #define SX_LOADER_H
 #include <strix/plugin.h>
