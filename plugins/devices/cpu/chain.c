@@ -3,7 +3,7 @@
 #include <string.h>
 #include "cpu.h"
 
-enum { CACHE = 768 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
+enum { CACHE = 768 << 10, STRIP = 128 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
 static const size_t max_partials = (size_t)32 << 20;
 
 static tensor arg_of(const sx_plan *p, sx_value v)
@@ -39,6 +39,7 @@ bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t)
         a->row = k->by_rows >> i & 1 && a->dim[0] == t->rows ? row_bytes(a) : 0;
     }
     t->out.row = k->sums || !op->out.id ? 0 : row_bytes(&t->out);
+    t->grain = 1;
     return !k->make || k->make(dev, t);
 }
 
@@ -65,7 +66,8 @@ static const char *name_of(const sx_plan *p, int n, const task *t)
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks)
 {
     chain *c = sx_plan_alloc(p, sizeof *c);
-    *c = (chain){ .n = n, .t = sx_plan_alloc(p, (size_t)n * sizeof(task)), .rows = tasks[0]->rows };
+    *c = (chain){ .n = n, .t = sx_plan_alloc(p, (size_t)n * sizeof(task)), .rows = tasks[0]->rows,
+                  .end = sx_plan_alloc(p, (size_t)n * sizeof(int)) };
     for (int i = 0; i < n; i++) c->t[i] = *tasks[i];
     c->whole = c->t[0].kernel->whole != NULL;
     c->name = name_of(p, n, c->t);
@@ -115,6 +117,36 @@ static int last_use(const chain *c, uint32_t id, int from)
     return last;
 }
 
+static int first_made(const chain *c, uint32_t id)
+{
+    for (int i = 0; i < c->n; i++)
+        if (c->t[i].out.id == id) return i;
+    return c->n;
+}
+
+static void rename(chain *c, uint32_t from, const tensor *to)
+{
+    for (int i = 0; i < c->n; i++) {
+        task *t = &c->t[i];
+        if (t->out.id == from) t->out.id = to->id, t->out.local = to->local;
+        for (int j = 0; j < t->inputs; j++)
+            if (t->in[j].id == from) t->in[j].id = to->id, t->in[j].local = to->local;
+    }
+}
+
+/* A local value that dies in a task becomes one with its result, even where that is stored: less memory is touched.
+ * Only one value of a task can, and only where the result has not yet been given to another. */
+static void join_values(chain *c)
+{
+    for (int i = 0; i < c->n; i++)
+        for (int j = 0; j < c->t[i].inputs; j++) {
+            const task *t = &c->t[i];
+            const tensor in = t->in[j], out = t->out;
+            if (!(t->in_place >> j & 1) || !in.local || in.id == out.id || in.row != out.row || !out.id) continue;
+            if (last_use(c, in.id, i) == i && first_made(c, out.id) == i) rename(c, in.id, &out);
+        }
+}
+
 /* First fit: the lowest place that no local value alive at task i overlaps. */
 static void place_locals(chain *c)
 {
@@ -122,7 +154,8 @@ static void place_locals(chain *c)
         tensor *out = &c->t[i].out;
         if (!out->local) continue;
         const size_t bytes = round_up((size_t)c->chunk * out->row);
-        for (bool moved = true; moved;) {
+        if (first_made(c, out->id) < i) out->at = c->t[first_made(c, out->id)].out.at;
+        for (bool moved = first_made(c, out->id) == i; moved;) {
             moved = false;
             for (int j = 0; j < i; j++) {
                 const tensor *o = &c->t[j].out;
@@ -136,6 +169,31 @@ static void place_locals(chain *c)
         for (int k = i + 1; k < c->n; k++)
             for (int j = 0; j < c->t[k].inputs; j++)
                 if (c->t[k].in[j].id == out->id) c->t[k].in[j].at = out->at;
+    }
+}
+
+/* Elements of a row as a divisible task counts them: those of its large image. */
+static long extent(const task *t)
+{
+    const long in = t->inputs ? row_size(&t->in[0]) : 0, out = t->out.row ? row_size(&t->out) : 0;
+    return in > out ? in : out;
+}
+
+/* Neighbours that are divisible at the same lines go strip by strip; what only they read lives for a strip. */
+static void cut_strips(chain *c)
+{
+    for (int i = 0, end; i < c->n; i = end) {
+        for (end = i + 1; end < c->n && c->t[i].line && c->t[end].line == c->t[i].line
+                          && extent(&c->t[end]) == extent(&c->t[i]);) end++;
+        for (int k = i; k < end; k++) c->end[k] = end;
+        for (int k = i; k < end && end - i > 1; k++) {
+            const uint32_t id = c->t[k].out.id;
+            if (!c->t[k].out.local || first_made(c, id) < i || last_use(c, id, i) >= end) continue;
+            for (int m = i; m < end; m++) {
+                c->t[m].out.strip |= c->t[m].out.id == id;
+                for (int j = 0; j < c->t[m].inputs; j++) c->t[m].in[j].strip |= c->t[m].in[j].id == id;
+            }
+        }
     }
 }
 
@@ -158,6 +216,8 @@ void chain_fit(chain *c)
     c->chunk = chunk_of(c);
     c->chunks = ceil_div(c->rows, c->chunk);
     c->groups = groups_of(c);
+    join_values(c);
+    cut_strips(c);
     place_locals(c);
     for (int i = 0; i < c->n; i++) {
         task *t = &c->t[i];
@@ -172,16 +232,31 @@ void chain_fit(chain *c)
 
 typedef struct { const chain *c; const pass *r; } walk;
 
+/* Tasks [i, end) strip by strip: strips of whole grains, of a size that leaves room for their values in L2. */
+static void walk_strips(const chain *c, int i, lane l, long from, long n)
+{
+    const int end = c->end[i];
+    l.grain = 1, l.parts = 1;
+    for (int j = i; j < end; j++) l.grain = c->t[j].grain > l.grain ? c->t[j].grain : l.grain;
+    if (end - i > 1) {
+        const long elements = n * extent(&c->t[i]), grains = elements / c->t[i].line / l.grain;
+        const long most = elements * (long)sizeof(float) / STRIP;
+        l.parts = most < 1 ? 1 : most > grains ? (grains ? grains : 1) : most;
+    }
+    for (l.part = 0; l.part < l.parts; l.part++, l.first = false)
+        for (int j = i; j < end; j++) c->t[j].kernel->rows(&c->t[j], &l, from, n);
+}
+
 static void walk_group(const void *ctx, long g, int thread)
 {
     const walk *w = ctx;
     const chain *c = w->c;
     char *room = pool_room(w->r->pool, thread);
-    lane l = { w->r, room, room + c->temp, g, true };
-    const long end = (g + 1) * c->chunks / c->groups;
-    for (long i = g * c->chunks / c->groups; i < end; i++, l.first = false) {
+    lane l = { .run = w->r, .temp = room, .scratch = room + c->temp, .group = g, .first = true };
+    const long last = (g + 1) * c->chunks / c->groups;
+    for (long i = g * c->chunks / c->groups; i < last; i++, l.first = false) {
         const long from = i * c->chunk, n = c->rows - from < c->chunk ? c->rows - from : c->chunk;
-        for (int j = 0; j < c->n; j++) c->t[j].kernel->rows(&c->t[j], &l, from, n);
+        for (int j = 0; j < c->n; j = c->end[j]) walk_strips(c, j, l, from, n);
     }
 }
 

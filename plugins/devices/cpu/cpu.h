@@ -30,19 +30,26 @@ typedef struct {                                 /* one tensor as a task sees it
     long dim[SX_RANK], size;                     /* size: elements */
     size_t row;                                  /* bytes of a row; 0: the tensor does not go by the rows of the chain */
     bool local; size_t at;                       /* local: lives in the lane at this offset, for the chunk only */
+    bool strip;                                  /* local, and for a strip of the chunk only */
 } tensor;
 typedef struct kernel kernel;
 typedef struct task {
     const kernel *kernel; const sx_node *op; const sx_plan *plan;
     int inputs; tensor *in, out;
     long rows;
+    long line, grain;                            /* line > 0: divisible at lines of so many elements, grain at a time */
+    uint32_t in_place;                           /* inputs that the result may lie on, as bits */
     size_t partial, partial_at;                  /* bytes of one group's sums, and where those of group 0 stand */
     size_t shared, shared_at;                    /* bytes for all lanes (reordered weights) */
     size_t lane;                                 /* bytes of scratch for a lane */
     void *own;
 } task;
 typedef struct { pool *pool; void *const *at; char *scratch; long groups; } pass;
-typedef struct { const pass *run; char *temp, *scratch; long group; bool first; } lane;   /* first: chunk of its group */
+typedef struct {
+    const pass *run; char *temp, *scratch;
+    long group; bool first;                      /* first: chunk of its group, and first strip of that */
+    long part, parts, grain;                     /* this strip of the chunk */
+} lane;
 struct kernel {
     uint32_t by_rows;                            /* inputs that go by rows, as bits */
     bool sums;                                   /* the result is summed over rows: partial sums per group, joined by end */
@@ -61,6 +68,7 @@ typedef struct {
     long rows, chunk, chunks, groups;            /* chunk: rows worked on at a time; fixed by shapes, never by threads */
     size_t temp, lane, scratch;
     bool whole;
+    int *end;                                    /* of a task: behind the last one that goes strip by strip with it */
 } chain;
 const kernel *cpu_kernel(const sx_node *op);     /* NULL: unknown */
 int cpu_lower(sx_dev *dev, sx_plan *p);          /* lower.c */
@@ -75,6 +83,18 @@ static inline void *arg_at(const tensor *a, const lane *l, long from)
 }
 static inline const float *in_at(const task *t, int i, const lane *l, long from) { return arg_at(&t->in[i], l, from); }
 static inline float *out_at(const task *t, const lane *l, long from) { return arg_at(&t->out, l, from); }
+typedef struct { long from, n; } stretch;          /* of the chunk */
+static inline stretch strip_of(const task *t, const lane *l, long elements)
+{
+    const long grains = elements / t->line / l->grain, from = grains * l->part / l->parts;
+    const long end = l->part + 1 == l->parts ? elements / t->line : grains * (l->part + 1) / l->parts * l->grain;
+    return (stretch){ from * l->grain, end - from * l->grain };
+}
+/* Element e of the chunk's rows, where the strip at hand begins with it. */
+static inline float *strip_at(const tensor *a, const lane *l, long from, long e)
+{
+    return (float *)arg_at(a, l, from) + (a->strip ? 0 : e);
+}
 static inline void *whole_at(const tensor *a, const pass *r) { return r->at[a->id]; }
 static inline void *partial_at(const task *t, const pass *r, long group)
 {

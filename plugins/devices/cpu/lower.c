@@ -60,9 +60,19 @@ static bool joins(const lowering *w, const place *at, uint32_t op)
     return !at->gap || (met && (!at->parted || 2 * bytes_of(&t->out) <= met));
 }
 
-static void add_op(lowering *w, list *l, uint32_t op)
+/* From afar an op goes right behind the last one that it reads: what they share dies there. */
+static void add_op(lowering *w, list *l, uint32_t op, bool afar)
 {
-    l->op[l->n++] = op;
+    int at = l->n;
+    for (; at > 1 && afar; at--) {
+        const task *t = w->t[op];
+        bool reads = false;
+        for (int i = 0; i < t->inputs; i++) reads |= t->in[i].id == w->t[l->op[at - 1]]->out.id;
+        if (reads) break;
+    }
+    memmove(l->op + at + 1, l->op + at, (size_t)(l->n - at) * sizeof *l->op);
+    l->op[at] = op;
+    l->n++;
     w->chain_of[op] = (uint32_t)(l - w->lists) + 1;
 }
 
@@ -73,10 +83,10 @@ static void gather_chains(lowering *w)
         list *l = &w->lists[w->lists_n++];
         place at = { w->lists_n, from, false, false };
         l->op = sx_plan_alloc(w->p, 2 * (size_t)(w->n - from) * sizeof *l->op);
-        add_op(w, l, from);
+        add_op(w, l, from, false);
         for (uint32_t i = from + 1; i < w->n; i++) {
             if (w->chain_of[i]) continue;
-            if (joins(w, &at, i)) add_op(w, l, i);
+            if (joins(w, &at, i)) add_op(w, l, i, at.parted);
             else at.gap = true, at.parted |= parts(w, i);
         }
     }

@@ -9,7 +9,7 @@ typedef struct {                                 /* an input as the result's ele
     long stride[SX_RANK];                        /* else, by the result's axes */
 } feed;
 typedef struct { feed in[4]; long tile; int n; } feeds;
-typedef struct { const float *p; float *room; bool full; } source;
+typedef struct { const float *p; long base; float *room; bool full; } source;   /* p: element base */
 
 static feed feed_of(const tensor *a, const tensor *out)
 {
@@ -45,7 +45,9 @@ static bool make(sx_dev *dev, task *t)
         f->in[i] = feed_of(&t->in[i], &t->out);
         const long period = f->in[i].period;
         if (period && period <= TILE && f->tile == TILE) f->tile = TILE / period * period;
+        if (f->in[i].same && t->in[i].row) t->in_place |= 1u << i;
     }
+    t->line = t->out.dim[t->out.rank - 1];
     return true;
 }
 
@@ -81,7 +83,7 @@ static void repeat(const float *p, long period, long e, long n, float *to)
 static const float *take(const feeds *f, int i, source *s, const tensor *out, long e, long n)
 {
     const feed *in = &f->in[i];
-    if (in->same) return s->p + e;
+    if (in->same) return s->p + e - s->base;
     if (in->period && e % in->period + n <= in->period) return s->p + e % in->period;
     if (s->full && n <= f->tile && f->tile % in->period == 0) return s->room;
     if (in->period) repeat(s->p, in->period, e, n, s->room);
@@ -97,16 +99,20 @@ typedef void tile_work(const task *t, const float *const *in, long n, float *y);
 static void tiles(const task *t, const lane *l, long from, long rows, tile_work *work)
 {
     const feeds *f = t->own;
+    const stretch part = strip_of(t, l, rows * row_size(&t->out));
+    const long first = part.from * t->line, end = first + part.n * t->line;
     float room[4][TILE];
     source s[4];
-    for (int i = 0; i < f->n; i++) s[i] = (source){ in_at(t, i, l, from), room[i], false };
-    float *y = out_at(t, l, from);
-    const long total = rows * row_size(&t->out);
-    for (long e = 0; e < total; e += f->tile) {
-        const long n = total - e < f->tile ? total - e : f->tile;
+    for (int i = 0; i < f->n; i++) {
+        const long base = f->in[i].same ? first : 0;
+        s[i] = (source){ strip_at(&t->in[i], l, from, base), base, room[i], false };
+    }
+    float *y = strip_at(&t->out, l, from, first);
+    for (long e = first; e < end; e += f->tile, y += f->tile) {
+        const long n = end - e < f->tile ? end - e : f->tile;
         const float *in[4] = { NULL };
         for (int i = 0; i < f->n; i++) in[i] = take(f, i, &s[i], &t->out, e, n);
-        work(t, in, n, y + e);
+        work(t, in, n, y);
     }
 }
 
@@ -124,8 +130,9 @@ static void map_bwd_tile(const task *t, const float *const *in, long n, float *d
 {
     const sx_map_use *use = t->op->attr;
     const float *x[2] = { named(in, use->x0), named(in, use->x1) };
-    memset(dx, 0, (size_t)n * sizeof *dx);
-    t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], dx);
+    float sum[TILE] = { 0 };                     /* it adds, and dx may lie on an input */
+    t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], sum);
+    memcpy(dx, sum, (size_t)n * sizeof *dx);
 }
 
 static void map_bwd_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, map_bwd_tile); }
@@ -136,6 +143,7 @@ static bool expand_make(sx_dev *dev, task *t)
     (void)dev;
     feeds *f = t->own = sx_plan_alloc(t->plan, sizeof *f);
     *f = (feeds){ .n = 1, .tile = TILE };
+    t->line = t->out.dim[t->out.rank - 1];
     t->in[0].row = by_rows(&t->in[0], &t->out) ? (size_t)row_size(&t->in[0]) * sizeof(float) : 0;
     f->in[0] = feed_of(&t->in[0], &t->out);
     return true;

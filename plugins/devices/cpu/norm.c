@@ -94,6 +94,7 @@ static bool reduce_make(sx_dev *dev, task *t)
         f->dim[0] = 1, f->folded[0] = true;
         f->rank = 2;
     }
+    t->line = f->over_rows && f->rank == 2 ? f->dim[1] : 0;
     f->scale = attr->fold == SX_MEAN ? 1.0 / (double)folded : 1;
     t->partial = f->over_rows ? (size_t)f->result * sizeof(double) : 0;
     t->lane = (size_t)f->result * (sizeof(double) + sizeof(float));
@@ -168,8 +169,9 @@ static void reduce_rows(const task *t, const lane *l, long from, long n)
     float *s = (float *)(l->scratch + (size_t)f->result * sizeof(double));
     memset(s, 0, (size_t)f->result * sizeof *s);
     if (f->over_rows && l->first) clear(f, sums);
-    if (f->over_rows && f->rank == 2) {          /* rows and folded axes are one run of lines */
-        fold_plane(f, n * f->dim[0], f->dim[1], x, s, sums);
+    if (t->line) {                               /* rows and folded axes are one run of lines */
+        const stretch part = strip_of(t, l, n * row_size(&t->in[0]));
+        fold_plane(f, part.n, t->line, strip_at(&t->in[0], l, from, part.from * t->line), s, sums);
         return;
     }
     for (long i = 0; i < n; i++, x += row_size(&t->in[0])) {
@@ -201,7 +203,7 @@ static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
 static bool moments_make(sx_dev *dev, task *t)
 {
     (void)dev;
-    const long c = channels(&t->in[0]);
+    const long c = t->line = channels(&t->in[0]);
     t->partial = (size_t)(2 * c + 1) * sizeof(double);
     t->lane = (size_t)c * (2 * sizeof(float) + 2 * sizeof(double));
     t->in[0].row = (size_t)row_size(&t->in[0]) * sizeof(float);
@@ -222,11 +224,13 @@ static void join(long c, double *a, double nb, const double *mean, const double 
 
 static void moments_rows(const task *t, const lane *l, long from, long n)
 {
-    const long c = channels(&t->in[0]), pixels = n * row_size(&t->in[0]) / c;
-    const float *x = in_at(t, 0, l, from);
+    const stretch part = strip_of(t, l, n * row_size(&t->in[0]));
+    const long c = t->line, pixels = part.n;
+    const float *x = strip_at(&t->in[0], l, from, part.from * c);
     double *all = partial_at(t, l->run, l->group), *mean = (double *)l->scratch, *m2 = mean + c;
     float *s = (float *)(m2 + c), *q = s + c;
     if (l->first) memset(all, 0, t->partial);
+    if (!pixels) return;
     memset(l->scratch, 0, t->lane);
     for (long p = 0; p < pixels; p += BLOCK) {
         add_moments(pixels - p < BLOCK ? pixels - p : BLOCK, c, x + p * c, x, s, q);
@@ -292,15 +296,23 @@ SX_FAST static void scale_shift(long n, long c, const float *x, const float *res
 
 static void scale_shift_rows(const task *t, const lane *l, long from, long n)
 {
-    const long c = channels(&t->out);
-    scale_shift(n * row_size(&t->out) / c, c, in_at(t, 0, l, from), in_at(t, 1, l, 0), out_at(t, l, from));
+    const stretch part = strip_of(t, l, n * row_size(&t->out));
+    const long c = t->line, e = part.from * c;
+    scale_shift(part.n, c, strip_at(&t->in[0], l, from, e), in_at(t, 1, l, 0), strip_at(&t->out, l, from, e));
 }
-const kernel k_scale_shift = { .by_rows = 1, .rows = scale_shift_rows };
+static bool scale_shift_make(sx_dev *dev, task *t)
+{
+    (void)dev;
+    t->line = channels(&t->out);
+    t->in_place = 1;
+    return true;
+}
+const kernel k_scale_shift = { .by_rows = 1, .make = scale_shift_make, .rows = scale_shift_rows };
 
 static bool norm_sums_make(sx_dev *dev, task *t)
 {
     (void)dev;
-    const long c = channels(&t->in[0]);
+    const long c = t->line = channels(&t->in[0]);
     t->partial = (size_t)(2 * c) * sizeof(double);
     t->lane = (size_t)(2 * c) * sizeof(float);
     return true;
@@ -308,8 +320,9 @@ static bool norm_sums_make(sx_dev *dev, task *t)
 
 static void norm_sums_rows(const task *t, const lane *l, long from, long n)
 {
-    const long c = channels(&t->in[0]), pixels = n * row_size(&t->in[0]) / c;
-    const float *x = in_at(t, 0, l, from), *dy = in_at(t, 1, l, from), *mean = in_at(t, 2, l, 0);
+    const stretch part = strip_of(t, l, n * row_size(&t->in[0]));
+    const long c = t->line, pixels = part.n, e = part.from * c;
+    const float *x = strip_at(&t->in[0], l, from, e), *dy = strip_at(&t->in[1], l, from, e), *mean = in_at(t, 2, l, 0);
     double *sums = partial_at(t, l->run, l->group);
     float *s = (float *)l->scratch;
     if (l->first) memset(sums, 0, t->partial);
@@ -348,7 +361,9 @@ SX_FAST static void norm_bwd(long n, long c, const float *restrict x, const floa
 static bool norm_bwd_make(sx_dev *dev, task *t)
 {
     (void)dev;
-    t->lane = (size_t)(3 * channels(&t->out)) * sizeof(float);
+    t->line = channels(&t->out);
+    t->lane = (size_t)(3 * t->line) * sizeof(float);
+    t->in_place = 3;
     return true;
 }
 
@@ -356,16 +371,18 @@ static bool norm_bwd_make(sx_dev *dev, task *t)
  * They are rounded once: their errors are the same in every pixel and would add up in the sums below this layer. */
 static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
 {
-    const sx_eps *e = t->op->attr;
-    const long c = channels(&t->out), count = t->out.size / c;
+    const sx_eps *attr = t->op->attr;
+    const stretch part = strip_of(t, l, n * row_size(&t->out));
+    const long c = t->line, count = t->out.size / c, e = part.from * c;
     const float *m = in_at(t, 2, l, 0), *gamma = in_at(t, 3, l, 0), *sums = in_at(t, 4, l, 0);
     float *k = (float *)l->scratch;
     for (long j = 0; j < c; j++) {
-        const double inv = inverse((double)m[c + j], e->eps), a = (double)gamma[j] * inv;
+        const double inv = inverse((double)m[c + j], attr->eps), a = (double)gamma[j] * inv;
         k[j] = (float)a;
         k[c + j] = (float)(-a * inv * (double)sums[j] / (double)count);
         k[2 * c + j] = (float)(-a * (double)sums[c + j] / (double)count);
     }
-    norm_bwd(n * row_size(&t->out) / c, c, in_at(t, 0, l, from), in_at(t, 1, l, from), m, k, out_at(t, l, from));
+    norm_bwd(part.n, c, strip_at(&t->in[0], l, from, e), strip_at(&t->in[1], l, from, e), m, k,
+             strip_at(&t->out, l, from, e));
 }
 const kernel k_norm_bwd = { .by_rows = 3, .make = norm_bwd_make, .rows = norm_bwd_rows };

@@ -17,11 +17,19 @@ static pooling *pooling_of(task *t, const sx_window *p, const tensor *x, const t
     return g;
 }
 
+/* Windows that tile the image: whole lines of them are divisible. Strips are counted in pixels of the large image. */
+static void divide(task *t, const pooling *g)
+{
+    if (!g->apart || g->top || g->left || g->stride[0] != g->kh || g->oh * g->kh != g->h) return;
+    t->line = g->c;
+    t->grain = g->kh * g->w;
+}
+
 static bool forward_make(sx_dev *dev, task *t)
 {
     (void)dev;
     if (t->in[0].rank != 4) return false;
-    pooling_of(t, t->op->attr, &t->in[0], &t->out);
+    divide(t, pooling_of(t, t->op->attr, &t->in[0], &t->out));
     return true;
 }
 
@@ -39,6 +47,22 @@ static bool backward_make(sx_dev *dev, task *t)
     if (t->out.rank != 4) return false;
     pooling_of(t, &((const sx_pool_bwd *)t->op->attr)->window, &t->out, &t->in[0]);
     return true;
+}
+
+static bool maxpool_bwd_make(sx_dev *dev, task *t)
+{
+    if (!backward_make(dev, t)) return false;
+    divide(t, t->own);
+    return true;
+}
+
+/* Lines of windows of n images, or of the strip at hand; counted through all images of the chunk. */
+static stretch window_lines(const task *t, const lane *l, long n)
+{
+    const pooling *g = t->own;
+    if (!t->line) return (stretch){ 0, n * g->oh };
+    const stretch p = strip_of(t, l, n * g->h * g->w * g->c);
+    return (stretch){ p.from / t->grain, p.n / t->grain };
 }
 
 /* The part of window (i, j) inside the image: rows r0..r1 and columns s0..s1 of the window. */
@@ -98,11 +122,14 @@ typedef void pixel_work(const pooling *g, const float *x, long i, long j, float 
 static void each_pixel(const task *t, const lane *l, long from, long n, pixel_work *work)
 {
     const pooling *g = t->own;
-    const float *x = in_at(t, 0, l, from);
-    float *y = out_at(t, l, from);
-    for (long b = 0; b < n; b++, x += g->h * g->w * g->c)
-        for (long i = 0; i < g->oh; i++)
-            for (long j = 0; j < g->ow; j++, y += g->c) work(g, x, i, j, y);
+    const stretch part = window_lines(t, l, n);
+    const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
+    const float *x = strip_at(&t->in[0], l, from, skipped);
+    float *y = strip_at(&t->out, l, from, part.from * g->ow * g->c);
+    for (long k = 0; k < part.n; k++) {          /* a strip begins with its own first window line */
+        const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
+        for (long j = 0; j < g->ow; j++, y += g->c) work(g, at, t->line ? 0 : k % g->oh, j, y);
+    }
 }
 
 static void maxpool_rows(const task *t, const lane *l, long from, long n) { each_pixel(t, l, from, n, max_pixel); }
@@ -155,11 +182,15 @@ static void arg_pixel(const pooling *g, const float *x, long i, long j, float *b
 static void arg_rows(const task *t, const lane *l, long from, long n)
 {
     const pooling *g = t->own;
-    const float *x = in_at(t, 0, l, from);
-    uint8_t *y = arg_at(&t->out, l, from);
-    for (long b = 0; b < n; b++, x += g->h * g->w * g->c)
-        for (long i = 0; i < g->oh; i++)
-            for (long j = 0; j < g->ow; j++, y += g->c) arg_pixel(g, x, i, j, (float *)l->scratch, y);
+    const stretch part = window_lines(t, l, n);
+    const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
+    const float *x = strip_at(&t->in[0], l, from, skipped);
+    uint8_t *y = (uint8_t *)arg_at(&t->out, l, from) + (t->out.strip ? 0 : part.from * g->ow * g->c);
+    for (long k = 0; k < part.n; k++) {
+        const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
+        for (long j = 0; j < g->ow; j++, y += g->c)
+            arg_pixel(g, at, t->line ? 0 : k % g->oh, j, (float *)l->scratch, y);
+    }
 }
 const kernel k_maxpool_arg = { .by_rows = 1, .make = arg_make, .rows = arg_rows };
 
@@ -190,17 +221,18 @@ static bool gaps(const pooling *g)
 static void maxpool_bwd_rows(const task *t, const lane *l, long from, long n)
 {
     const pooling *g = t->own;
-    const float *dy = in_at(t, 0, l, from);
-    const uint8_t *arg = arg_at(&t->in[1], l, from);
-    float *dx = out_at(t, l, from);
-    const long image = g->h * g->w * g->c;
-    for (long b = 0; b < n; b++, dx += image) {
-        if (gaps(g)) memset(dx, 0, (size_t)image * sizeof *dx);
-        for (long i = 0; i < g->oh; i++)
-            for (long j = 0; j < g->ow; j++, dy += g->c, arg += g->c) scatter_pixel(g, dy, arg, i, j, dx);
+    const stretch part = window_lines(t, l, n);
+    const long image = g->h * g->w * g->c, step = t->line ? t->grain * g->c : image;
+    const float *dy = strip_at(&t->in[0], l, from, part.from * g->ow * g->c);
+    const uint8_t *arg = (uint8_t *)arg_at(&t->in[1], l, from) + (t->in[1].strip ? 0 : part.from * g->ow * g->c);
+    float *dx = strip_at(&t->out, l, from, t->line ? part.from * step : 0);
+    if (gaps(g)) memset(dx, 0, (size_t)(t->line ? part.n * step : n * image) * sizeof *dx);
+    for (long k = 0; k < part.n; k++) {
+        float *at = t->line ? dx + k * step : dx + k / g->oh * image;
+        for (long j = 0; j < g->ow; j++, dy += g->c, arg += g->c) scatter_pixel(g, dy, arg, t->line ? 0 : k % g->oh, j, at);
     }
 }
-const kernel k_maxpool_bwd = { .by_rows = 3, .make = backward_make, .rows = maxpool_bwd_rows };
+const kernel k_maxpool_bwd = { .by_rows = 3, .make = maxpool_bwd_make, .rows = maxpool_bwd_rows };
 
 /* --- mean of the elements inside the image --- */
 SX_FAST static void add_scaled(long c, const float *restrict x, float k, float *restrict y)
