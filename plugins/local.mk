@@ -29,8 +29,9 @@ devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
 	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
 	plugins/samplers/pareto.c
-plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/optuna.c plugins/stores/optuna.h \
-	plugins/stores/distribution.c plugins/stores/distribution.h
+plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/sql.c plugins/stores/ledger.h \
+	plugins/stores/optuna.c plugins/stores/optuna_rows.c plugins/stores/optuna_claim.c \
+	plugins/stores/optuna_tell.c plugins/stores/optuna.h plugins/stores/distribution.c plugins/stores/distribution.h
 plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 plugins_stores_sqlite_la_LIBADD = $(SQLITE_LIBS) $(JANSSON_LIBS) -lm
 plugins_layers_conv2d_la_SOURCES = plugins/layers/conv2d.c plugins/layers/window.h

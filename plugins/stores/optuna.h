@@ -1,4 +1,4 @@
-/* optuna.h: what a database has to offer to hold studies in Optuna's tables; optuna.c says everything that is SQL.
+/* optuna.h: what a database has to offer to hold studies in Optuna's tables; optuna*.c say all that is SQL.
  * Statements number their parameters $1, $2 ...; every value is bound, none is ever pasted into a text. */
 #ifndef SX_OPTUNA_H
 #define SX_OPTUNA_H

@@ -1,0 +1,58 @@
+/* ledger.h: what the files optuna*.c share: an opened database, the studies known of it, statements. */
+#ifndef SX_LEDGER_H
+#define SX_LEDGER_H
+#include "arena.h"
+#include "distribution.h"
+#include "optuna.h"
+
+struct dist { struct dist *next; const char *text; sx_dist d; bool fine; };
+struct ledger {                                  /* what is known of a study */
+    struct ledger *next;
+    int64_t id, settled;                         /* every trial with a smaller id has had its last event */
+    const char *name;
+    int objectives; bool *maximize;
+    const sx_space *axes; const char *const *distribution;
+};
+struct sx_db {
+    const sx_driver *driver; sx_conn *conn;
+    sx_arena *arena, *mine;                      /* mine: rows of the last claim */
+    struct ledger *ledgers; struct dist *dists;
+    bool write;
+    int error;                                   /* of a statement that could not start */
+};
+#define SX_FOR_EVER 1e18                         /* a lease held by hand (study ask) */
+#define SX_ROWS " FROM trials t LEFT JOIN strix_trial s ON s.trial_id = t.trial_id "
+
+/* --- sql.c: statements. types: a letter for each argument: i int64_t, r double (not finite: null), t text (NULL: null) --- */
+sx_cursor *sx_db_query(sx_db *db, const char *sql, const char *types, ...);      /* never fails at once: next does */
+int sx_db_next(sx_db *db, sx_cursor *q);         /* 1: a row; 0: no more; SX_E_* */
+void sx_db_stop(sx_db *db, sx_cursor *q);
+const char *sx_db_text(sx_db *db, sx_cursor *q, int column, sx_arena *a);        /* kept in a */
+int sx_db_run(sx_db *db, const char *sql, const char *types, ...);               /* to the end; rows are passed over */
+/* The first number of the first row: 1 found, 0 none (or null), SX_E_*. */
+int sx_db_lookup(sx_db *db, int64_t *out, const char *sql, const char *types, ...);
+int sx_db_begin(sx_db *db, int64_t study);
+int sx_db_end(sx_db *db, int rc);                /* commits where rc >= 0; returns rc, or what went wrong */
+double sx_db_now(sx_db *db);
+double sx_db_until(sx_db *db, double lease);
+const sx_dist *sx_db_dist(sx_db *db, const char *text);              /* NULL: not readable */
+
+/* --- Words of the tables --- */
+const char *sx_time_text(double at, char out[40]);
+double sx_time_of(const char *text);             /* 0: none */
+const char *sx_word_of(double v);                /* FINITE, INF_POS, INF_NEG, NAN */
+double sx_number_of(const char *word, double v);
+sx_fate sx_fate_of(const char *word);
+const char *sx_fate_word(sx_fate f);
+bool sx_fate_ended(sx_fate f);
+double sx_user_value(const struct ledger *l, int objective, double v);           /* minimised <-> as the user sees it */
+
+/* --- Studies and trials --- */
+struct ledger *sx_ledger_of(sx_db *db, int64_t study);               /* NULL: told */
+int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **out);
+int sx_row_params(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, sx_trial_row *r);
+int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
+int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);
+int sx_trial_mine(sx_db *db, int64_t trial, const char *worker);     /* 0; SX_E_LOST. worker NULL: anybody's */
+int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason);
+#endif

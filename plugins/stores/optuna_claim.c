@@ -1,0 +1,315 @@
+/* optuna_claim.c: who runs which trial: the events of a study, and the claim, one short transaction under its
+ * lock. */
+#include <stdlib.h>
+#include <string.h>
+#include "arena.h"
+#include "ledger.h"
+
+enum { ATTEMPTS = 3, TAKEN = 3 };
+
+/* --- Events --- */
+
+static int last_event(sx_db *db, int64_t study, int64_t *seq)
+{
+    *seq = 0;
+    const int rc = sx_db_lookup(db, seq, "SELECT max(seq) FROM strix_event WHERE study_id = $1", "i", study);
+    return rc < 0 ? rc : 0;
+}
+
+int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate)
+{
+    int64_t seq;
+    const int rc = last_event(db, study, &seq);
+    if (rc) return rc;
+    return sx_db_run(db,
+               "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps) VALUES ($1, $2, $3, $4,"
+               " (SELECT count(*) FROM trial_intermediate_values v WHERE v.trial_id = $3))",
+               "iiit", study, seq + 1, trial, fate);
+}
+
+static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_trial_row *r,
+                    const char *worker, double lease_until)
+{
+    return sx_db_run(db,
+               "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, "
+               "tag, queued)"
+               " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, "
+               "$4, $5, $6, $7, $8)",
+               "ititriii", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
+               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued));
+}
+
+/* Has a running trial of another program all its values? Only then may a sampler see it: what it saw must
+ * stay so. */
+static int complete(sx_db *db, const struct ledger *l, int64_t trial)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    sx_trial_row r = { .id = trial };
+    int rc = sx_row_params(db, l, a, false, &r);
+    bool whole = l->axes != NULL;
+    for (int i = 0; !rc && whole && i < l->axes->n; i++)
+        whole = sx_active(l->axes, r.t.x, i) == !isnan(r.t.x[i]);
+    sx_arena_close(a);
+    return rc ? rc : whole;
+}
+
+struct seen { int64_t id; char state[12], last[12]; };
+
+static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, bool *settled)
+{
+    int rc = 0;
+    *settled = false;
+    const bool fin = strcmp(s->state, "RUNNING") && strcmp(s->state, "WAITING");
+    if (!fin && (s->last[0] || !strcmp(s->state, "WAITING"))) return 0;
+    if (fin && s->last[0] && sx_fate_ended(sx_fate_of(s->last))) { *settled = true; return 0; }
+    if (!fin && (rc = complete(db, l, s->id)) != 1) return rc;
+    if (!s->last[0] &&
+        ((rc = add_side(db, l, s->id, NULL, NULL, NAN)) || (rc = sx_event_add(db, l->id, s->id, "RUNNING"))))
+        return rc;
+    *settled = fin;
+    return fin ? sx_event_add(db, l->id, s->id, s->state) : 0;
+}
+
+/* Gives what other programs did its events. */
+static int settle(sx_db *db, struct ledger *l)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    struct { struct seen *v; long n, cap; } s = { 0 };
+    sx_cursor *q =
+        sx_db_query(db,
+              "SELECT t.trial_id, t.state,"
+              " (SELECT e.fate FROM strix_event e WHERE e.trial_id = t.trial_id ORDER BY e.seq DESC LIMIT 1)"
+              " FROM trials t WHERE t.study_id = $1 AND t.trial_id >= $2 ORDER BY t.trial_id",
+              "ii", l->id, l->settled);
+    int rc;
+    while ((rc = sx_db_next(db, q)) == 1) {
+        const char *state = db->driver->text(q, 1), *last = db->driver->text(q, 2);
+        struct seen e = { .id = db->driver->integer(q, 0) };
+        snprintf(e.state, sizeof e.state, "%s", state ? state : "");
+        snprintf(e.last, sizeof e.last, "%s", last ? last : "");
+        SX_PUSH(a, s, e);
+    }
+    bool all = true;
+    for (long i = 0; !rc && i < s.n; i++) {
+        bool settled;
+        rc = settle_one(db, l, &s.v[i], &settled);
+        all &= settled;
+        if (all) l->settled = s.v[i].id + 1;
+    }
+    sx_arena_close(a);
+    return rc;
+}
+
+/* --- Claim --- */
+
+static int take(sx_db *db, int64_t trial, const char *worker, double lease, int attempt)
+{
+    return sx_db_run(db,
+                     "UPDATE strix_trial SET worker = $1, lease_until = $2, attempt = $3 WHERE trial_id = $4",
+                     "trii", worker, sx_db_until(db, lease), (int64_t)attempt, trial);
+}
+
+/* 1: an expired lease was taken over, *trial. */
+static int take_expired(sx_db *db, struct ledger *l, const char *worker, double lease, int64_t *trial)
+{
+    for (;;) {
+        sx_cursor *q =
+            sx_db_query(db,
+                  "SELECT t.trial_id, s.attempt FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
+                  " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING' ORDER BY t.trial_id "
+                  "LIMIT 1",
+                  "ri", sx_db_now(db), l->id);
+        int rc = sx_db_next(db, q);
+        if (rc != 1) return rc;
+        *trial = db->driver->integer(q, 0);
+        const int attempt = (int)db->driver->integer(q, 1);
+        sx_db_stop(db, q);
+        if (attempt < ATTEMPTS) return (rc = take(db, *trial, worker, lease, attempt + 1)) ? rc : 1;
+        if ((rc = sx_trial_end(db, l, *trial, SX_FAILED,
+                               "given up: each of 3 attempts ended with its worker")))
+            return rc;
+    }
+}
+
+/* The fixed values of a queued trial, as `study add` and Optuna's enqueue_trial leave them. */
+static int read_fixed(sx_db *db, const struct ledger *l, sx_arena *a, sx_trial_row *r)
+{
+    double *x = sx_alloc_array(a, (size_t)(l->axes ? l->axes->n : 0) + 1, sizeof *x);
+    sx_cursor *q = sx_db_query(
+        db, "SELECT value_json FROM trial_system_attributes WHERE trial_id = $1 AND \"key\" = 'fixed_params'",
+        "i", r->id);
+    const int rc = sx_db_next(db, q);
+    if (rc < 0) return rc;
+    const char *text = rc ? db->driver->text(q, 0) : NULL;
+    json_t *fixed = text ? json_loads(text, 0, NULL) : NULL;
+    for (int i = 0; l->axes && i < l->axes->n; i++) {
+        const json_t *v = json_object_get(fixed, l->axes->axis[i]->name);
+        const sx_dist *d = v ? sx_db_dist(db, l->distribution[i]) : NULL;
+        x[i] = d ? sx_dist_internal(d, v) : NAN;
+    }
+    json_decref(fixed);
+    if (rc) sx_db_stop(db, q);
+    r->t.x = x;
+    return 0;
+}
+
+static int insert_params(sx_db *db, const struct ledger *l, int64_t trial, const double *x)
+{
+    int rc = 0;
+    for (int i = 0; !rc && l->axes && i < l->axes->n; i++)
+        if (!isnan(x[i]))
+            rc = sx_db_run(db,
+                     "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES "
+                     "($1, $2, $3, $4)",
+                     "itrt", trial, l->axes->axis[i]->name, x[i], l->distribution[i]);
+    return rc;
+}
+
+static int insert_trial(sx_db *db, const struct ledger *l, long number, const char *state, const char *start,
+                        int64_t *trial)
+{
+    const int rc =
+        sx_db_lookup(db, trial,
+               "INSERT INTO trials (number, study_id, state, datetime_start) VALUES ($1, $2, $3, $4)"
+               " RETURNING trial_id",
+               "iitt", (int64_t)number, l->id, state, start);
+    return rc == 1 ? 0 : rc < 0 ? rc : sx_store_error(SX_E_STORE, "the new trial has no id");
+}
+
+/* Numbers are 0, 1, ... in the order of ids: the count, without counting. */
+static int next_number(sx_db *db, const struct ledger *l, int64_t *number)
+{
+    *number = -1;
+    const int rc = sx_db_lookup(
+        db, number, "SELECT number FROM trials WHERE study_id = $1 ORDER BY trial_id DESC LIMIT 1", "i",
+        l->id);
+    ++*number;
+    return rc < 0 ? rc : 0;
+}
+
+/* Trials that run under a lease: one of them may come back. Those held by hand are nobody's business. */
+static int idle(sx_db *db, const struct ledger *l)
+{
+    int64_t n = 0;
+    const int rc = sx_db_lookup(db, &n,
+                          "SELECT count(*) FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
+                          " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING'",
+                          "ri", SX_FOR_EVER / 2, l->id);
+    return rc < 0 ? rc : n ? 2 : 1;
+}
+
+static int begin_trial(sx_db *db, const struct ledger *l, bool queued, const char *worker, double lease,
+                       sx_trial_row *made)
+{
+    char at[40];
+    sx_time_text(sx_db_now(db), at);
+    int rc;
+    if (queued) {
+        rc = sx_db_run(db,
+                 "UPDATE trials SET state = 'RUNNING', datetime_start = $1 WHERE trial_id = $2 AND state = "
+                 "'WAITING'",
+                 "ti", at, made->id);
+        if (!rc && db->driver->changes(db->conn) != 1) return TAKEN;
+    } else {
+        rc = insert_trial(db, l, made->t.number, "RUNNING", at, &made->id);
+    }
+    made->attempt = 1;
+    made->queued = queued;
+    if (rc || (rc = last_event(db, l->id, &made->seen)) || (rc = insert_params(db, l, made->id, made->t.x)))
+        return rc;
+    if ((rc = add_side(db, l, made->id, made, worker, sx_db_until(db, lease)))) return rc;
+    return sx_event_add(db, l->id, made->id, "RUNNING");
+}
+
+static int resume_trial(sx_db *db, const struct ledger *l, long number, const char *worker, double lease,
+                        int64_t *trial)
+{
+    const int rc = sx_db_lookup(
+        db, trial,
+        "SELECT t.trial_id FROM trials t JOIN strix_trial s ON s.trial_id = t.trial_id WHERE t.study_id = $1"
+        " AND t.number = $2 AND t.state = 'RUNNING' AND s.lease_until IS NULL AND s.attempt > 0",
+        "ii", l->id, (int64_t)number);
+    if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_STORE, "trial %ld is not paused", number);
+    const int bad = take(db, *trial, worker, lease, 1);
+    return bad ? bad : sx_event_add(db, l->id, *trial, "RUNNING");
+}
+
+static int claim_inside(sx_db *db, struct ledger *l, const char *worker, double lease, long budget,
+                        sx_ask *ask, void *ctx, int64_t *trial)
+{
+    int rc = settle(db, l);
+    if (rc || (rc = take_expired(db, l, worker, lease, trial))) return rc < 0 ? rc : 0;
+    sx_trial_row queued = { .size = sizeof queued, .queued = true, .waiting = true },
+                 made = { .size = sizeof made };
+    const int waits =
+        sx_db_lookup(db, &queued.id,
+               "SELECT trial_id FROM trials WHERE study_id = $1 AND state = 'WAITING' AND trial_id >= $2"
+               " ORDER BY trial_id LIMIT 1",
+               "ii", l->id, l->settled);
+    if (waits < 0) return waits;
+    int64_t number;
+    rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i", queued.id)
+               : next_number(db, l, &number);
+    if (rc < 0 || (waits && (rc = read_fixed(db, l, db->mine, &queued)))) return rc;
+    if (!waits && number >= budget) number = -1;
+    queued.t.number = made.t.number = (long)number;
+    made.id = queued.id;
+    if ((rc = ask(ctx, waits ? &queued : NULL, &made))) return rc < 0 ? rc : idle(db, l);
+    if (made.t.number != number) return resume_trial(db, l, made.t.number, worker, lease, trial);
+    if (number < 0 || !made.t.x) return sx_store_error(SX_E_USAGE, "the ask gave no point");
+    rc = begin_trial(db, l, waits, worker, lease, &made);
+    *trial = made.id;
+    return rc;
+}
+
+int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
+                    void *ctx, sx_trial_row *mine)
+{
+    struct ledger *l = sx_ledger_of(db, study);
+    if (!l) return SX_E_USAGE;
+    sx_arena_close(db->mine);
+    db->mine = sx_arena_open(db->arena);
+    int64_t trial = 0;
+    int rc;
+    do {
+        if ((rc = sx_db_begin(db, study))) return rc;
+        rc = claim_inside(db, l, worker, lease, budget, ask, ctx, &trial);
+        if (rc == TAKEN) { db->driver->end(db->conn, false); continue; }
+        if (!rc) rc = sx_row_read(db, l, trial, db->mine, mine);
+        rc = sx_db_end(db, rc);
+    } while (rc == TAKEN);
+    return rc;
+}
+
+int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number)
+{
+    const struct ledger *l = sx_ledger_of(db, study);
+    if (!l || !l->axes) return SX_E_USAGE;
+    char *text = NULL;
+    size_t bytes;
+    FILE *json = open_memstream(&text, &bytes);
+    if (!json) return sx_store_error(SX_E_MEMORY, "not enough memory");
+    int n = 0;
+    for (int i = 0; i < l->axes->n; i++) {
+        const sx_dist *d = isnan(fixed->t.x[i]) ? NULL : sx_db_dist(db, l->distribution[i]);
+        if (!d) continue;
+        fprintf(json, "%s\"%s\": ", n++ ? ", " : "{", l->axes->axis[i]->name);
+        sx_dist_show(d, fixed->t.x[i], json);
+    }
+    fputs(n ? "}" : "{}", json);
+    fclose(json);
+    int64_t trial = 0, at = 0;
+    int rc = sx_db_begin(db, study);
+    if (!rc) {
+        if (!(rc = next_number(db, l, &at)) && !(rc = insert_trial(db, l, (long)at, "WAITING", NULL, &trial)))
+            rc = sx_db_run(db,
+                     "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, "
+                     "'fixed_params', $2)",
+                     "it", trial, text);
+        rc = sx_db_end(db, rc);
+    }
+    free(text);
+    *number = (long)at;
+    return rc;
+}
+

@@ -1,0 +1,181 @@
+/* optuna_tell.c: what a running trial tells: reports, signs of life, notes, its end. Each is a transaction
+ * that finds out first whether the trial still is its worker's. */
+#include <stdlib.h>
+#include <string.h>
+#include "arena.h"
+#include "ledger.h"
+
+/* 0: the trial runs and is worker's (NULL: anybody's). */
+int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
+{
+    sx_cursor *q = sx_db_query(db, "SELECT t.state, s.worker" SX_ROWS "WHERE t.trial_id = $1", "i", trial);
+    const int rc = sx_db_next(db, q);
+    if (rc < 0) return rc;
+    const char *state = rc ? db->driver->text(q, 0) : NULL, *has = rc ? db->driver->text(q, 1) : NULL;
+    const bool mine = state && !strcmp(state, "RUNNING") && (!worker || (has && !strcmp(has, worker)));
+    if (!mine)
+        sx_store_error(SX_E_LOST, "trial id %lld is %s", (long long)trial,
+                       state && !strcmp(state, "RUNNING") ? "somebody else's now" : "not running any more");
+    if (rc) sx_db_stop(db, q);
+    return mine ? 0 : SX_E_LOST;
+}
+
+int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason)
+{
+    char at[40];
+    int rc = 0;
+    if (reason) {
+        json_t *text = json_string(reason);
+        char *json = text ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+        rc = sx_optuna_note(db, trial, "strix:reason", json ? json : "\"\"");
+        free(json);
+        json_decref(text);
+    }
+    if (!rc)
+        rc = sx_db_run(
+            db,
+            "UPDATE trials SET state = $1, datetime_complete = $2 WHERE trial_id = $3 AND state = 'RUNNING'",
+            "tti", sx_fate_word(fate), sx_time_text(sx_db_now(db), at), trial);
+    if (!rc && db->driver->changes(db->conn) != 1)
+        rc = sx_store_error(SX_E_LOST, "trial id %lld is not running any more", (long long)trial);
+    if (!rc)
+        rc = sx_db_run(db, "UPDATE strix_trial SET lease_until = NULL, reason = $1 WHERE trial_id = $2", "ti",
+                 reason, trial);
+    /* Another program's trial that has no event yet gets both of its events from settle(). */
+    return rc || !db->driver->changes(db->conn) ? rc : sx_event_add(db, l->id, trial, sx_fate_word(fate));
+}
+
+
+static int report_inside(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
+{
+    int rc = 0;
+    for (int i = 0; !rc && i < n; i++) {
+        rc = sx_db_run(db,
+                 "INSERT INTO strix_report (trial_id, step, metric, value) VALUES ($1, $2, $3, $4)"
+                 " ON CONFLICT (trial_id, step, metric) DO UPDATE SET value = excluded.value",
+                 "iitr", trial, (int64_t)step, m[i].name, m[i].value);
+        if (!rc && m[i].objective == 0)
+            rc = sx_db_run(db,
+                     "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, "
+                     "intermediate_value_type)"
+                     " VALUES ($1, $2, $3, $4) ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value "
+                     "= excluded.intermediate_value,"
+                     " intermediate_value_type = excluded.intermediate_value_type",
+                     "iirt", trial, (int64_t)step, m[i].value, sx_word_of(m[i].value));
+    }
+    return rc;
+}
+
+int sx_optuna_report(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m)
+{
+    int rc = sx_db_begin(db, 0);
+    if (rc) return rc;
+    if (!(rc = sx_trial_mine(db, trial, worker))) rc = report_inside(db, trial, step, n, m);
+    return sx_db_end(db, rc);
+}
+
+int sx_optuna_beat(sx_db *db, int64_t trial, const char *worker, double lease)
+{
+    int rc = sx_db_begin(db, 0);
+    if (rc) return rc;
+    if (!(rc = sx_trial_mine(db, trial, worker)))
+        rc = sx_db_run(db, "UPDATE strix_trial SET lease_until = $1 WHERE trial_id = $2", "ri",
+                       sx_db_until(db, lease), trial);
+    return sx_db_end(db, rc);
+}
+
+int sx_optuna_drop(sx_db *db, int64_t trial, const char *worker, bool died)
+{
+    int rc = sx_db_begin(db, 0);
+    if (rc) return rc;
+    if (!(rc = sx_trial_mine(db, trial, worker)))
+        rc = sx_db_run(db,
+                 "UPDATE strix_trial SET lease_until = 0, worker = NULL, attempt = attempt - $1 WHERE "
+                 "trial_id = $2"
+                 " AND lease_until IS NOT NULL",
+                 "ii", (int64_t)!died, trial);
+    return sx_db_end(db, rc);
+}
+
+int sx_optuna_note(sx_db *db, int64_t trial, const char *key, const char *json)
+{
+    const int rc = sx_db_run(db,
+                       "INSERT INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES ($1, $2, $3)"
+                       " ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+                       "itt", trial, key, json);
+    if (rc || strcmp(key, "strix:dir")) return rc;
+    json_t *dir = json_loads(json, JSON_DECODE_ANY, NULL);
+    const int kept = sx_db_run(db, "UPDATE strix_trial SET dir = $1 WHERE trial_id = $2", "ti",
+                               json_string_value(dir), trial);
+    json_decref(dir);
+    return kept;
+}
+
+static int study_of(sx_db *db, int64_t trial, struct ledger **l)
+{
+    int64_t study = 0;
+    const int rc = sx_db_lookup(db, &study, "SELECT study_id FROM trials WHERE trial_id = $1", "i", trial);
+    if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)trial);
+    return (*l = sx_ledger_of(db, study)) ? 0 : SX_E_USAGE;
+}
+
+/* A pruned trial without a value gets its last finite report, as Optuna's tell does. */
+static int insert_values(sx_db *db, const struct ledger *l, const sx_trial_row *r)
+{
+    int rc = 0;
+    for (int i = 0; !rc && r->t.value && i < l->objectives; i++) {
+        const double v = sx_user_value(l, i, r->t.value[i]);
+        if (!isnan(v))
+            rc = sx_db_run(
+                db,
+                "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES ($1, $2, $3, $4)",
+                "iirt", r->id, (int64_t)i, v, sx_word_of(v));
+    }
+    if (!rc && r->t.fate == SX_PRUNED && !r->t.value && l->objectives == 1)
+        rc = sx_db_run(db,
+                 "INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT trial_id, 0, "
+                 "intermediate_value, 'FINITE'"
+                 " FROM trial_intermediate_values WHERE trial_id = $1 AND intermediate_value_type = 'FINITE' "
+                 "ORDER BY step DESC LIMIT 1",
+                 "i", r->id);
+    return rc;
+}
+
+static int insert_constraints(sx_db *db, const struct ledger *l, const sx_trial_row *r)
+{
+    int rc = 0;
+    for (int i = 0; !rc && r->t.constraint && l->axes && i < l->axes->constraints; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "constraint:%04d", i);
+        rc = sx_db_run(db,
+                 "INSERT INTO strix_report (trial_id, step, metric, value) VALUES ($1, -1, $2, $3) ON "
+                 "CONFLICT (trial_id, step, metric)"
+                 " DO UPDATE SET value = excluded.value",
+                 "itr", r->id, name, r->t.constraint[i]);
+    }
+    return rc;
+}
+
+static int finish_inside(sx_db *db, const sx_trial_row *r)
+{
+    struct ledger *l = NULL;
+    int rc = study_of(db, r->id, &l);
+    if (rc || (rc = sx_trial_mine(db, r->id, r->worker)) || (rc = insert_constraints(db, l, r))) return rc;
+    if (r->t.fate == SX_PAUSED) {
+        rc = sx_db_run(db,
+                 "UPDATE strix_trial SET lease_until = NULL, worker = NULL, reason = $1 WHERE trial_id = $2",
+                 "ti", r->reason, r->id);
+        return rc ? rc : sx_event_add(db, l->id, r->id, "PAUSED");
+    }
+    bool nan = r->t.fate == SX_DONE && !r->t.value;
+    for (int i = 0; !nan && r->t.fate == SX_DONE && i < l->objectives; i++) nan = isnan(r->t.value[i]);
+    const sx_fate fate = nan ? SX_FAILED : r->t.fate;
+    if (fate != SX_FAILED && (rc = insert_values(db, l, r))) return rc;
+    return sx_trial_end(db, l, r->id, fate, nan && !r->reason ? "the objective is not a number" : r->reason);
+}
+
+int sx_optuna_finish(sx_db *db, const sx_trial_row *r)
+{
+    const int rc = sx_db_begin(db, 0);
+    return rc ? rc : sx_db_end(db, finish_inside(db, r));
+}
