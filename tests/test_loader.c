@@ -143,6 +143,30 @@ Test(loader, a_file_of_several_items_is_named_once)
     cr_assert_eq(p, e->plugin);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char buffer[4096];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    cr_assert(in && out);
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, in));) fwrite(buffer, 1, n, out);
+    fclose(in), fclose(out);
+}
+
+Test(loader, two_files_cannot_give_one_item)
+{
+    cr_assert_eq(sx_load(r, "several", here, &d), 0);
+    const char *file = sx_peek(r, SX_KIND_LAYER, "first")->file;
+    char dir[] = "/tmp/strix-loader-XXXXXX";
+    cr_assert_not_null(mkdtemp(dir));
+    const char *copy = sx_format(a, "%s/others.so", dir);
+    copy_file(file, copy);
+    cr_assert_eq(sx_load_file(r, copy, NULL, &d), SX_E_PLUGIN);
+    refused("layer 'first' is already known from");
+    cr_assert_not_null(strstr(d.v[0].text, file), "both files are named");
+    cr_assert_not_null(strstr(d.v[0].where.file, "others.so"));
+    remove(copy), rmdir(dir);
+}
+
 Test(loader, says_what_it_searched_and_what_is_near)
 {
     cr_assert_null(sx_find(r, SX_KIND_LAYER, "conv2", here, &d));
