@@ -55,7 +55,7 @@ static sx_t keep(struct back *b, sx_t v)
     if (v.id > b->vals || a->maker < 0) return v;
     if (b->again[v.id].id) return b->again[v.id];
     const sx_node op = b->g->ops.v[a->maker];
-    const bool alias = op.op->code == SX_OP_RESHAPE || op.op->code == SX_OP_STOP;
+    const bool alias = sx_op_alias(op.op);
     const bool small = !alias && sx_val_bytes(a) <= SMALL;
     if (!op.op->code || !sx_op_cheap((sx_opcode)op.op->code) || small || b->depth >= DEEP) return v;
     sx_t *in = sx_alloc_array(b->g->arena, (size_t)op.inputs, sizeof *in);

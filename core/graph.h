@@ -65,11 +65,17 @@ sx_where sx_graph_where(const sx_graph *g, int64_t op);              /* its file
 sx_t sx_graph_root(const sx_graph *g, sx_t t);   /* what a chain of reshape and stop lies on */
 const char *sx_graph_shape(sx_arena *a, const sx_val *v);            /* "[28, 28, 1]"; the batch is left out */
 size_t sx_dtype_size(sx_dtype t); const char *sx_dtype_name(sx_dtype t);
+/* Names of bound values (or of any counter) -> a number; 0: not known. */
+uint32_t sx_graph_find(sx_graph *g, const char *name);
+void sx_graph_name(sx_graph *g, const char *name, uint32_t value);
+/* Shape from a 0-terminated list behind an optional batch axis; false where that has too many axes. */
+bool sx_val_set_shape(sx_val *v, const long *shape, const long *batch);
 long sx_val_count(const sx_val *v);              /* elements */
 size_t sx_val_bytes(const sx_val *v);
 sx_t sx_graph_map(sx_graph *g, const sx_map *m, int n, const sx_t *in, const float *k);
 const sx_op *sx_op_row(sx_opcode code);          /* the built-in ops as rows of the struct own ops use */
 bool sx_op_cheap(sx_opcode code); bool sx_op_inplace(sx_opcode code); bool sx_op_rowwise(sx_opcode code);
+bool sx_op_alias(const sx_op *op);               /* reshape and stop: planned to the same place, never run */
 char sx_op_type(sx_opcode code);                 /* the type column of ops.def */
 /* shape.c: the rules. out->rank, shape, dtype, batched are filled; false after sx_refuse. */
 bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, sx_val *out);

@@ -117,8 +117,8 @@ Test(graph, training_and_frozen)
     sx_graph *g = new_graph(true, 4);
     cr_expect(sx_training(g));
     const sx_t x = batch_of(g, "x", SX_SHAPE(3));
-    sx_graph_enter(g, &(sx_layer_context){ .path = "a", .inputs = 1, .in = &x, .training = true, .frozen = true,
-                                           .lr_scale = 1 });
+    sx_graph_enter(g, &(sx_layer_context){ .path = "a", .inputs = 1, .in = &x, .training = true,
+                                           .frozen = true, .lr_scale = 1 });
     cr_expect_not(sx_training(g));
     const sx_t w = sx_weight(g, "w", SX_SHAPE(3), "ones");
     cr_expect_not(sx_graph_val(g, w)->learned);
