@@ -63,7 +63,8 @@ int sx_machine_open(sx_arena *a, sx_registry *r, const char *spec, int threads, 
     const sx_entry *e = sx_find(r, SX_KIND_DEVICE, name, SX_NOWHERE, d);
     if (!e) return sx_diags_code(d) ? sx_diags_code(d) : SX_E_PLUGIN;
     sx_machine *m = SX_NEW(a, sx_machine);
-    m->device = sx_dup(a, e->item, sizeof *m->device);               /* closing needs it, maybe after the registry */
+    /* A copy: closing needs it, and the registry may be gone by then. */
+    m->device = sx_dup(a, e->item, sizeof *m->device);
     m->name = sx_strdup(a, spec);
     m->threads = threads;
     if (!whole(m->device))
