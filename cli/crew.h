@@ -4,7 +4,7 @@
 #include "cli.h"
 
 typedef struct {
-    sx_study *study;                             /* opened for writing: leases of workers that died are given back at once */
+    sx_study *study;                             /* opened for writing: it takes back trials of the dead */
     int jobs;
     double seconds;                              /* no trial starts after that many; 0: no limit */
     cli_progress *progress;

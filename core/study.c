@@ -11,7 +11,12 @@
 #include "search.h"
 
 struct report { long step; double v; };
-struct live { struct live *next; int64_t id; long n, cap; struct report *v; };   /* curve of a trial that runs here */
+struct live {
+    struct live *next;
+    int64_t id;
+    long n, cap;
+    struct report *v;
+}; /* of a trial that runs here */
 struct sx_study {
     sx_arena *arena; sx_registry *registry; sx_exp *exp;
     const sx_store *store; sx_db *db; int64_t id, since;
@@ -508,7 +513,8 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
     asking q = { s, a, d, false };
     int64_t tag;
     rc = suggest(&q, &h, cache, row->t.number, NULL, x, &tag);
-    if (rc == 1) rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "the sampler has no point for trial %ld", row->t.number);
+    if (rc == 1)
+        rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "the sampler has no point for trial %ld", row->t.number);
     if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
     if (cache && p->close) p->close(cache);
     sx_arena_close(a);

@@ -27,13 +27,13 @@ int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const cha
                     const double *value, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
 /* value: as the user sees it. */
-int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, const char *reason, sx_diags *d);
+int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, double value, const char *reason, sx_diags *d);
 /* Gives the lease of a trial back; died: this attempt counts (3 are made). */
 int sx_study_drop(sx_study *s, int64_t id, const char *worker, bool died, sx_diags *d);
 int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *json, sx_diags *d);
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
 int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
-/* Sets an existing study and its runs aside under another name, so that one of the same name can begin anew. */
+/* Sets an existing study and its runs aside under another name, so that the name is free. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);
 /* The objective's place among the values of an epoch, or -1. Without validation rows "val_loss" is "loss". */
 long sx_study_objective(const sx_exp *e, long n, const char *const *name);
@@ -48,9 +48,9 @@ const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);       
  * 1 no; 2: it was not suggested here (queued, or of another program). */
 int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d);
 
-/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most 100 times).
- * check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask. NULL: no check.
- * 0; 1 exhausted; SX_E_* */
+/* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most 100
+ * times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask;
+ * NULL: no check. 0; 1 exhausted; SX_E_* */
 typedef struct { const sx_exp *exp; const sx_history *history; uint64_t seed; long number; void *cache;
                  int (*check)(void *ctx, const double *x, const char **why); void *ctx; } sx_ask_want;
 int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d);

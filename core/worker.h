@@ -4,18 +4,18 @@
 #include "study.h"
 #include "train.h"
 
-typedef struct {                                 /* what happens, for bars, lines, --events; from the worker's thread */
+typedef struct {                                 /* what happens, for bars and lines */
     const char *kind;                            /* "trial_start", "epoch", "pulse", "trial_end" */
     const sx_claim *claim; const sx_epoch *epoch;
-    long at_epoch, of_epochs; double share;      /* at_epoch: epochs done, in a pulse; share: of the next one */
-    sx_fate fate; double value; const char *reason;                  /* of the end; SX_RUNNING: it goes on later */
+    long at_epoch, of_epochs; double share;      /* epochs done, in a pulse; share of the next one */
+    sx_fate fate; double value; const char *reason;             /* of the end; SX_RUNNING: it goes on later */
 } sx_event;
 typedef struct {
     const char *name;                            /* NULL: made here, see sx_worker_name */
     const char *device; int threads;
     double lease; long budget;                   /* 0: three heartbeats, tune.trials */
     double until;                                /* no new trial after (CLOCK_MONOTONIC seconds); 0: none */
-    volatile int *stop;                          /* 1: finish the epoch, save, give the trial back; 2: at once; or NULL */
+    volatile int *stop;                          /* 1: finish the epoch, give the trial back; or NULL */
     void (*event)(void *ctx, const sx_event *e); void *ctx;          /* or NULL */
 } sx_worker_want;
 /* Returns 0 when nothing is left, SX_E_STOPPED after a signal. A trial that fails costs that trial only; what

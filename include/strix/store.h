@@ -9,19 +9,19 @@
 typedef struct sx_db sx_db;
 typedef struct {
     uint32_t size;
-    sx_trial t;                                  /* x in the axes' order (NaN: not stored); minimised values, curve */
+    sx_trial t;                                  /* x by axis (NaN: not stored); values and curve minimised */
     int64_t id, seen;                            /* the store's id; the last event that its ask had seen */
-    int attempt; bool queued;                    /* how often claimed (0: not by strix); made by `study add` */
-    const char *worker, *dir, *reason;           /* who has it; run directory; why it failed or was pruned; or NULL */
+    int attempt; bool queued;                    /* how often claimed (0: not by strix); by `study add` */
+    const char *worker, *dir, *reason;           /* who has it; run directory; why it ended so; or NULL */
     double started, ended;                       /* seconds since 1970, UTC; 0: not known */
-    const char *values;                          /* JSON of the active variables as shown: {"lr": 0.001, "batch": 64} */
+    const char *values;                          /* active variables as shown: {"lr": 0.001, "batch": 64} */
     bool waiting;                                /* queued, not started */
     double lease;                                /* seconds until the lease runs out, < 0: it has; 0: none */
 } sx_trial_row;
-typedef struct { const char *name; double value; int objective; } sx_metric;     /* as users see it; objective -1: none */
+typedef struct { const char *name; double value; int objective; } sx_metric; /* objective -1: none */
 typedef struct {
     uint32_t size;
-    const char *name, *config, *space;           /* config: resolved text; space: JSON. NULL: made by others */
+    const char *name, *config, *space;           /* resolved text; JSON. NULL: made by others */
     uint64_t seed;
     int objectives; const bool *maximize;
     const char *const *metric;                   /* names of the objectives, or NULL */
@@ -33,7 +33,7 @@ typedef struct {
  * names a paused trial to go on with by another t.number. 0; 1: nothing to run; SX_E_*. */
 typedef int sx_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made);
 typedef void sx_on_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best);
-typedef void sx_on_event(void *ctx, int64_t event, const sx_trial_row *r);       /* rows live during the call */
+typedef void sx_on_event(void *ctx, int64_t event, const sx_trial_row *r);   /* rows live during the call */
 typedef void sx_on_trial(void *ctx, const sx_trial_row *r);
 typedef struct {
     SX_HEAD;
@@ -58,8 +58,8 @@ typedef struct {
     /* Takes an expired lease first (SX_FAILED after 3 attempts), then what ask names: a paused trial, a
      * queued one, a new one while there are fewer than budget. 1: nothing is left; 2: nothing now, but trials
      * of others still run. mine lives until the next claim. */
-    int (*claim)(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask, void *ctx,
-                 sx_trial_row *mine);
+    int (*claim)(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
+                 void *ctx, sx_trial_row *mine);
     /* Queues a point; x NaN: left to the sampler. */
     int (*add)(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
     /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. */

@@ -23,12 +23,12 @@ struct sx_db {
 #define SX_FOR_EVER 1e18                         /* a lease held by hand (study ask) */
 #define SX_ROWS " FROM trials t LEFT JOIN strix_trial s ON s.trial_id = t.trial_id "
 
-/* --- sql.c: statements. types: a letter for each argument: i int64_t, r double (not finite: null), t text (NULL: null) --- */
-sx_cursor *sx_db_query(sx_db *db, const char *sql, const char *types, ...);      /* never fails at once: next does */
+/* --- Statements (sql.c). types: a letter for each argument: i int64_t, r double (not finite: null), t text --- */
+sx_cursor *sx_db_query(sx_db *db, const char *sql, const char *types, ...);  /* never fails; next does */
 int sx_db_next(sx_db *db, sx_cursor *q);         /* 1: a row; 0: no more; SX_E_* */
 void sx_db_stop(sx_db *db, sx_cursor *q);
 const char *sx_db_text(sx_db *db, sx_cursor *q, int column, sx_arena *a);        /* kept in a */
-int sx_db_run(sx_db *db, const char *sql, const char *types, ...);               /* to the end; rows are passed over */
+int sx_db_run(sx_db *db, const char *sql, const char *types, ...);           /* to its end, whatever it gives */
 /* The first number of the first row: 1 found, 0 none (or null), SX_E_*. */
 int sx_db_lookup(sx_db *db, int64_t *out, const char *sql, const char *types, ...);
 int sx_db_begin(sx_db *db, int64_t study);
@@ -45,7 +45,7 @@ double sx_number_of(const char *word, double v);
 sx_fate sx_fate_of(const char *word);
 const char *sx_fate_word(sx_fate f);
 bool sx_fate_ended(sx_fate f);
-double sx_user_value(const struct ledger *l, int objective, double v);           /* minimised <-> as the user sees it */
+double sx_user_value(const struct ledger *l, int objective, double v);       /* minimised <-> as users see it */
 
 /* --- Studies and trials --- */
 struct ledger *sx_ledger_of(sx_db *db, int64_t study);               /* NULL: told */
@@ -53,6 +53,6 @@ int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **o
 int sx_row_params(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, sx_trial_row *r);
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
 int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);
-int sx_trial_mine(sx_db *db, int64_t trial, const char *worker);     /* 0; SX_E_LOST. worker NULL: anybody's */
+int sx_trial_mine(sx_db *db, int64_t trial, const char *worker); /* 0; SX_E_LOST. worker NULL: anybody's */
 int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason);
 #endif

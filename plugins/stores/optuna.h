@@ -15,7 +15,7 @@ typedef struct {
     void (*close)(sx_conn *c);
     int (*empty)(sx_conn *c);                    /* 1: no table yet; 0; SX_E_* */
     int (*shared)(sx_conn *c);                   /* once before the first write: many processes will use it */
-    int (*begin)(sx_conn *c, int64_t study);     /* takes the study's lock (0: the ledger's); waits with jitter */
+    int (*begin)(sx_conn *c, int64_t study);     /* takes the study's lock (0: all of them); may wait */
     int (*end)(sx_conn *c, bool commit);
     int (*script)(sx_conn *c, const char *sql);  /* several statements without parameters */
     /* sql: a constant, known again by its address. The cursor ends at 0, an error, or stop. */
@@ -23,7 +23,7 @@ typedef struct {
     int (*next)(sx_cursor *q);                   /* 1: a row; 0: no more; SX_E_* */
     void (*stop)(sx_cursor *q);
     long (*changes)(sx_conn *c);                 /* rows touched by the last statement */
-    double (*clock)(sx_conn *c);                 /* seconds since 1970, of the machine that all workers share */
+    double (*clock)(sx_conn *c);                 /* seconds since 1970, the same for all workers */
     bool (*null)(sx_cursor *q, int column);
     int64_t (*integer)(sx_cursor *q, int column);
     double (*real)(sx_cursor *q, int column);
@@ -41,8 +41,8 @@ int sx_optuna_list(sx_db *db, sx_on_study *each, void *ctx);
 int sx_optuna_rename(sx_db *db, int64_t study, const char *name);
 int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
-int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask, void *ctx,
-                    sx_trial_row *mine);
+int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
+                    void *ctx, sx_trial_row *mine);
 int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
 int sx_optuna_report(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m);
 int sx_optuna_beat(sx_db *db, int64_t trial, const char *worker, double lease);
@@ -52,7 +52,7 @@ int sx_optuna_drop(sx_db *db, int64_t trial, const char *worker, bool died);
 const char *sx_optuna_last_error(void);
 #define SX_OPTUNA_STORE \
     .close = sx_optuna_close, .study = sx_optuna_study, .find = sx_optuna_find, .list = sx_optuna_list, \
-    .rename = sx_optuna_rename, .news = sx_optuna_news, .trials = sx_optuna_trials, .claim = sx_optuna_claim, \
-    .add = sx_optuna_add, .report = sx_optuna_report, .beat = sx_optuna_beat, .finish = sx_optuna_finish, \
-    .note = sx_optuna_note, .drop = sx_optuna_drop, .last_error = sx_optuna_last_error
+    .rename = sx_optuna_rename, .news = sx_optuna_news, .trials = sx_optuna_trials, \
+    .claim = sx_optuna_claim, .add = sx_optuna_add, .report = sx_optuna_report, .beat = sx_optuna_beat, \
+    .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, .last_error = sx_optuna_last_error
 #endif
