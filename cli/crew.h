@@ -15,7 +15,7 @@ int crew_run(cli_context *c, const crew_want *w);
 cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with what the study has so far */
 
 /* The line: one JSON object per event, each written at once. */
-void wire_event(int fd, const sx_event *e);
+bool wire_event(int fd, const sx_event *e);       /* false: nobody listens any more */
 void wire_errors(int fd, const sx_diags *d);
 /* Shows one line of a worker; *trial: the one it is at, -1: none. */
 void wire_show(cli_context *c, cli_progress *p, const char *line, long *trial);

@@ -6,18 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static void put(int fd, json_t *o)
+/* False: nobody listens any more. */
+static bool put(int fd, json_t *o)
 {
+    bool heard = true;
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     size_t n = text ? strlen(text) : 0;
     if (text) text[n++] = '\n';                  /* in place of the 0 */
     for (size_t at = 0; at < n;) {
         const ssize_t did = write(fd, text + at, n - at);
-        if (did < 0 && errno != EINTR) break;    /* nobody listens any more: that is told by a signal */
+        if (did < 0 && errno != EINTR) { heard = false; break; }
         if (did > 0) at += (size_t)did;
     }
     free(text);
     json_decref(o);
+    return heard;
 }
 
 static json_t *real(double v)
@@ -34,7 +37,7 @@ static double real_of(const json_t *v)
                                   : INFINITY;
 }
 
-void wire_event(int fd, const sx_event *e)
+bool wire_event(int fd, const sx_event *e)
 {
     const char *values = e->claim->row.values, *reason = e->reason;
     json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:i, s:o, s:o}", "event", e->kind, "trial",
@@ -51,14 +54,14 @@ void wire_event(int fd, const sx_event *e)
     json_object_set_new(o, "wall_s", real(e->epoch ? e->epoch->seconds : 0));
     json_object_set_new(o, "names", names);
     json_object_set_new(o, "numbers", numbers);
-    put(fd, o);
+    return put(fd, o);
 }
 
 void wire_errors(int fd, const sx_diags *d)
 {
     for (long i = 0; i < d->n; i++) {
         const sx_diag *g = &d->v[i];
-        put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code, "file",
+        (void)put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code, "file",
                           g->where.file, "line", g->where.line, "text", g->text, "detail", g->detail, "hint",
                           g->hint));
     }

@@ -6,13 +6,13 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef struct { int fd; cli_progress *progress; } listener;
+typedef struct { cli_context *c; int fd; cli_progress *progress; } listener;
 
 static void on_event(void *ctx, const sx_event *e)
 {
     const listener *l = ctx;
-    if (l->fd >= 0) wire_event(l->fd, e);
-    else cli_progress_event(l->progress, e);
+    if (l->fd < 0) cli_progress_event(l->progress, e);
+    else if (!wire_event(l->fd, e) && !l->c->stop) l->c->stop = 1;
 }
 
 /* A supervisor that is killed leaves no workers behind: they finish the epoch, save, give their trial back.
@@ -45,7 +45,7 @@ static int work(cli_context *c, sx_study *s, listener *l)
 static int run(cli_context *c)
 {
     sx_study *s;
-    listener l = { .fd = (int)cli_long(c, "events-fd", -1) };
+    listener l = { .c = c, .fd = (int)cli_long(c, "events-fd", -1) };
     const int jobs = (int)cli_long(c, "jobs", 1);
     const char *store = cli_text(c, "store", NULL), *name = cli_text(c, "study", NULL);
     if (!store || !name) return cli_usage(c, "worker needs --store and --study");

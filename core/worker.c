@@ -15,6 +15,7 @@ typedef struct {
     sx_arena *a; sx_study *s; const sx_worker_want *w; sx_diags *d;
     sx_machine *machine;
     const char *name; double lease; long budget;
+    sx_arena *data_arena; sx_data *data; const sx_exp *data_of;      /* of the trial before; most searches have one data set */
 } worker;
 typedef struct {                                 /* one trial */
     worker *w; sx_arena *a; sx_claim claim; sx_diags d;
@@ -124,6 +125,54 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
     return n < 0 ? (int)n : 0;
 }
 
+/* --- The data set, opened again only where the point changes it --- */
+
+static bool same_setting(const sx_param *p, const void *x, const void *y)
+{
+    const void *a = (const char *)x + p->offset, *b = (const char *)y + p->offset;
+    switch (p->type) {
+    case SX_TYPE_INT: return *(const long *)a == *(const long *)b;
+    case SX_TYPE_REAL: return *(const double *)a == *(const double *)b;
+    case SX_TYPE_BOOL: return *(const bool *)a == *(const bool *)b;
+    case SX_TYPE_CHOICE: return *(const int *)a == *(const int *)b;
+    case SX_TYPE_TEXT: {
+        const char *s = *(const char *const *)a, *t = *(const char *const *)b;
+        return s == t || (s && t && !strcmp(s, t));
+    }
+    case SX_TYPE_TEXTS: {
+        const sx_texts *s = a, *t = b;
+        for (long i = 0; i < s->n && s->n == t->n; i++) if (strcmp(s->v[i], t->v[i])) return false;
+        return s->n == t->n;
+    }
+    case SX_TYPE_INTS: case SX_TYPE_REALS: break;                    /* rare: opened again */
+    }
+    return false;
+}
+
+static bool same_data(const sx_data_conf *x, const sx_data_conf *y)
+{
+    const sx_entry *e = x->set.entry;
+    if (e != y->set.entry || x->val != y->val || x->split_seed != y->split_seed || x->limit != y->limit) return false;
+    for (const sx_param *p = e->params; p->name; p++)
+        if (!same_setting(p, x->set.params, y->set.params)) return false;
+    return true;
+}
+
+static int open_data(job *j)
+{
+    worker *w = j->w;
+    if (w->data && same_data(&w->data_of->data, &j->claim.exp->data)) return 0;
+    sx_arena_close(w->data_arena);
+    w->data_arena = sx_arena_open(w->a);
+    w->data = NULL;
+    sx_exp *at = NULL;                           /* of its own: it outlives the trial */
+    int rc = sx_exp_at(w->data_arena, sx_study_exp(w->s), j->claim.x, &at, &j->d);
+    if (!rc) rc = sx_data_open(w->data_arena, at, w->machine, false, &w->data, &j->d);
+    w->data_of = at;
+    if (rc) w->data = NULL;
+    return rc;
+}
+
 /* --- One trial --- */
 
 static int train(job *j, sx_outcome *o)
@@ -131,12 +180,11 @@ static int train(job *j, sx_outcome *o)
     const worker *w = j->w;
     const sx_claim *c = &j->claim;
     const uint64_t seed = sx_study_exp(w->s)->tune.seed;
-    sx_data *data = NULL;
     sx_net *net = NULL;
     const char *dir = NULL;
     int rc = run_dir(j, &dir);
-    if (!rc) rc = sx_data_open(j->a, c->exp, w->machine, false, &data, &j->d);
-    if (!rc) rc = sx_net_open(j->a, c->exp, w->machine, data, seed, c->row.t.number, true, &net, &j->d);
+    if (!rc) rc = open_data(j);
+    if (!rc) rc = sx_net_open(j->a, c->exp, w->machine, w->data, seed, c->row.t.number, true, &net, &j->d);
     if (rc) return rc;
     const sx_train_want want = { .dir = dir,
                                  .resume = c->row.dir != NULL,
@@ -145,7 +193,7 @@ static int train(job *j, sx_outcome *o)
                                  .ctx = j,
                                  .pulse = on_pulse,
                                  .pulse_ctx = j };
-    return sx_train(j->a, c->exp, net, data, &want, o, &j->d);
+    return sx_train(j->a, c->exp, net, w->data, &want, o, &j->d);
 }
 
 /* Is it the point that failed, and not the machine that would fail every other point too? */

@@ -622,6 +622,34 @@ Test(store, sixteen_workers_lose_nothing)
     cr_assert_str_eq(sql("SELECT count(*), max(seq) FROM strix_event"), "1600|1600");
 }
 
+/* A sampler that thinks while it holds the lock: the others wait, none fails. */
+static int slow(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
+{
+    usleep(150000);
+    return ask(ctx, queued, made);
+}
+
+Test(store, eight_workers_wait_for_a_slow_sampler)
+{
+    pid_t child[8];
+    for (int i = 0; i < 8; i++) {
+        if ((child[i] = fork())) continue;
+        int64_t study;
+        sx_db *db = NULL;
+        sx_trial_row r;
+        if (store->open(url, true, &db) || store->study(db, &want, &study)) _exit(1);
+        for (int k = 0; k < 2; k++)
+            if (store->claim(db, study, "w", 60, 1000, slow, NULL, &r)) _exit(2);
+        _exit(0);
+    }
+    for (int i = 0; i < 8; i++) {
+        int status = -1;
+        waitpid(child[i], &status, 0);
+        cr_assert_eq(status, 0);
+    }
+    cr_assert_str_eq(sql("SELECT count(*), count(DISTINCT number), max(number) FROM trials"), "16|16|15");
+}
+
 /* A process dies by SIGKILL inside its transaction: the next one waits for nobody and finds nothing half
  * done. */
 static int die(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
