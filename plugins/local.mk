@@ -36,6 +36,8 @@ plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS
 plugins_stores_sqlite_la_LIBADD = $(SQLITE_LIBS) $(JANSSON_LIBS) -lm
 plugins_layers_conv2d_la_SOURCES = plugins/layers/conv2d.c plugins/layers/window.h
 plugins_layers_maxpool2d_la_SOURCES = plugins/layers/maxpool2d.c plugins/layers/window.h
+plugins_layers_selu_la_SOURCES = plugins/layers/selu.c plugins/layers/vector.h
+plugins_layers_tanh_la_SOURCES = plugins/layers/tanh.c plugins/layers/vector.h
 # What a plugin calls itself it links itself (they are loaded RTLD_LOCAL).
 plugins_layers_selu_la_LIBADD = -lm
 plugins_layers_tanh_la_LIBADD = -lm

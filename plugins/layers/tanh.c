@@ -1,5 +1,6 @@
 /* tanh: hyperbolic tangent. */
 #include <strix/plugin.h>
+#include "vector.h"
 
 SX_MAP1(tanh_map, tanhf(x), 1.0f - y * y);
 
