@@ -8,16 +8,21 @@ typedef struct {                                 /* an opened device; shared by 
     const sx_device *device; sx_dev *dev; sx_queue *queue; sx_dev_info info; const char *name;
     int threads;
 } sx_machine;
-/* spec: "cpu", "cuda:1". threads 0: all cores. Closed with the arena. */
-int sx_machine_open(sx_arena *a, sx_registry *r, const char *spec, int threads, sx_machine **out, sx_diags *d);
+/* Spec: "cpu", "cuda:1". threads 0: all cores. Closed with the arena. */
+int sx_machine_open(sx_arena *a, sx_registry *r, const char *spec, int threads, sx_machine **out,
+                    sx_diags *d);
 int sx_machine_error(const sx_machine *m, int code, sx_diags *d);   /* adds the device's last_error */
 
-typedef struct { sx_buf *buf; size_t bytes; const sx_machine *machine; } sx_memory;      /* a device buffer, freed with its arena */
-int sx_memory_open(sx_arena *a, const sx_machine *m, size_t bytes, sx_memory **out, sx_diags *d);   /* SX_E_MEMORY says how much */
+/* A device buffer, freed with its arena */
+typedef struct { sx_buf *buf; size_t bytes; const sx_machine *machine; } sx_memory;
+/* SX_E_MEMORY says how much */
+int sx_memory_open(sx_arena *a, const sx_machine *m, size_t bytes, sx_memory **out, sx_diags *d);
 
 typedef struct sx_program sx_program;
-/* Plans (fuse), compiles, takes the slab. slab NULL: an own one; programs that never run at once may share one big enough. */
-int sx_program_open(sx_arena *a, const sx_machine *m, const sx_graph *g, bool fuse, sx_memory *slab, sx_program **out, sx_diags *d);
+/* Plans (fuse), compiles, takes the slab. slab NULL: an own one; programs that never run at once may share
+ * one big enough. */
+int sx_program_open(sx_arena *a, const sx_machine *m, const sx_graph *g, bool fuse, sx_memory *slab,
+                    sx_program **out, sx_diags *d);
 const sx_plan *sx_program_plan(const sx_program *p);
 void sx_program_bind(sx_program *p, sx_t value, const sx_memory *m, size_t offset);
 /* All bound values must be bound. SX_E_DEVICE with the device's words. */

@@ -6,7 +6,8 @@
 #include "config.h"
 #include "rng.h"
 
-typedef enum { SX_ROLE_TEMP, SX_ROLE_INPUT, SX_ROLE_WEIGHT, SX_ROLE_STATE, SX_ROLE_SLOT, SX_ROLE_RESULT } sx_role;
+typedef enum { SX_ROLE_TEMP, SX_ROLE_INPUT, SX_ROLE_WEIGHT, SX_ROLE_STATE, SX_ROLE_SLOT,
+               SX_ROLE_RESULT } sx_role;
 typedef struct {                                 /* one value */
     sx_role role; sx_dtype dtype;
     int rank; long shape[SX_RANK + 1];           /* 0-terminated; shape[0] = batch where batched */
@@ -25,7 +26,8 @@ typedef struct {                                 /* the layer that writes now; s
     bool training, frozen;
     double lr_scale, l1, l2;
 } sx_layer_context;
-typedef struct {                                 /* what a layer wrote: ops [first, last); or what sx_grad wrote for it (x, y 0) */
+/* What a layer wrote: ops [first, last); or what sx_grad wrote for it (x, y 0) */
+typedef struct {
     int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
     bool custom;                                 /* the layer has a backward of its own */
 } sx_span;
@@ -38,32 +40,38 @@ struct sx_graph {
     struct { sx_span *v; long n, cap; } spans;
     sx_layer_context at;
     int64_t at_first;                            /* its first op */
-    struct { sx_t *v; long n, cap; } outs;       /* of the layer that writes now: v[i] is its output i; v[0] is set by leave */
+    struct { sx_t *v; long n, cap; } outs;       /* of that layer: v[i] is output i; leave sets v[0] */
     struct { struct sx_name *v; long n, cap; } names;                /* hash of names in use -> value */
-    sx_t step;                                   /* i32[1], made by open: counter that RANDOM, ROWS, PUT, UPDATE read */
+    sx_t step;                                   /* i32[1]: counter that RANDOM, ROWS, PUT, UPDATE read */
     bool refused;
     bool mute;                                   /* this layer has refused, or was given a refused input */
-    bool quiet;                                  /* refusals are counted, not reported (constraints, `check --space`) */
+    bool quiet;                                  /* refusals are not reported (constraints, `check --space`) */
 };
 typedef struct { bool training; sx_dtype compute; long batch; uint64_t seed; int64_t trial; } sx_graph_want;
 
 sx_graph *sx_graph_open(sx_arena *a, const sx_graph_want *w, sx_diags *d);
-/* Brackets a layer's forward: all it writes belongs to c->path; at the end sx_graph_leave records the span. */
+/* Brackets a layer's forward: all it writes belongs to c->path; sx_graph_leave records the span. */
 void sx_graph_enter(sx_graph *g, const sx_layer_context *c);
 void sx_graph_leave(sx_graph *g, const sx_layer *l, const void *params, sx_t x, sx_t y);
 sx_val *sx_graph_val(const sx_graph *g, sx_t t); /* NULL of a refused one */
 /* Values bound from outside. shape is complete (batch included where batched). */
-sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape, bool batched);
-void sx_graph_result(sx_graph *g, sx_t t, const char *name);        /* t is read by the host after a run; bound, not in the slab */
-/* Appends an op after inferring its shape; {0} and a refusal where shapes do not fit. attr of attr_size is copied. */
-sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);    /* ops without result: in[0] */
-/* The same for any node (op, map, k and attr are taken from it; attr_size 0: attr is not copied). like: where shape or batched do not follow from the
- * inputs (fill, random, expand): a value that has them; else NULL. */
-sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size, const sx_val *like);
-const sx_span *sx_graph_span(const sx_graph *g, int64_t op);         /* the layer that wrote an op; NULL: the step around the model */
+sx_t sx_graph_bound(sx_graph *g, sx_role role, const char *name, sx_dtype dtype, const long *shape,
+                    bool batched);
+/* T is read by the host after a run; bound, not in the slab */
+void sx_graph_result(sx_graph *g, sx_t t, const char *name);
+/* Appends an op after inferring its shape; {0} and a refusal where shapes do not fit. attr of attr_size is
+ * copied. Ops without result give in[0]. */
+sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size);
+/* The same for any node (op, map, k and attr are taken from it; attr_size 0: attr is not copied). like: where
+ * shape or batched do not follow from the inputs (fill, random, expand): a value that has them; else NULL. */
+sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size_t attr_size,
+                   const sx_val *like);
+/* The layer that wrote an op; NULL: the step around the model */
+const sx_span *sx_graph_span(const sx_graph *g, int64_t op);
 sx_where sx_graph_where(const sx_graph *g, int64_t op);              /* its file:line */
 sx_t sx_graph_root(const sx_graph *g, sx_t t);   /* what a chain of reshape and stop lies on */
-const char *sx_graph_shape(sx_arena *a, const sx_val *v);            /* "[28, 28, 1]"; the batch is left out */
+/* "[28, 28, 1]"; the batch is left out */
+const char *sx_graph_shape(sx_arena *a, const sx_val *v);
 size_t sx_dtype_size(sx_dtype t); const char *sx_dtype_name(sx_dtype t);
 /* Names of bound values (or of any counter) -> a number; 0: not known. */
 uint32_t sx_graph_find(sx_graph *g, const char *name);
@@ -79,17 +87,21 @@ bool sx_op_alias(const sx_op *op);               /* reshape and stop: planned to
 char sx_op_type(sx_opcode code);                 /* the type column of ops.def */
 /* shape.c: the rules. out->rank, shape, dtype, batched are filled; false after sx_refuse. */
 bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, sx_val *out);
-bool sx_shape_check(sx_graph *g, const sx_val *v);                   /* rank <= 8, axes >= 1, at most 2^40 elements; or refuses */
+/* Rank <= 8, axes >= 1, at most 2^40 elements; or refuses */
+bool sx_shape_check(sx_graph *g, const sx_val *v);
 /* init.c: the numbers that a weight or state starts with: sx_val_count(v) floats. */
 void sx_init_fill(const sx_val *v, float *out);
 bool sx_init_known(const char *init);
-bool sx_map_names(const char *text, const char *name);              /* does an expression's text name x, x0, y ..? */
+/* Does an expression's text name x, x0, y ..? */
+bool sx_map_names(const char *text, const char *name);
 
-/* grad.c: appends the gradient ops of sum(rows of loss) * scale for every learned weight. grads[i] belongs to the i-th
- * learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse mode, Griewank & Walther 2008, ch. 3. */
+/* grad.c: appends the gradient ops of sum(rows of loss) * scale for every learned weight. grads[i] belongs to
+ * the i-th learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse
+ * mode, Griewank & Walther 2008, ch. 3. */
 int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t **grads);
 
 /* What a model costs; MACs of conv and matmul for one row, forward only. */
 typedef struct { long parameters, frozen; double macs; } sx_cost;
-sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to); /* ops [from, to); parameters of weights these ops read first */
+/* Ops [from, to); parameters of weights these ops read first */
+sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to);
 #endif
