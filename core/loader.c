@@ -60,12 +60,14 @@ static void add_list(sx_registry *r, const char *list)
     }
 }
 
+static void close_arena(void *arena) { sx_arena_close(arena); }
 static void drop_lock(void *lock) { pthread_mutex_destroy(lock); }
 
 sx_registry *sx_registry_open(sx_arena *a, const char *path)
 {
     pthread_mutexattr_t attr;
-    sx_arena *own = sx_arena_open(a);
+    sx_arena *own = sx_arena_open(NULL);         /* no child of a: what a defers later may still use items */
+    sx_arena_defer(a, close_arena, own);
     sx_registry *r = SX_NEW(own, sx_registry);
     *r = (sx_registry){ .arena = own, .lock = SX_NEW(own, pthread_mutex_t) };
     pthread_mutexattr_init(&attr);
