@@ -152,3 +152,60 @@ Test(shape, nothing_overflows)
     const long nine[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 0 };
     REFUSED(sx_reshape(g, x, nine), "asks for more than 8 axes");
 }
+
+/* --- Whatever a layer asks for, it gets a tensor that can be or a refusal --- */
+static uint64_t state = 0x9e3779b97f4a7c15u;
+static long any(void)
+{
+    static const long odd[] = { 0, 1, 2, 3, 5, 7, -1, -2, 255, 256, 1L << 20, 1L << 40, INT64_MAX,
+                                INT64_MIN };
+    state ^= state << 13; state ^= state >> 7; state ^= state << 17;
+    return state % 3 ? odd[2 + state / 3 % 3] : odd[state / 3 % (sizeof odd / sizeof *odd)];
+}
+
+static sx_t any_op(sx_graph *g, sx_t x, sx_t z, int kind)
+{
+    const sx_window w = { { any(), any() }, { any(), any() }, { any(), any(), any(), any() },
+                          { any(), any() }, any() };
+    const long a[SX_RANK] = { any(), any(), any(), any() };
+    const long b[SX_RANK] = { any(), any(), any(), any() };
+    const int axes[SX_RANK] = { (int)any(), (int)any(), (int)any(), (int)any() };
+    switch (kind) {
+    case 0: return sx_conv2d(g, x, z, &w);
+    case 1: return sx_pool2d(g, x, any() & 1 ? SX_POOL_MAX : SX_POOL_MEAN, &w);
+    case 2: return sx_reshape(g, x, SX_SHAPE(any(), any()));
+    case 3: return sx_slice(g, x, (int)any(), any(), any());
+    case 4: return sx_pad(g, x, a, b, 0);
+    case 5: return sx_permute(g, x, axes);
+    case 6: return sx_concat(g, 2, (const sx_t[]){ x, z }, (int)any());
+    case 7: return sx_resize(g, x, any(), any(), false);
+    case 8: return sx_weight(g, "w", SX_SHAPE(any(), any(), any(), any()), "zeros");
+    case 9: return sx_reduce(g, x, SX_SUM, (unsigned)any());
+    case 10: return sx_matmul(g, x, z, (unsigned)any());
+    case 11: return sx_mul(g, x, z);
+    case 12: return sx_constant(g, 1, SX_SHAPE(any(), any(), any()));
+    case 13: return sx_moments(g, x, (unsigned)any());
+    default: return sx_normalize(g, x, z, x, z, 1);
+    }
+}
+
+Test(shape, any_numbers_give_a_tensor_or_a_refusal)
+{
+    long made = 0;
+    for (int i = 0; i < 2000; i++) {
+        sx_graph *g = new_graph(true, 2);
+        sx_t x = batch_of(g, "x", SX_SHAPE(3, 5, 2)), y = sx_constant(g, 1, SX_SHAPE(3, 3, 2));
+        for (int k = 0; k < 10; k++) {
+            g->mute = false;
+            const sx_t z = any_op(g, x, y, (int)((uint64_t)any() % 2 * 8 + state / 64 % 8));
+            const sx_val *v = sx_graph_val(g, z);
+            if (!v) continue;
+            made++;
+            cr_assert(v->rank > 0 && v->rank <= SX_RANK);
+            cr_assert(sx_val_count(v) > 0 && sx_val_count(v) <= 1L << 40);
+            if (k & 1) x = z; else y = z;
+        }
+        if (i % 100 == 0) close_graphs();
+    }
+    cr_expect_gt(made, 1000, "only %ld", made);
+}
