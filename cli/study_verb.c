@@ -196,9 +196,8 @@ static int show_best(cli_context *c, sx_study *s)
         return rc;
     }
     if (c->json) {
-        json_t *doc = study_json(s), *row = row_json(best);
-        json_object_update(doc, row);
-        json_decref(row);
+        json_t *doc = study_json(s);
+        json_object_update_new(doc, row_json(best));
         cli_json_print(c, doc);
         return 0;
     }
@@ -275,7 +274,7 @@ static int replay(cli_context *c, sx_study *s, const sx_trial_row *const *row, l
         if (rc == 1) json_array_append_new(differ, json_integer(row[i]->t.number));
     }
     json_t *doc = study_json(s);
-    json_object_update(doc, json_pack("{s:I, s:I, s:I}", "same", (json_int_t)same, "different",
+    json_object_update_new(doc, json_pack("{s:I, s:I, s:I}", "same", (json_int_t)same, "different",
                                       (json_int_t)other, "not_asked_here", (json_int_t)not_ours));
     json_object_set_new(doc, "differ", differ);
     if (c->json) cli_json_print(c, doc);
