@@ -1,5 +1,5 @@
-/* conform_device.c: the op suite: every op of ops.def against a naive reference, the same bits for any number of threads,
- * fused stages against one stage per op, and what a device must do with absurd requests. */
+/* conform_device.c: the op suite: every op of ops.def against a naive reference, the same bits for any number
+ * of threads, fused stages against one stage per op, and what a device must do with absurd requests. */
 #include "conform.h"
 #include "exec.h"
 #include "reference.h"
@@ -28,38 +28,49 @@ SX_MAP2(test_mix, x0 * x1 + k[0] * x0, x1 + k[0], x0);
 #define CONVS(TEXT, N, H, W, C, K, OH, OW, R, S, SH, SW, T, L, B, U, DH, DW, G) \
     { TEXT, SX_OP_CONV2D, ref_conv2d, { { ANY, { N, H, W, C } }, { ANY, { K, R, S, (C) / (G) } } }, \
       ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { DH, DW }, G }), NULL }, \
-    { TEXT, SX_OP_CONV2D_BWD_X, ref_conv2d_bwd_x, { { ANY, { N, OH, OW, K } }, { ANY, { K, R, S, (C) / (G) } } }, \
+    { TEXT, SX_OP_CONV2D_BWD_X, ref_conv2d_bwd_x, { { ANY, { N, OH, OW, K } }, \
+      { ANY, { K, R, S, (C) / (G) } } }, \
       ATTR(sx_conv_bwd, { { { R, S }, { SH, SW }, { T, L, B, U }, { DH, DW }, G }, H, W }), NULL }, \
     { TEXT, SX_OP_CONV2D_BWD_W, ref_conv2d_bwd_w, { { ANY, { N, H, W, C } }, { ANY, { N, OH, OW, K } } }, \
       ATTR(sx_conv_bwd, { { { R, S }, { SH, SW }, { T, L, B, U }, { DH, DW }, G }, H, W }), NULL }
 /* Both poolings with their gradients. */
 #define POOLS(TEXT, N, H, W, C, OH, OW, R, S, SH, SW, T, L, B, U) \
-    { TEXT, SX_OP_MAXPOOL, ref_maxpool, { { TIED, { N, H, W, C } } }, ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }), NULL }, \
+    { TEXT, SX_OP_MAXPOOL, ref_maxpool, { { TIED, { N, H, W, C } } }, \
+      ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }), NULL }, \
     { TEXT, SX_OP_MAXPOOL_ARG, ref_maxpool_arg, { { TIED, { N, H, W, C } } }, \
       ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }), NULL }, \
     { TEXT, SX_OP_MAXPOOL_BWD, ref_maxpool_bwd, { { ANY, { N, OH, OW, C } }, { ARGS, { N, OH, OW, C } } }, \
       ATTR(sx_pool_bwd, { { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }, H, W }), NULL }, \
-    { TEXT, SX_OP_AVGPOOL, ref_avgpool, { { ANY, { N, H, W, C } } }, ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }), NULL }, \
+    { TEXT, SX_OP_AVGPOOL, ref_avgpool, { { ANY, { N, H, W, C } } }, \
+      ATTR(sx_window, { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }), NULL }, \
     { TEXT, SX_OP_AVGPOOL_BWD, ref_avgpool_bwd, { { ANY, { N, OH, OW, C } } }, \
       ATTR(sx_pool_bwd, { { { R, S }, { SH, SW }, { T, L, B, U }, { 1, 1 }, 1 }, H, W }), NULL }
 #define MATMUL(N, K, M, TA, TB) \
-    { #N "x" #K "x" #M, SX_OP_MATMUL, ref_matmul, { { ANY, { TA ? K : N, TA ? N : K } }, { ANY, { TB ? M : K, TB ? K : M } } }, \
+    { #N "x" #K "x" #M, SX_OP_MATMUL, ref_matmul, { { ANY, { TA ? K : N, TA ? N : K } }, \
+      { ANY, { TB ? M : K, TB ? K : M } } }, \
       ATTR(sx_mm, { (TA ? SX_TRANS_A : 0) | (TB ? SX_TRANS_B : 0) }), NULL }
 #define MIX(TEXT, A, B) { TEXT, SX_OP_MAP, ref_mix, { { ANY, A }, { ANY, B } }, NULL, 0, &test_mix }
 #define DIMS(...) { __VA_ARGS__ }
-#define REDUCE(TEXT, FOLD, AXES, ...) { TEXT, SX_OP_REDUCE, ref_reduce, { { ANY, { __VA_ARGS__ } } }, ATTR(sx_fold_over, { FOLD, AXES }), NULL }
+#define REDUCE(TEXT, FOLD, AXES, ...) { TEXT, SX_OP_REDUCE, ref_reduce, { { ANY, { __VA_ARGS__ } } }, \
+    ATTR(sx_fold_over, { FOLD, AXES }), NULL }
 #define NORMS(TEXT, C, ...) \
     { TEXT, SX_OP_MOMENTS, ref_moments, { { ANY, { __VA_ARGS__, C } } }, NULL, 0, NULL }, \
-    { TEXT, SX_OP_SCALE_SHIFT, ref_scale_shift, { { ANY, { __VA_ARGS__, C } }, { ANY, { 2, C } } }, NULL, 0, NULL }, \
-    { TEXT, SX_OP_NORM_SUMS, ref_norm_sums, { { ANY, { __VA_ARGS__, C } }, { ANY, { __VA_ARGS__, C } }, { POSITIVE, { 2, C } } }, \
+    { TEXT, SX_OP_SCALE_SHIFT, ref_scale_shift, { { ANY, { __VA_ARGS__, C } }, { ANY, { 2, C } } }, \
+      NULL, 0, NULL }, \
+    { TEXT, SX_OP_NORM_SUMS, ref_norm_sums, { { ANY, { __VA_ARGS__, C } }, \
+      { ANY, { __VA_ARGS__, C } }, { POSITIVE, { 2, C } } }, \
       ATTR(sx_eps, { 1e-3 }), NULL }, \
-    { TEXT, SX_OP_NORM_BWD, ref_norm_bwd, { { ANY, { __VA_ARGS__, C } }, { ANY, { __VA_ARGS__, C } }, { POSITIVE, { 2, C } }, \
+    { TEXT, SX_OP_NORM_BWD, ref_norm_bwd, { { ANY, { __VA_ARGS__, C } }, \
+      { ANY, { __VA_ARGS__, C } }, { POSITIVE, { 2, C } }, \
       { ANY, { C } }, { ANY, { 2, C } } }, ATTR(sx_eps, { 1e-3 }), NULL }, \
-    { TEXT, SX_OP_NORM_SCALE, ref_norm_scale, { { POSITIVE, { 2, C } }, { ANY, { C } }, { ANY, { C } } }, ATTR(sx_eps, { 1e-3 }), NULL }
-#define ROWS(TEXT, CODE, REF, N, C) { TEXT, CODE, REF, { { ANY, { N, C } }, { LABELS, { N } }, { ANY, { CODE == SX_OP_XENT_BWD ? N : 0 } } }, NULL, 0, NULL }
+    { TEXT, SX_OP_NORM_SCALE, ref_norm_scale, { { POSITIVE, { 2, C } }, { ANY, { C } }, { ANY, { C } } }, \
+      ATTR(sx_eps, { 1e-3 }), NULL }
+#define ROWS(TEXT, CODE, REF, N, C) { TEXT, CODE, REF, { { ANY, { N, C } }, { LABELS, { N } }, \
+    { ANY, { CODE == SX_OP_XENT_BWD ? N : 0 } } }, NULL, 0, NULL }
 #define CLASS(N, C) \
     { #N "x" #C, SX_OP_SOFTMAX, ref_softmax, { { ANY, { N, C } } }, NULL, 0, NULL }, \
-    { #N "x" #C, SX_OP_SOFTMAX_BWD, ref_softmax_bwd, { { ANY, { N, C } }, { ANY, { N, C } } }, NULL, 0, NULL }, \
+    { #N "x" #C, SX_OP_SOFTMAX_BWD, ref_softmax_bwd, { { ANY, { N, C } }, { ANY, { N, C } } }, \
+      NULL, 0, NULL }, \
     ROWS(#N "x" #C, SX_OP_XENT, ref_xent, N, C), ROWS(#N "x" #C, SX_OP_XENT_BWD, ref_xent_bwd, N, C), \
     { #N "x" #C, SX_OP_HIT, ref_hit, { { TIED, { N, C } }, { LABELS, { N } } }, NULL, 0, NULL }
 
@@ -86,48 +97,74 @@ static const trial trials[] = {
     POOLS("2x2, stride 3", 2, 8, 8, 4, 3, 3, 2, 2, 3, 3, 0, 0, 0, 0),
     POOLS("padded below", 1, 3, 3, 2, 2, 2, 2, 2, 2, 2, 0, 0, 1, 1),
     POOLS("all of one image", 2, 4, 5, 9, 1, 1, 4, 5, 4, 5, 0, 0, 0, 0),
-    { "28x28 to 50x40", SX_OP_RESIZE, ref_resize, { { ANY, { 3, 28, 28, 1 } } }, ATTR(sx_size2, { 50, 40, false }), NULL },
-    { "bytes, smaller", SX_OP_RESIZE, ref_resize, { { PIXELS, { 3, 28, 27, 2 } } }, ATTR(sx_size2, { 14, 20, true }), NULL },
-    { "9x7 to 4x3", SX_OP_RESIZE, ref_resize, { { ANY, { 2, 9, 7, 5 } } }, ATTR(sx_size2, { 4, 3, false }), NULL },
-    { "bytes, whole", SX_OP_RESIZE, ref_resize, { { PIXELS, { 2, 28, 28, 1 } } }, ATTR(sx_size2, { 128, 128, true }), NULL },
-    { "50x40 to 28x28", SX_OP_RESIZE_BWD, ref_resize_bwd, { { ANY, { 2, 50, 40, 3 } } }, ATTR(sx_size2, { 28, 28, false }), NULL },
-    MATMUL(1, 1, 1, 0, 0), MATMUL(5, 7, 3, 0, 0), MATMUL(64, 100, 10, 0, 1), MATMUL(33, 64, 200, 1, 0), MATMUL(20, 9, 17, 1, 1),
+    { "28x28 to 50x40", SX_OP_RESIZE, ref_resize, { { ANY, { 3, 28, 28, 1 } } },
+      ATTR(sx_size2, { 50, 40, false }), NULL },
+    { "bytes, smaller", SX_OP_RESIZE, ref_resize, { { PIXELS, { 3, 28, 27, 2 } } },
+      ATTR(sx_size2, { 14, 20, true }), NULL },
+    { "9x7 to 4x3", SX_OP_RESIZE, ref_resize, { { ANY, { 2, 9, 7, 5 } } },
+      ATTR(sx_size2, { 4, 3, false }), NULL },
+    { "bytes, whole", SX_OP_RESIZE, ref_resize, { { PIXELS, { 2, 28, 28, 1 } } },
+      ATTR(sx_size2, { 128, 128, true }), NULL },
+    { "50x40 to 28x28", SX_OP_RESIZE_BWD, ref_resize_bwd, { { ANY, { 2, 50, 40, 3 } } },
+      ATTR(sx_size2, { 28, 28, false }), NULL },
+    MATMUL(1, 1, 1, 0, 0), MATMUL(5, 7, 3, 0, 0), MATMUL(64, 100, 10, 0, 1), MATMUL(33, 64, 200, 1, 0),
+    MATMUL(20, 9, 17, 1, 1),
     MATMUL(64, 300, 512, 0, 1), MATMUL(300, 64, 130, 1, 0),
-    MIX("same shape", DIMS(3, 5, 7), DIMS(3, 5, 7)), MIX("a vector over the last axis", DIMS(4, 9, 9, 33), DIMS(33)),
-    MIX("a scalar", DIMS(4, 1000), DIMS(1)), MIX("one number a row", DIMS(64, 50), DIMS(64, 1)), MIX("both are spread", DIMS(5, 1, 3), DIMS(4, 1)),
-    MIX("over middle axes", DIMS(6, 1, 1, 40), DIMS(6, 5, 7, 1)), MIX("the smaller one first", DIMS(3000), DIMS(2, 3000)),
-    MIX("a plane over images", DIMS(9, 6, 5, 4), DIMS(6, 5, 4)), MIX("a plane of ones", DIMS(9, 6, 5, 4), DIMS(1, 1, 5, 4)),
+    MIX("same shape", DIMS(3, 5, 7), DIMS(3, 5, 7)),
+    MIX("a vector over the last axis", DIMS(4, 9, 9, 33), DIMS(33)),
+    MIX("a scalar", DIMS(4, 1000), DIMS(1)), MIX("one number a row", DIMS(64, 50), DIMS(64, 1)),
+    MIX("both are spread", DIMS(5, 1, 3), DIMS(4, 1)),
+    MIX("over middle axes", DIMS(6, 1, 1, 40), DIMS(6, 5, 7, 1)),
+    MIX("the smaller one first", DIMS(3000), DIMS(2, 3000)),
+    MIX("a plane over images", DIMS(9, 6, 5, 4), DIMS(6, 5, 4)),
+    MIX("a plane of ones", DIMS(9, 6, 5, 4), DIMS(1, 1, 5, 4)),
     { "leaky", SX_OP_MAP, ref_leaky, { { ANY, { 70, 70 } } }, NULL, 0, &test_leaky },
     { "tanh", SX_OP_MAP, ref_tanh, { { ANY, { 1, 9001 } } }, NULL, 0, &test_tanh },
     { "tanh, from the result", SX_OP_MAP_BWD, ref_tanh_bwd, { { ANY, { 70, 71 } }, { ANY, { 70, 71 } } },
       ATTR(sx_map_use, { 0, -1, -1, 1 }), &test_tanh },
-    { "of input 0", SX_OP_MAP_BWD, ref_mix_bwd, { { ANY, { 8, 9, 33 } }, { ANY, { 33 } } }, ATTR(sx_map_use, { 0, -1, 1, -1 }), &test_mix },
-    { "of input 1", SX_OP_MAP_BWD, ref_mix_bwd, { { ANY, { 8, 9, 33 } }, { ANY, { 8, 1, 33 } } }, ATTR(sx_map_use, { 1, 1, -1, -1 }), &test_mix },
-    REDUCE("bias", SX_SUM, 7, 6, 9, 9, 33), REDUCE("batch", SX_SUM, 1, 64, 50), REDUCE("rows", SX_MEAN, 2, 64, 50),
-    REDUCE("all", SX_MEAN, 15, 5, 6, 7, 8), REDUCE("every other", SX_SUM, 5, 5, 6, 7, 8), REDUCE("the others", SX_SUM, 10, 5, 6, 7, 8),
-    REDUCE("largest", SX_MAX, 7, 6, 9, 9, 33), REDUCE("largest of rows", SX_MAX, 2, 64, 50), REDUCE("squares", SX_SUM_SQUARES, 3, 40, 3000),
-    REDUCE("squares of columns", SX_SUM_SQUARES, 1, 40, 30), REDUCE("height and width", SX_MEAN, 6, 3, 5, 4, 16), REDUCE("one axis", SX_SUM, 1, 9000),
-    NORMS("four axes", 33, 6, 7, 5), NORMS("two axes", 17, 40), NORMS("one channel", 1, 3, 4, 5), NORMS("32 channels", 32, 9, 12, 11),
+    { "of input 0", SX_OP_MAP_BWD, ref_mix_bwd, { { ANY, { 8, 9, 33 } }, { ANY, { 33 } } },
+      ATTR(sx_map_use, { 0, -1, 1, -1 }), &test_mix },
+    { "of input 1", SX_OP_MAP_BWD, ref_mix_bwd, { { ANY, { 8, 9, 33 } }, { ANY, { 8, 1, 33 } } },
+      ATTR(sx_map_use, { 1, 1, -1, -1 }), &test_mix },
+    REDUCE("bias", SX_SUM, 7, 6, 9, 9, 33), REDUCE("batch", SX_SUM, 1, 64, 50),
+    REDUCE("rows", SX_MEAN, 2, 64, 50),
+    REDUCE("all", SX_MEAN, 15, 5, 6, 7, 8), REDUCE("every other", SX_SUM, 5, 5, 6, 7, 8),
+    REDUCE("the others", SX_SUM, 10, 5, 6, 7, 8),
+    REDUCE("largest", SX_MAX, 7, 6, 9, 9, 33), REDUCE("largest of rows", SX_MAX, 2, 64, 50),
+    REDUCE("squares", SX_SUM_SQUARES, 3, 40, 3000),
+    REDUCE("squares of columns", SX_SUM_SQUARES, 1, 40, 30),
+    REDUCE("height and width", SX_MEAN, 6, 3, 5, 4, 16), REDUCE("one axis", SX_SUM, 1, 9000),
+    NORMS("four axes", 33, 6, 7, 5), NORMS("two axes", 17, 40), NORMS("one channel", 1, 3, 4, 5),
+    NORMS("32 channels", 32, 9, 12, 11),
     CLASS(7, 10), CLASS(64, 2), CLASS(3, 100),
     { "", SX_OP_CAST, ref_copy, { { BYTES, { 5, 300 } } }, NULL, 0, NULL },
     { "of whole numbers", SX_OP_CAST, ref_copy, { { INDEX, { 5, 300 } } }, NULL, 0, NULL },
     { "a vector", SX_OP_EXPAND, ref_copy, { { ANY, { 33 } } }, ATTR(sx_shape, { 4, { 2, 3, 4, 33 } }), NULL },
-    { "one number a row", SX_OP_EXPAND, ref_copy, { { ANY, { 5, 1, 1 } } }, ATTR(sx_shape, { 3, { 5, 7, 6 } }), NULL },
+    { "one number a row", SX_OP_EXPAND, ref_copy, { { ANY, { 5, 1, 1 } } },
+      ATTR(sx_shape, { 3, { 5, 7, 6 } }), NULL },
     { "", SX_OP_PERMUTE, ref_permute, { { ANY, { 4, 5, 6, 7 } } }, ATTR(sx_axes, { { 0, 3, 1, 2 } }), NULL },
-    { "all axes", SX_OP_PERMUTE, ref_permute, { { ANY, { 4, 5, 6 } } }, ATTR(sx_axes, { { 2, 0, 1 } }), NULL },
+    { "all axes", SX_OP_PERMUTE, ref_permute, { { ANY, { 4, 5, 6 } } },
+      ATTR(sx_axes, { { 2, 0, 1 } }), NULL },
     { "matrix", SX_OP_PERMUTE, ref_permute, { { ANY, { 60, 70 } } }, ATTR(sx_axes, { { 1, 0 } }), NULL },
     { "channels", SX_OP_SLICE, ref_slice, { { ANY, { 4, 3, 5, 9 } } }, ATTR(sx_range, { 3, 2, 4 }), NULL },
     { "rows", SX_OP_SLICE, ref_slice, { { ANY, { 9, 3, 5 } } }, ATTR(sx_range, { 0, 2, 5 }), NULL },
     { "height", SX_OP_SLICE, ref_slice, { { ANY, { 4, 8, 5, 2 } } }, ATTR(sx_range, { 1, 7, 1 }), NULL },
     { "of a vector", SX_OP_SLICE, ref_slice, { { ANY, { 90 } } }, ATTR(sx_range, { 0, 20, 50 }), NULL },
-    { "images", SX_OP_PAD, ref_pad, { { ANY, { 3, 4, 5, 2 } } }, ATTR(sx_border, { { 0, 1, 2, 0 }, { 0, 2, 0, 1 }, -1 }), NULL },
-    { "rows", SX_OP_PAD, ref_pad, { { ANY, { 3, 5 } } }, ATTR(sx_border, { { 2, 0 }, { 1, 3 }, 0.5f }), NULL },
+    { "images", SX_OP_PAD, ref_pad, { { ANY, { 3, 4, 5, 2 } } },
+      ATTR(sx_border, { { 0, 1, 2, 0 }, { 0, 2, 0, 1 }, -1 }), NULL },
+    { "rows", SX_OP_PAD, ref_pad, { { ANY, { 3, 5 } } },
+      ATTR(sx_border, { { 2, 0 }, { 1, 3 }, 0.5f }), NULL },
     { "a vector", SX_OP_PAD, ref_pad, { { ANY, { 40 } } }, ATTR(sx_border, { { 2 }, { 7 }, 0 }), NULL },
-    { "channels", SX_OP_CONCAT, ref_concat, { { ANY, { 4, 3, 2 } }, { ANY, { 4, 3, 7 } }, { ANY, { 4, 3, 1 } } }, ATTR(sx_axes, { { 2 } }), NULL },
-    { "rows", SX_OP_CONCAT, ref_concat, { { ANY, { 4, 3 } }, { ANY, { 70, 3 } } }, ATTR(sx_axes, { { 0 } }), NULL },
-    { "uniform", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } }, ATTR(sx_draw, { SX_UNIFORM, -2, 3, { 5, 6 } }), NULL },
-    { "normal", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } }, ATTR(sx_draw, { SX_NORMAL, 1, 2, { 7, 8 } }), NULL },
-    { "bernoulli", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } }, ATTR(sx_draw, { SX_BERNOULLI, 0.3, 0, { 9, 10 } }), NULL },
+    { "channels", SX_OP_CONCAT, ref_concat, { { ANY, { 4, 3, 2 } }, { ANY, { 4, 3, 7 } },
+      { ANY, { 4, 3, 1 } } }, ATTR(sx_axes, { { 2 } }), NULL },
+    { "rows", SX_OP_CONCAT, ref_concat, { { ANY, { 4, 3 } }, { ANY, { 70, 3 } } },
+      ATTR(sx_axes, { { 0 } }), NULL },
+    { "uniform", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } },
+      ATTR(sx_draw, { SX_UNIFORM, -2, 3, { 5, 6 } }), NULL },
+    { "normal", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } },
+      ATTR(sx_draw, { SX_NORMAL, 1, 2, { 7, 8 } }), NULL },
+    { "bernoulli", SX_OP_RANDOM, ref_random, { { STEP, { 1 } } },
+      ATTR(sx_draw, { SX_BERNOULLI, 0.3, 0, { 9, 10 } }), NULL },
     { "", SX_OP_ROWS, ref_rows, { { ORDER, { 70 } }, { STEP, { 1 } } }, ATTR(sx_batch, { 16, 4 }), NULL },
     { "bytes", SX_OP_GATHER, ref_gather, { { BYTES, { 70, 7, 3 } }, { INDEX, { 16 } } }, NULL, 0, NULL },
     { "floats", SX_OP_GATHER, ref_gather, { { ANY, { 70, 7, 3 } }, { INDEX, { 16 } } }, NULL, 0, NULL },
@@ -137,7 +174,14 @@ static const trial trials[] = {
 
 /* --- Graphs with their data --- */
 typedef struct { sx_t t; void *data; size_t bytes; } bound;
-typedef struct { sx_graph *g; sx_diags *d; sx_arena *a; bound in[MOST], out[MOST]; int ins, outs; bool batched; } probe;
+typedef struct {
+    sx_graph *g;
+    sx_diags *d;
+    sx_arena *a;
+    bound in[MOST], out[MOST];
+    int ins, outs;
+    bool batched;
+} probe;
 
 static void open_probe(probe *p, sx_arena *a, sx_diags *d, long batch)
 {
@@ -166,7 +210,9 @@ static double number(content c, uint32_t *s, long i)
 
 static sx_dtype type_of(content c)
 {
-    return c == BYTES || c == ARGS ? SX_U8 : c == LABELS || c == STEP || c == ORDER || c == INDEX ? SX_I32 : SX_F32;
+    return c == BYTES || c == ARGS                                ? SX_U8
+           : c == LABELS || c == STEP || c == ORDER || c == INDEX ? SX_I32
+                                                                  : SX_F32;
 }
 
 static void store(void *data, sx_dtype type, long i, double v)
@@ -214,7 +260,8 @@ static int run(probe *p, const sx_machine *m, bool fuse, unsigned times)
         if (!code) sx_program_bind(program, b->t, memory[i], 0);
     }
     sx_memory *step;
-    if (!code && !stepped && !(code = sx_memory_open(a, m, 4, &step, p->d))) sx_program_bind(program, p->g->step, step, 0);
+    if (!code && !stepped && !(code = sx_memory_open(a, m, 4, &step, p->d)))
+        sx_program_bind(program, p->g->step, step, 0);
     if (!code) code = sx_program_run(program, times, p->d);
     for (int i = 0; i < p->ins + p->outs && !code; i++) {
         bound *b = i < p->ins ? &p->in[i] : &p->out[i - p->ins];
@@ -227,7 +274,9 @@ static int run(probe *p, const sx_machine *m, bool fuse, unsigned times)
 /* --- One op --- */
 static double value_at(const void *data, sx_dtype type, long i)
 {
-    return type == SX_U8 ? ((const uint8_t *)data)[i] : type == SX_I32 ? ((const int32_t *)data)[i] : (double)((const float *)data)[i];
+    return type == SX_U8    ? ((const uint8_t *)data)[i]
+           : type == SX_I32 ? ((const int32_t *)data)[i]
+                            : (double)((const float *)data)[i];
 }
 
 static view view_of(const probe *p, const bound *b, bool filled)
@@ -254,7 +303,8 @@ static double distance(const view *want, const void *got)
 
 static bool is_map(sx_opcode c) { return c == SX_OP_MAP || c == SX_OP_MAP_BWD; }
 
-/* The op with its shape where it has no input of that shape; sx_graph_op cannot know maps and given shapes. */
+/* The op with its shape where it has no input of that shape; sx_graph_op cannot know maps and given shapes.
+ */
 static sx_t write_op(probe *p, const trial *t, const sx_t *in)
 {
     if (t->code == SX_OP_FILL) return sx_constant(p->g, 2.5f, (const long[]){ 3, 70, 0 });
@@ -310,7 +360,8 @@ static void test_op(conform *c, const trial *t, sx_machine *const *machine, int 
     const double limit = is_map(t->code) ? 1e-6 : 1e-5;
     if (!conform_check(c, error <= limit, "op %s%s%s", name, colon, t->text))
         conform_note(c, "relative error %.2g, at most %.0e is allowed", error, limit);
-    if (!same) conform_check(c, false, "op %s%s%s: the same bits for any number of threads", name, colon, t->text);
+    if (!same)
+        conform_check(c, false, "op %s%s%s: the same bits for any number of threads", name, colon, t->text);
     if (d.errors) conform_diags(c, &d);
     sx_arena_close(a);
 }
@@ -334,10 +385,13 @@ static void test_learning(conform *c, sx_arena *a, const sx_machine *m, sx_diags
     probe p;
     open_probe(&p, a, d, 1);
     const long dims[] = { WEIGHTS, 0 }, table[] = { TABLE, SX_TABLE_WIDTH, 0 }, one[] = { 1, 0 };
-    sx_t in[6] = { add_input(&p, SX_ROLE_WEIGHT, ANY, SX_F32, dims), add_input(&p, SX_ROLE_INPUT, ANY, SX_F32, dims),
-                   add_input(&p, SX_ROLE_INPUT, POSITIVE, SX_F32, table), add_input(&p, SX_ROLE_INPUT, STEP, SX_I32, one),
-                   add_input(&p, SX_ROLE_SLOT, POSITIVE, SX_F32, dims), add_input(&p, SX_ROLE_SLOT, POSITIVE, SX_F32, dims) };
-    for (int i = 0; i < TABLE * SX_TABLE_WIDTH; i++) ((float *)p.in[2].data)[i] *= 0.5f;     /* rates below 1 */
+    sx_t in[6] = { add_input(&p, SX_ROLE_WEIGHT, ANY, SX_F32, dims),
+                   add_input(&p, SX_ROLE_INPUT, ANY, SX_F32, dims),
+                   add_input(&p, SX_ROLE_INPUT, POSITIVE, SX_F32, table),
+                   add_input(&p, SX_ROLE_INPUT, STEP, SX_I32, one),
+                   add_input(&p, SX_ROLE_SLOT, POSITIVE, SX_F32, dims),
+                   add_input(&p, SX_ROLE_SLOT, POSITIVE, SX_F32, dims) };
+    for (int i = 0; i < TABLE * SX_TABLE_WIDTH; i++) ((float *)p.in[2].data)[i] *= 0.5f; /* rates below 1 */
     *(int32_t *)p.in[3].data = 2;
     const sx_learn learn = { &test_update, 0.5f, 0.125f, TABLE };
     sx_graph_op(p.g, SX_OP_UPDATE, 6, in, &learn, sizeof learn);
@@ -359,18 +413,21 @@ static void test_learning(conform *c, sx_arena *a, const sx_machine *m, sx_diags
     conform_check(c, *(int32_t *)p.in[3].data == 4, "op advance counts steps");
 }
 
-/* A log of three batches, five steps: the last of them overwrite the first. A state takes its value after it was read. */
+/* A log of three batches, five steps: the last of them overwrite the first. A state takes its value after it
+ * was read. */
 static void test_writing(conform *c, sx_arena *a, const sx_machine *m, sx_diags *d)
 {
     probe p;
     open_probe(&p, a, d, 4);
     const long log[] = { 12, 0 }, rows[] = { 4, 0 }, one[] = { 1, 0 };
-    const sx_t in[3] = { add_input(&p, SX_ROLE_STATE, ANY, SX_F32, log), add_input(&p, SX_ROLE_STATE, ANY, SX_F32, rows),
+    const sx_t in[3] = { add_input(&p, SX_ROLE_STATE, ANY, SX_F32, log),
+                         add_input(&p, SX_ROLE_STATE, ANY, SX_F32, rows),
                          add_input(&p, SX_ROLE_INPUT, STEP, SX_I32, one) };
     *(int32_t *)p.in[2].data = 0;
     const sx_batch batch = { 4, 3 };
     sx_graph_op(p.g, SX_OP_PUT, 3, in, &batch, sizeof batch);
-    const sx_t more = sx_graph_map(p.g, &test_mix, 2, (const sx_t[]){ in[1], sx_constant(p.g, 1, (const long[]){ 1, 0 }) }, SX_K(0.25f));
+    const sx_t more = sx_graph_map(
+        p.g, &test_mix, 2, (const sx_t[]){ in[1], sx_constant(p.g, 1, (const long[]){ 1, 0 }) }, SX_K(0.25f));
     sx_graph_op(p.g, SX_OP_ASSIGN, 2, (const sx_t[]){ in[1], more }, NULL, 0);
     sx_graph_op(p.g, SX_OP_ADVANCE, 1, &in[2], NULL, 0);
     view want = view_of(&p, &p.in[0], false), state = view_of(&p, &p.in[1], true);
@@ -395,7 +452,8 @@ static void write_block(probe *p, long n, long h, long w, long c, long k)
     const sx_t gamma = add_input(p, SX_ROLE_WEIGHT, ANY, SX_F32, (const long[]){ k, 0 });
     const sx_t beta = add_input(p, SX_ROLE_WEIGHT, ANY, SX_F32, (const long[]){ k, 0 });
     const sx_t dy = add_input(p, SX_ROLE_INPUT, ANY, SX_F32, (const long[]){ n, oh, ow, k, 0 });
-    const sx_window same = { { 3, 3 }, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 }, pool = { { 2, 2 }, { 2, 2 }, { 0 }, { 1, 1 }, 1 };
+    const sx_window same = { { 3, 3 }, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 },
+                    pool = { { 2, 2 }, { 2, 2 }, { 0 }, { 1, 1 }, 1 };
     const sx_eps eps = { 1e-3 };
     sx_graph *g = p->g;
 #define COUNT(...) (int)(sizeof((sx_t[]){ __VA_ARGS__ }) / sizeof(sx_t)), (const sx_t[]){ __VA_ARGS__ }
@@ -423,15 +481,34 @@ static void write_block(probe *p, long n, long h, long w, long c, long k)
     for (int i = 0; i < 5; i++) add_output(p, results[i]);
 }
 
-static void test_block(conform *c, sx_machine *const *machine, int machines, long n, long h, long w, long k, long f)
+/* Values that branch and meet again: none may be lost while another is made. */
+static void write_branches(probe *p, long n, long h, long w, long c, long k)
 {
-    static const char *const name[] = { "result", "sums", "gradient of the bias", "gradient of the kernel", "gradient of the input" };
+    (void)k;
+    sx_graph *g = p->g;
+    const sx_t x = add_input(p, SX_ROLE_INPUT, ANY, SX_F32, (const long[]){ n, h, w, c, 0 });
+    const sx_t y = add_input(p, SX_ROLE_INPUT, ANY, SX_F32, (const long[]){ n, h, w, c, 0 });
+    const sx_t a = sx_graph_map(g, &test_leaky, 1, &x, SX_K(0.25f)),
+               b = sx_graph_map(g, &test_tanh, 1, &a, NULL);
+    const sx_t d = sx_graph_map(g, &test_leaky, 1, &a, SX_K(0.5f)), e = sx_mul(g, b, d), f = sx_add(g, e, a);
+    const sx_t m = sx_add(g, sx_graph_map(g, &test_mix, 2, (const sx_t[]){ f, d }, SX_K(0.25f)),
+                          sx_mul(g, f, b)),
+               q = sx_mul(g, m, y);
+    const sx_t results[] = { q, sx_mul(g, q, q), sx_reduce(g, m, SX_SUM, 7), sx_add(g, d, d),
+                             sx_reduce(g, e, SX_MEAN, 6) };
+    for (int i = 0; i < 5; i++) add_output(p, results[i]);
+}
+
+typedef void writing(probe *p, long n, long h, long w, long c, long k);
+static void test_fused(conform *c, sx_machine *const *machine, int machines, const char *what, writing *write,
+                       const long s[5])
+{
     sx_arena *a = sx_arena_open(c->arena);
     sx_diags d;
     sx_diags_init(&d, a);
     probe p;
-    open_probe(&p, a, &d, n);
-    write_block(&p, n, h, w, k, f);
+    open_probe(&p, a, &d, s[0]);
+    write(&p, s[0], s[1], s[2], s[3], s[4]);
     view want[5];
     void *first[5];
     bool made = !p.g->refused && run(&p, machine[0], false, 1) == 0, same = true;
@@ -443,13 +520,15 @@ static void test_block(conform *c, sx_machine *const *machine, int machines, lon
             same = same && !memcmp(first[i], p.out[i].data, p.out[i].bytes);
         }
     }
-    conform_check(c, made, "a block of %ldx%ldx%ldx%ld runs fused and not", n, h, w, k);
+    conform_check(c, made, "%s of %ldx%ldx%ldx%ld runs fused and not", what, s[0], s[1], s[2], s[3]);
     for (int i = 0; i < 5 && made; i++) {
         const double error = distance(&want[i], first[i]);
-        if (!conform_check(c, error <= 1e-5, "a fused block of %ldx%ldx%ldx%ld: %s", n, h, w, k, name[i]))
+        if (!conform_check(c, error <= 1e-5, "fused %s of %ldx%ldx%ldx%ld: result %d", what, s[0], s[1], s[2],
+                           s[3], i + 1))
             conform_note(c, "differs by %.2g from one stage per op", error);
     }
-    conform_check(c, same, "a fused block of %ldx%ldx%ldx%ld: the same bits for any number of threads", n, h, w, k);
+    conform_check(c, same, "fused %s of %ldx%ldx%ldx%ld: the same bits for any number of threads", what, s[0],
+                  s[1], s[2], s[3]);
     if (d.errors) conform_diags(c, &d);
     sx_arena_close(a);
 }
@@ -461,7 +540,8 @@ static void test_memory(conform *c, const sx_machine *m)
     const sx_device *v = m->device;
     sx_buf *buf = NULL;
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++)
-        conform_check(c, v->alloc(m->dev, absurd[i], &buf) == SX_E_MEMORY && *v->last_error(), "%zu bytes are refused with words", absurd[i]);
+        conform_check(c, v->alloc(m->dev, absurd[i], &buf) == SX_E_MEMORY && *v->last_error(),
+                      "%zu bytes are refused with words", absurd[i]);
     char data[100], back[100];
     memset(data, 7, sizeof data);
     if (!conform_check(c, v->alloc(m->dev, 3u << 20, &buf) == 0, "3 MiB can be had")) return;
@@ -470,7 +550,8 @@ static void test_memory(conform *c, const sx_machine *m)
     conform_check(c, good, "memory is zero at first");
     good = v->write(m->queue, buf, 1000, data, 100) == 0 && v->read(m->queue, buf, 1000, back, 100) == 0;
     conform_check(c, good && (m->info.idle || !memcmp(data, back, 100)), "what is written is read");
-    good = v->write(m->queue, buf, (3u << 20) - 99, data, 100) != 0 && v->read(m->queue, buf, SIZE_MAX - 10, back, 100) != 0;
+    good = v->write(m->queue, buf, (3u << 20) - 99, data, 100) != 0
+           && v->read(m->queue, buf, SIZE_MAX - 10, back, 100) != 0;
     conform_check(c, good, "writing and reading beyond a buffer is refused");
     v->free(buf);
     v->free(NULL);
@@ -483,7 +564,8 @@ static int open_machines(conform *c, sx_machine **machine, int most)
     for (; n < most; n++) {
         sx_diags d;
         sx_diags_init(&d, c->arena);
-        if (sx_machine_open(c->arena, c->registry, c->entry->item->name, n + 1, &machine[n], &d) == 0) continue;
+        if (sx_machine_open(c->arena, c->registry, c->entry->item->name, n + 1, &machine[n], &d) == 0)
+            continue;
         conform_diags(c, &d);
         break;
     }
@@ -512,8 +594,12 @@ int conform_device(conform *c, const sx_entry *e)
     test_learning(c, c->arena, machine[1], &d);
     test_writing(c, c->arena, machine[1], &d);
     conform_diags(c, &d);
-    test_block(c, machine, n, 6, 8, 8, 16, 32);
-    test_block(c, machine, n, 37, 14, 14, 1, 32);
-    test_block(c, machine, n, 5, 7, 7, 3, 33);
+    static const long blocks[][5] = { { 6, 8, 8, 16, 32 },
+                                      { 37, 14, 14, 1, 32 },
+                                      { 5, 7, 7, 3, 33 },
+                                      { 3, 64, 48, 4, 24 },
+                                      { 64, 28, 28, 8, 16 } };
+    for (int i = 0; i < 5; i++) test_fused(c, machine, n, "block", write_block, blocks[i]);
+    for (int i = 0; i < 5; i++) test_fused(c, machine, n, "branches", write_branches, blocks[i]);
     return 0;
 }

@@ -1,26 +1,35 @@
-/* reference.c: the ops of ops.def computed naively in double, for the op suite: written from the table's semantics, with
- * no regard to speed, and with nothing in common with a device. */
+/* reference.c: the ops of ops.def computed naively in double, for the op suite: written from the table's
+ * semantics, with no regard to speed, and with nothing in common with a device. */
 #include "reference.h"
 #include "rng.h"
 #include <stdlib.h>
 
-static long at4(const view *t, long n, long h, long w, long c) { return ((n * t->dim[1] + h) * t->dim[2] + w) * t->dim[3] + c; }
+static long at4(const view *t, long n, long h, long w, long c)
+{
+    return ((n * t->dim[1] + h) * t->dim[2] + w) * t->dim[3] + c;
+}
 
 typedef enum { FORWARD, TO_X, TO_W } way;
 /* Every product of a convolution once: y += x w, dx += dy w or dw += x dy. */
 static void convolve(way to, const sx_window *p, view *x, view *w, view *y)
 {
     const long group = w->dim[3], filters = y->dim[3] / p->groups;
-    for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
-    for (long k = 0; k < y->dim[3]; k++) for (long r = 0; r < p->size[0]; r++) for (long s = 0; s < p->size[1]; s++)
-    for (long c = 0; c < group; c++) {
-        const long h = i * p->stride[0] - p->pad[0] + r * p->dilation[0], v = j * p->stride[1] - p->pad[1] + s * p->dilation[1];
-        if (h < 0 || v < 0 || h >= x->dim[1] || v >= x->dim[2]) continue;
-        double *px = &x->v[at4(x, n, h, v, k / filters * group + c)], *pw = &w->v[at4(w, k, r, s, c)], *py = &y->v[at4(y, n, i, j, k)];
-        if (to == FORWARD) *py += *px * *pw;
-        else if (to == TO_X) *px += *py * *pw;
-        else *pw += *px * *py;
-    }
+    for (long n = 0; n < y->dim[0]; n++)
+        for (long i = 0; i < y->dim[1]; i++)
+            for (long j = 0; j < y->dim[2]; j++)
+                for (long k = 0; k < y->dim[3]; k++)
+                    for (long r = 0; r < p->size[0]; r++)
+                        for (long s = 0; s < p->size[1]; s++)
+                            for (long c = 0; c < group; c++) {
+                                const long h = i * p->stride[0] - p->pad[0] + r * p->dilation[0],
+                                           v = j * p->stride[1] - p->pad[1] + s * p->dilation[1];
+                                if (h < 0 || v < 0 || h >= x->dim[1] || v >= x->dim[2]) continue;
+                                double *px = &x->v[at4(x, n, h, v, k / filters * group + c)],
+                                       *pw = &w->v[at4(w, k, r, s, c)], *py = &y->v[at4(y, n, i, j, k)];
+                                if (to == FORWARD) *py += *px * *pw;
+                                else if (to == TO_X) *px += *py * *pw;
+                                else *pw += *px * *py;
+                            }
 }
 void ref_conv2d(const view *in, int n, view *out, const void *attr)
 {
@@ -42,22 +51,25 @@ void ref_conv2d_bwd_w(const view *in, int n, view *out, const void *attr)
 }
 
 typedef enum { MAX, ARG, MAX_BACK, MEAN, MEAN_BACK } pooling;
-static void pool_one(pooling kind, const sx_window *p, view *x, view *y, const view *arg, long n, long i, long j, long c)
+static void pool_one(pooling kind, const sx_window *p, view *x, view *y, const view *arg, long n, long i,
+                     long j, long c)
 {
     double best = -INFINITY, sum = 0;
     long which = 0, count = 0;
     for (int pass = 0; pass < 2; pass++)
         for (long r = 0; r < p->size[0]; r++) for (long s = 0; s < p->size[1]; s++) {
-            const long h = i * p->stride[0] - p->pad[0] + r * p->dilation[0], v = j * p->stride[1] - p->pad[1] + s * p->dilation[1];
-            if (h < 0 || v < 0 || h >= x->dim[1] || v >= x->dim[2]) continue;
-            double *px = &x->v[at4(x, n, h, v, c)];
-            const double dy = y->v[at4(y, n, i, j, c)];
-            if (pass == 0) {
-                count++;
-                sum += *px;
-                if (*px > best) best = *px, which = r * p->size[1] + s;
-            } else if (kind == MAX_BACK && arg->v[at4(y, n, i, j, c)] == (double)(r * p->size[1] + s)) *px += dy;
-            else if (kind == MEAN_BACK) *px += dy / (double)count;
+                const long h = i * p->stride[0] - p->pad[0] + r * p->dilation[0],
+                           v = j * p->stride[1] - p->pad[1] + s * p->dilation[1];
+                if (h < 0 || v < 0 || h >= x->dim[1] || v >= x->dim[2]) continue;
+                double *px = &x->v[at4(x, n, h, v, c)];
+                const double dy = y->v[at4(y, n, i, j, c)];
+                if (pass == 0) {
+                    count++;
+                    sum += *px;
+                    if (*px > best) best = *px, which = r * p->size[1] + s;
+                } else if (kind == MAX_BACK && arg->v[at4(y, n, i, j, c)] == (double)(r * p->size[1] + s))
+                    *px += dy;
+                else if (kind == MEAN_BACK) *px += dy / (double)count;
         }
     double *py = &y->v[at4(y, n, i, j, c)];
     if (kind == MAX) *py = best;
@@ -66,12 +78,29 @@ static void pool_one(pooling kind, const sx_window *p, view *x, view *y, const v
 }
 static void pool(pooling kind, const sx_window *p, view *x, view *y, const view *arg)
 {
-    for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
-        for (long c = 0; c < y->dim[3]; c++) pool_one(kind, p, x, y, arg, n, i, j, c);
+    for (long n = 0; n < y->dim[0]; n++)
+        for (long i = 0; i < y->dim[1]; i++)
+            for (long j = 0; j < y->dim[2]; j++)
+                for (long c = 0; c < y->dim[3]; c++) pool_one(kind, p, x, y, arg, n, i, j, c);
 }
-void ref_maxpool(const view *in, int n, view *out, const void *a) { (void)n; view x = in[0]; pool(MAX, a, &x, out, NULL); }
-void ref_maxpool_arg(const view *in, int n, view *out, const void *a) { (void)n; view x = in[0]; pool(ARG, a, &x, out, NULL); }
-void ref_avgpool(const view *in, int n, view *out, const void *a) { (void)n; view x = in[0]; pool(MEAN, a, &x, out, NULL); }
+void ref_maxpool(const view *in, int n, view *out, const void *a)
+{
+    (void)n;
+    view x = in[0];
+    pool(MAX, a, &x, out, NULL);
+}
+void ref_maxpool_arg(const view *in, int n, view *out, const void *a)
+{
+    (void)n;
+    view x = in[0];
+    pool(ARG, a, &x, out, NULL);
+}
+void ref_avgpool(const view *in, int n, view *out, const void *a)
+{
+    (void)n;
+    view x = in[0];
+    pool(MEAN, a, &x, out, NULL);
+}
 void ref_maxpool_bwd(const view *in, int n, view *out, const void *a)
 {
     (void)n;
@@ -94,38 +123,49 @@ static tap tap_of(long i, long in, long out)
 }
 static void resize(bool back, view *x, view *y)
 {
-    for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
-        for (long c = 0; c < y->dim[3]; c++) {
-            const tap u = tap_of(i, x->dim[1], y->dim[1]), v = tap_of(j, x->dim[2], y->dim[2]);
-            double *p[4] = { &x->v[at4(x, n, u.a, v.a, c)], &x->v[at4(x, n, u.a, v.b, c)], &x->v[at4(x, n, u.b, v.a, c)],
-                             &x->v[at4(x, n, u.b, v.b, c)] };
-            const double k[4] = { (1 - u.v) * (1 - v.v), (1 - u.v) * v.v, u.v * (1 - v.v), u.v * v.v };
-            double *q = &y->v[at4(y, n, i, j, c)], z = 0;
-            for (int m = 0; m < 4; m++) {
-                if (back) *p[m] += k[m] * *q;
-                z += k[m] * *p[m];
-            }
-            if (!back) *q = z;
-        }
+    for (long n = 0; n < y->dim[0]; n++)
+        for (long i = 0; i < y->dim[1]; i++)
+            for (long j = 0; j < y->dim[2]; j++)
+                for (long c = 0; c < y->dim[3]; c++) {
+                    const tap u = tap_of(i, x->dim[1], y->dim[1]), v = tap_of(j, x->dim[2], y->dim[2]);
+                    double *p[4] = { &x->v[at4(x, n, u.a, v.a, c)], &x->v[at4(x, n, u.a, v.b, c)],
+                                     &x->v[at4(x, n, u.b, v.a, c)], &x->v[at4(x, n, u.b, v.b, c)] };
+                    const double k[4] = { (1 - u.v) * (1 - v.v), (1 - u.v) * v.v, u.v * (1 - v.v),
+                                          u.v * v.v };
+                    double *q = &y->v[at4(y, n, i, j, c)], z = 0;
+                    for (int m = 0; m < 4; m++) {
+                        if (back) *p[m] += k[m] * *q;
+                        z += k[m] * *p[m];
+                    }
+                    if (!back) *q = z;
+                }
 }
-/* Bytes as OpenCV's INTER_LINEAR has them: weights in 1 / 2048; a column beyond the edge is the edge, a row a mix. */
+/* Bytes as OpenCV's INTER_LINEAR has them: weights in 1 / 2048; a column beyond the edge is the edge, a row a
+ * mix. */
 typedef struct { long a, b, ka, kb; } byte_tap;
 static byte_tap byte_tap_of(long i, long in, long out, bool column)
 {
     const float at = (float)(((double)i + 0.5) / ((double)out / (double)in) - 0.5);
     const double a = floor((double)at);
     const float v = column && (a < 0 || a >= (double)(in - 1)) ? 0 : at - (float)a;
-    return (byte_tap){ (long)fmax(a, 0), (long)fmin(a + 1, (double)(in - 1)), lrintf((1 - v) * 2048), lrintf(v * 2048) };
+    return (byte_tap){ (long)fmax(a, 0), (long)fmin(a + 1, (double)(in - 1)), lrintf((1 - v) * 2048),
+                       lrintf(v * 2048) };
 }
 static void resize_bytes(const view *x, view *y)
 {
-    for (long n = 0; n < y->dim[0]; n++) for (long i = 0; i < y->dim[1]; i++) for (long j = 0; j < y->dim[2]; j++)
-        for (long c = 0; c < y->dim[3]; c++) {
-            const byte_tap v = byte_tap_of(i, x->dim[1], y->dim[1], false), u = byte_tap_of(j, x->dim[2], y->dim[2], true);
-            const long top = (long)x->v[at4(x, n, v.a, u.a, c)] * u.ka + (long)x->v[at4(x, n, v.a, u.b, c)] * u.kb;
-            const long bottom = (long)x->v[at4(x, n, v.b, u.a, c)] * u.ka + (long)x->v[at4(x, n, v.b, u.b, c)] * u.kb;
-            y->v[at4(y, n, i, j, c)] = (double)((v.ka * (top >> 4) / 65536 + v.kb * (bottom >> 4) / 65536 + 2) / 4);
-        }
+    for (long n = 0; n < y->dim[0]; n++)
+        for (long i = 0; i < y->dim[1]; i++)
+            for (long j = 0; j < y->dim[2]; j++)
+                for (long c = 0; c < y->dim[3]; c++) {
+                    const byte_tap v = byte_tap_of(i, x->dim[1], y->dim[1], false),
+                                   u = byte_tap_of(j, x->dim[2], y->dim[2], true);
+                    const long top = (long)x->v[at4(x, n, v.a, u.a, c)] * u.ka
+                                     + (long)x->v[at4(x, n, v.a, u.b, c)] * u.kb;
+                    const long bottom = (long)x->v[at4(x, n, v.b, u.a, c)] * u.ka
+                                        + (long)x->v[at4(x, n, v.b, u.b, c)] * u.kb;
+                    y->v[at4(y, n, i, j, c)] =
+                        (double)((v.ka * (top >> 4) / 65536 + v.kb * (bottom >> 4) / 65536 + 2) / 4);
+                }
 }
 void ref_resize(const view *in, int n, view *out, const void *a)
 {
@@ -134,7 +174,12 @@ void ref_resize(const view *in, int n, view *out, const void *a)
     if (((const sx_size2 *)a)->whole) resize_bytes(&x, out);
     else resize(false, &x, out);
 }
-void ref_resize_bwd(const view *in, int n, view *out, const void *a) { (void)n, (void)a; view y = in[0]; resize(true, out, &y); }
+void ref_resize_bwd(const view *in, int n, view *out, const void *a)
+{
+    (void)n, (void)a;
+    view y = in[0];
+    resize(true, out, &y);
+}
 
 void ref_matmul(const view *in, int n, view *out, const void *attr)
 {
@@ -176,7 +221,8 @@ void ref_mix(const view *in, int n, view *out, const void *a)
         out->v[e] = x * y + 0.25 * x;
     }
 }
-void ref_mix_bwd(const view *in, int n, view *out, const void *attr)    /* of input 0: dy (x1 + k); of 1: dy x0 */
+void ref_mix_bwd(const view *in, int n, view *out,
+                 const void *attr) /* of input 0: dy (x1 + k); of 1: dy x0 */
 {
     (void)n;
     const sx_map_use *u = attr;
@@ -200,7 +246,10 @@ void ref_reduce(const view *in, int n, view *out, const void *attr)
             if (!(f->axes >> i & 1)) at += rest % in[0].dim[i] * step, step *= in[0].dim[i];
         const double x = in[0].v[e];
         if (f->fold == SX_MAX) out->v[at] = fmax(out->v[at], x);
-        else out->v[at] += f->fold == SX_SUM_SQUARES ? x * x : f->fold == SX_MEAN ? x * (double)out->size / (double)in[0].size : x;
+        else
+            out->v[at] += f->fold == SX_SUM_SQUARES ? x * x
+                          : f->fold == SX_MEAN      ? x * (double)out->size / (double)in[0].size
+                                                    : x;
     }
 }
 
@@ -257,7 +306,8 @@ void ref_moments(const view *in, int n, view *out, const void *attr)
     (void)n, (void)attr;
     const long c = out->dim[1], count = in[0].size / c;
     for (long e = 0; e < in[0].size; e++) out->v[e % c] += in[0].v[e] / (double)count;
-    for (long e = 0; e < in[0].size; e++) out->v[c + e % c] += pow(in[0].v[e] - out->v[e % c], 2) / (double)count;
+    for (long e = 0; e < in[0].size; e++)
+        out->v[c + e % c] += pow(in[0].v[e] - out->v[e % c], 2) / (double)count;
 }
 static double inverse(const view *m, long j, const void *attr)
 {
@@ -274,7 +324,8 @@ void ref_norm_scale(const view *in, int n, view *out, const void *attr)
 void ref_scale_shift(const view *in, int n, view *out, const void *attr)
 {
     (void)n, (void)attr;
-    for (long e = 0, c = in[1].dim[1]; e < out->size; e++) out->v[e] = in[0].v[e] * in[1].v[e % c] + in[1].v[c + e % c];
+    for (long e = 0, c = in[1].dim[1]; e < out->size; e++)
+        out->v[e] = in[0].v[e] * in[1].v[e % c] + in[1].v[c + e % c];
 }
 void ref_norm_sums(const view *in, int n, view *out, const void *attr)
 {
@@ -289,7 +340,8 @@ void ref_norm_bwd(const view *in, int n, view *out, const void *attr)
     (void)n;
     const long c = out->dim[out->rank - 1];
     for (long e = 0; e < out->size; e++) {
-        const double inv = inverse(&in[2], e % c, attr), hat = (in[0].v[e] - in[2].v[e % c]) * inv, m = (double)(out->size / c);
+        const double inv = inverse(&in[2], e % c, attr), hat = (in[0].v[e] - in[2].v[e % c]) * inv,
+                     m = (double)(out->size / c);
         out->v[e] = in[3].v[e % c] * inv * (in[1].v[e] - in[4].v[c + e % c] / m - hat * in[4].v[e % c] / m);
     }
 }
@@ -369,7 +421,9 @@ void ref_random(const view *in, int n, view *out, const void *attr)
     (d->law == SX_NORMAL ? sx_normal_fill : sx_uniform_fill)(key, (uint32_t)in[0].v[0], 0, out->size, y);
     for (long e = 0; e < out->size; e++) {
         const double u = (double)y[e];
-        out->v[e] = d->law == SX_BERNOULLI ? u < d->a : d->law == SX_NORMAL ? d->a + d->b * u : d->a + u * (d->b - d->a);
+        out->v[e] = d->law == SX_BERNOULLI ? u < d->a
+                    : d->law == SX_NORMAL  ? d->a + d->b * u
+                                           : d->a + u * (d->b - d->a);
     }
     free(y);
 }

@@ -1,5 +1,5 @@
-/* test_cpu_ops.c: the device cpu: the op suite by each way of computing convolutions, queues of two threads at once,
- * threads that share work, and what it refuses. */
+/* test_cpu_ops.c: the device cpu: the op suite by each way of computing convolutions, queues of two threads
+ * at once, threads that share work, and what it refuses. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -93,16 +93,20 @@ static bool compute(user *u)
     sx_diags_init(&d, a);
     sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .batch = N }, &d);
     const sx_window same = { { 3, 3 }, { 1, 1 }, { 1, 1, 1, 1 }, { 1, 1 }, 1 };
-    const sx_t in = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_F32, (const long[]){ N, SIZE, SIZE, 16, 0 }, true);
-    const sx_t weights = sx_graph_bound(g, SX_ROLE_WEIGHT, "w", SX_F32, (const long[]){ 16, 3, 3, 16, 0 }, false);
+    const sx_t in = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_F32, (const long[]){ N, SIZE, SIZE, 16, 0 },
+                                   true);
+    const sx_t weights = sx_graph_bound(g, SX_ROLE_WEIGHT, "w", SX_F32, (const long[]){ 16, 3, 3, 16, 0 },
+                                        false);
     const sx_t sum = sx_reduce(g, sx_conv2d(g, in, weights, &same), SX_SUM, 7);
     sx_graph_result(g, sum, "y");
     float *data = sx_alloc(a, N * SIZE * SIZE * 16 * sizeof *data);
     for (long i = 0; i < N * SIZE * SIZE * 16; i++) data[i] = (float)(i % 97) / 97;
-    bool good = !sx_machine_open(a, u->c.registry, "cpu", 2, &m, &d) && !sx_program_open(a, m, g, true, NULL, &p, &d)
-        && !sx_memory_open(a, m, N * SIZE * SIZE * 16 * 4, &x, &d) && !sx_memory_open(a, m, 16 * 4, &y, &d)
-        && !sx_memory_open(a, m, 16 * 9 * 16 * 4, &w, &d) && !sx_memory_open(a, m, 4, &s, &d)
-        && !m->device->write(m->queue, x->buf, 0, data, x->bytes) && !m->device->write(m->queue, w->buf, 0, data, w->bytes);
+    bool good = !sx_machine_open(a, u->c.registry, "cpu", 2, &m, &d)
+                && !sx_program_open(a, m, g, true, NULL, &p, &d)
+                && !sx_memory_open(a, m, N * SIZE * SIZE * 16 * 4, &x, &d)
+                && !sx_memory_open(a, m, 16 * 4, &y, &d) && !sx_memory_open(a, m, 16 * 9 * 16 * 4, &w, &d)
+                && !sx_memory_open(a, m, 4, &s, &d) && !m->device->write(m->queue, x->buf, 0, data, x->bytes)
+                && !m->device->write(m->queue, w->buf, 0, data, w->bytes);
     if (good) {
         sx_program_bind(p, in, x, 0);
         sx_program_bind(p, weights, w, 0);

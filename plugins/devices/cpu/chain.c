@@ -1,5 +1,6 @@
-/* chain.c: ops become tasks, tasks that share their rows become a chain. A chain walks over chunks of rows and runs all
- * its tasks on a chunk before it goes to the next, so that what only the chain reads never leaves the cache. */
+/* chain.c: ops become tasks, tasks that share their rows become a chain. A chain walks over chunks of rows
+ * and runs all its tasks on a chunk before it goes to the next, so that what only the chain reads never
+ * leaves the cache. */
 #include <string.h>
 #include "cpu.h"
 
@@ -18,7 +19,8 @@ static tensor arg_of(const sx_plan *p, sx_value v)
     return a;
 }
 
-/* Bytes of a row where the tensor goes by the rows of the task; its plain size counts, not what a plan rounds up to. */
+/* Bytes of a row where the tensor goes by the rows of the task; its plain size counts, not what a plan rounds
+ * up to. */
 static size_t row_bytes(const tensor *a)
 {
     static const size_t width[] = { [SX_F32] = 4, [SX_BF16] = 2, [SX_F16] = 2, [SX_I32] = 4, [SX_U8] = 1 };
@@ -134,15 +136,16 @@ static void rename(chain *c, uint32_t from, const tensor *to)
     }
 }
 
-/* A local value that dies in a task becomes one with its result, even where that is stored: less memory is touched.
- * Only one value of a task can, and only where the result has not yet been given to another. */
+/* A local value that dies in a task becomes one with its result, even where that is stored: less memory is
+ * touched. Only one value of a task can, and only where the result has not yet been given to another. */
 static void join_values(chain *c)
 {
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j < c->t[i].inputs; j++) {
             const task *t = &c->t[i];
             const tensor in = t->in[j], out = t->out;
-            if (!(t->in_place >> j & 1) || !in.local || in.id == out.id || in.row != out.row || !out.id) continue;
+            if (!(t->in_place >> j & 1) || !in.local || in.id == out.id || in.row != out.row || !out.id)
+                continue;
             if (last_use(c, in.id, i) == i && first_made(c, out.id) == i) rename(c, in.id, &out);
         }
 }
@@ -160,7 +163,8 @@ static void place_locals(chain *c)
             for (int j = 0; j < i; j++) {
                 const tensor *o = &c->t[j].out;
                 const size_t end = o->at + round_up((size_t)c->chunk * o->row);
-                if (!o->local || last_use(c, o->id, j) < i || end <= out->at || out->at + bytes <= o->at) continue;
+                if (!o->local || last_use(c, o->id, j) < i || end <= out->at || out->at + bytes <= o->at)
+                    continue;
                 out->at = end;
                 moved = true;
             }
@@ -179,7 +183,8 @@ static long extent(const task *t)
     return in > out ? in : out;
 }
 
-/* Neighbours that are divisible at the same lines go strip by strip; what only they read lives for a strip. */
+/* Neighbours that are divisible at the same lines go strip by strip; what only they read
+ * lives for a strip. */
 static void cut_strips(chain *c)
 {
     for (int i = 0, end; i < c->n; i = end) {
@@ -232,7 +237,8 @@ void chain_fit(chain *c)
 
 typedef struct { const chain *c; const pass *r; } walk;
 
-/* Tasks [i, end) strip by strip: strips of whole grains, of a size that leaves room for their values in L2. */
+/* Tasks [i, end) strip by strip: strips of whole grains, of a size that leaves room for
+ * their values in L2. */
 static void walk_strips(const chain *c, int i, lane l, long from, long n)
 {
     const int end = c->end[i];

@@ -1,5 +1,5 @@
-/* conv.c: convolutions on chunks of images: oneDNN's primitives where it has one for the shape, else columns of the
- * image (im2col) and matrix products. Both sum weight gradients per fixed group of images. */
+/* conv.c: convolutions on chunks of images: oneDNN's primitives where it has one for the shape, else columns
+ * of the image (im2col) and matrix products. Both sum weight gradients per fixed group of images. */
 #include <string.h>
 #include "cpu.h"
 
@@ -12,12 +12,15 @@ typedef struct {
 
 static geometry geometry_of(const sx_window *w, const tensor *x, const tensor *y)
 {
-    return (geometry){ x->dim[1], x->dim[2], x->dim[3], y->dim[1], y->dim[2], y->dim[3], w->size[0], w->size[1],
-                       { w->stride[0], w->stride[1] }, { w->pad[0], w->pad[1], w->pad[2], w->pad[3] },
-                       { w->dilation[0], w->dilation[1] }, w->groups };
+    return (geometry){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3],
+                       .oh = y->dim[1], .ow = y->dim[2], .k = y->dim[3],
+                       .r = w->size[0], .s = w->size[1], .stride = { w->stride[0], w->stride[1] },
+                       .pad = { w->pad[0], w->pad[1], w->pad[2], w->pad[3] },
+                       .dilation = { w->dilation[0], w->dilation[1] }, .groups = w->groups };
 }
 
-static long taps_of(const geometry *g) { return g->r * g->s * (g->c / g->groups); }  /* elements of one filter */
+/* Elements of one filter. */
+static long taps_of(const geometry *g) { return g->r * g->s * (g->c / g->groups); }
 static size_t weight_bytes(const geometry *g) { return (size_t)(g->k * taps_of(g)) * sizeof(float); }
 static size_t column_bytes(const geometry *g) { return (size_t)(g->oh * g->ow * taps_of(g)) * sizeof(float); }
 /* A 1x1 window of stride 1 without padding: the image is its own column matrix. */
@@ -32,7 +35,8 @@ static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const
     conv *c = t->own = sx_plan_alloc(t->plan, sizeof *c);
     *c = (conv){ .g = geometry_of(w, x, y), .kind = kind, .dnnl = dev->conv != CONV_IM2COL && dnnl_here() };
     const geometry *g = &c->g;
-    if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX) return false;
+    if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX)
+        return false;
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
@@ -48,7 +52,8 @@ static bool bwd_w_make(sx_dev *dev, task *t)
     return make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1]);
 }
 
-/* Asks oneDNN once for its needs; the primitive itself is made again when the plan is compiled (it caches its code). */
+/* Asks oneDNN once for its needs; the primitive itself is made again when the plan is compiled (it caches its
+ * code). */
 static void fit(task *t, long chunk)
 {
     conv *c = t->own;
@@ -104,7 +109,8 @@ static void add_columns(const geometry *g, long group, const float *col, float *
                 const long y = i * g->stride[0] - g->pad[0] + r * g->dilation[0];
                 for (long s = 0; s < g->s; s++, col += c) {
                     const long v = j * g->stride[1] - g->pad[1] + s * g->dilation[1];
-                    if (y >= 0 && y < g->h && v >= 0 && v < g->w) add(c, col, x + (y * g->w + v) * g->c + group * c);
+                    if (y >= 0 && y < g->h && v >= 0 && v < g->w)
+                        add(c, col, x + (y * g->w + v) * g->c + group * c);
                 }
             }
 }
@@ -132,17 +138,20 @@ static void image_bwd_x(const geometry *g, const float *dy, const float *w, floa
     if (!is_plain(g)) memset(dx, 0, (size_t)(g->h * g->w * g->c) * sizeof *dx);
     for (long i = 0; i < g->groups; i++) {
         float *to = is_plain(g) ? dx + i * taps : room;
-        gemm(0, g->oh * g->ow, taps, k, dy + i * k, g->k, w + i * k * taps, taps, 0, to, is_plain(g) ? g->c : taps);
+        gemm(0, g->oh * g->ow, taps, k, dy + i * k, g->k, w + i * k * taps, taps, 0, to,
+             is_plain(g) ? g->c : taps);
         if (!is_plain(g)) add_columns(g, i, room, dx);
     }
 }
 
-static void image_bwd_w(const geometry *g, const float *x, const float *dy, float beta, float *dw, float *room)
+static void image_bwd_w(const geometry *g, const float *x, const float *dy, float beta, float *dw,
+                        float *room)
 {
     const long k = g->k / g->groups, taps = taps_of(g);
     for (long i = 0; i < g->groups; i++) {
         const matrix col = columns_of(g, i, x, room);
-        gemm(SX_TRANS_A, k, taps, g->oh * g->ow, dy + i * k, g->k, col.p, col.line, beta, dw + i * k * taps, taps);
+        gemm(SX_TRANS_A, k, taps, g->oh * g->ow, dy + i * k, g->k, col.p, col.line, beta, dw + i * k * taps,
+             taps);
     }
 }
 
@@ -153,7 +162,9 @@ static void fwd_rows(const task *t, const lane *l, long from, long n)
     const float *x = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
     float *y = out_at(t, l, from), *room = (float *)l->scratch;
     if (c->engine) dnnl_conv_run(c->engine, x, shared_at(t, l->run), y, l->scratch);
-    else for (long i = 0; i < n; i++) image_fwd(g, x + i * row_size(&t->in[0]), w, y + i * row_size(&t->out), room);
+    else
+        for (long i = 0; i < n; i++)
+            image_fwd(g, x + i * row_size(&t->in[0]), w, y + i * row_size(&t->out), room);
 }
 
 static void bwd_x_rows(const task *t, const lane *l, long from, long n)
@@ -163,7 +174,9 @@ static void bwd_x_rows(const task *t, const lane *l, long from, long n)
     const float *dy = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
     float *dx = out_at(t, l, from), *room = (float *)l->scratch;
     if (c->engine) dnnl_conv_run(c->engine, dy, shared_at(t, l->run), dx, l->scratch);
-    else for (long i = 0; i < n; i++) image_bwd_x(g, dy + i * row_size(&t->in[0]), w, dx + i * row_size(&t->out), room);
+    else
+        for (long i = 0; i < n; i++)
+            image_bwd_x(g, dy + i * row_size(&t->in[0]), w, dx + i * row_size(&t->out), room);
 }
 
 static void bwd_w_rows(const task *t, const lane *l, long from, long n)
@@ -174,8 +187,8 @@ static void bwd_w_rows(const task *t, const lane *l, long from, long n)
     float *dw = partial_at(t, l->run, l->group);
     if (!c->engine) {
         for (long i = 0; i < n; i++)
-            image_bwd_w(g, x + i * row_size(&t->in[0]), dy + i * row_size(&t->in[1]), l->first && i == 0 ? 0 : 1, dw,
-                        (float *)l->scratch);
+            image_bwd_w(g, x + i * row_size(&t->in[0]), dy + i * row_size(&t->in[1]),
+                        l->first && i == 0 ? 0 : 1, dw, (float *)l->scratch);
         return;
     }
     float *part = l->first ? dw : (float *)l->scratch;
@@ -191,7 +204,8 @@ static void join_slice(const void *ctx, long i, int thread)
 {
     (void)thread;
     const joining *j = ctx;
-    const long size = (long)(j->t->partial / sizeof(float)), from = i * SLICE, n = size - from < SLICE ? size - from : SLICE;
+    const long size = (long)(j->t->partial / sizeof(float)), from = i * SLICE,
+               n = size - from < SLICE ? size - from : SLICE;
     for (long g = 1; g < j->r->groups; g++)
         add(n, (float *)partial_at(j->t, j->r, g) + from, (float *)partial_at(j->t, j->r, 0) + from);
 }
@@ -206,7 +220,7 @@ static void bwd_w_end(const task *t, const pass *r)
 
 const kernel k_conv2d = { .by_rows = 1, .make = fwd_make, .fit = fit, .ready = ready, .drop = dnnl_conv_close,
                           .begin = begin, .rows = fwd_rows };
-const kernel k_conv2d_bwd_x = { .by_rows = 1, .make = bwd_x_make, .fit = fit, .ready = ready, .drop = dnnl_conv_close,
-                                .begin = begin, .rows = bwd_x_rows };
+const kernel k_conv2d_bwd_x = { .by_rows = 1, .make = bwd_x_make, .fit = fit, .ready = ready,
+                                .drop = dnnl_conv_close, .begin = begin, .rows = bwd_x_rows };
 const kernel k_conv2d_bwd_w = { .by_rows = 3, .sums = true, .make = bwd_w_make, .fit = fit, .ready = ready,
                                 .drop = dnnl_conv_close, .rows = bwd_w_rows, .end = bwd_w_end };

@@ -1,5 +1,5 @@
-/* cpu.c: the device `cpu`: buffers, queues, compiled plans. Its stages are chains of tasks (chain.c); which ops share a
- * stage is decided in lower.c, and what it leaves runs one op a stage. */
+/* cpu.c: the device `cpu`: buffers, queues, compiled plans. Its stages are chains of tasks (chain.c); which
+ * ops share a stage is decided in lower.c, and what it leaves runs one op a stage. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static int open_dev(const void *params, int index, sx_dev **dev)
     else if (path && !strcmp(path, "onednn")) conv = CONV_ONEDNN;
     else if (path && *path && strcmp(path, "auto"))
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn or im2col", path);
-    if (conv == CONV_ONEDNN && !dnnl_here()) return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
+    if (conv == CONV_ONEDNN && !dnnl_here())
+        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
     (*dev)->conv = conv;
     gemm_once();
@@ -43,7 +44,8 @@ static void close_dev(sx_dev *dev) { free(dev); }
 
 static int info(sx_dev *dev, sx_dev_info *i)
 {
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE), cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE),
+               cores = sysconf(_SC_NPROCESSORS_ONLN);
     i->text = dev->conv != CONV_IM2COL && dnnl_here() ? "OpenBLAS, oneDNN" : "OpenBLAS";
     i->memory = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
     i->units = cores > 0 ? (unsigned)cores : 1;
@@ -120,31 +122,25 @@ static int sync_queue(sx_queue *q)
 }
 
 /* --- Ops --- */
+const kernel k_reshape = { 0 }, k_stop = { 0 };  /* aliases, never run */
 const kernel *cpu_kernel(const sx_node *op)
 {
     static const kernel *const table[SX_OP_COUNT] = {
-        [SX_OP_OWN] = &k_own, [SX_OP_FILL] = &k_fill, [SX_OP_CAST] = &k_cast, [SX_OP_EXPAND] = &k_expand,
-        [SX_OP_PERMUTE] = &k_permute, [SX_OP_SLICE] = &k_slice, [SX_OP_PAD] = &k_pad, [SX_OP_CONCAT] = &k_concat,
-        [SX_OP_RANDOM] = &k_random, [SX_OP_ROWS] = &k_rows, [SX_OP_GATHER] = &k_gather, [SX_OP_PUT] = &k_put,
-        [SX_OP_ASSIGN] = &k_assign, [SX_OP_ADVANCE] = &k_advance, [SX_OP_RESIZE] = &k_resize,
-        [SX_OP_RESIZE_BWD] = &k_resize_bwd, [SX_OP_CONV2D] = &k_conv2d, [SX_OP_CONV2D_BWD_X] = &k_conv2d_bwd_x,
-        [SX_OP_CONV2D_BWD_W] = &k_conv2d_bwd_w, [SX_OP_MAXPOOL] = &k_maxpool, [SX_OP_MAXPOOL_ARG] = &k_maxpool_arg,
-        [SX_OP_MAXPOOL_BWD] = &k_maxpool_bwd, [SX_OP_AVGPOOL] = &k_avgpool, [SX_OP_AVGPOOL_BWD] = &k_avgpool_bwd,
-        [SX_OP_MATMUL] = &k_matmul, [SX_OP_MAP] = &k_map, [SX_OP_MAP_BWD] = &k_map_bwd, [SX_OP_REDUCE] = &k_reduce,
-        [SX_OP_SOFTMAX] = &k_softmax, [SX_OP_SOFTMAX_BWD] = &k_softmax_bwd, [SX_OP_XENT] = &k_xent,
-        [SX_OP_XENT_BWD] = &k_xent_bwd, [SX_OP_HIT] = &k_hit, [SX_OP_MOMENTS] = &k_moments,
-        [SX_OP_NORM_SCALE] = &k_norm_scale, [SX_OP_SCALE_SHIFT] = &k_scale_shift, [SX_OP_NORM_SUMS] = &k_norm_sums,
-        [SX_OP_NORM_BWD] = &k_norm_bwd, [SX_OP_UPDATE] = &k_update,
+        [SX_OP_OWN] = &k_own,
+#define SX_ROW(CODE, name, inputs, type, rowwise, cheap, inplace) [SX_OP_##CODE] = &k_##name,
+#include <strix/ops.def>
+#undef SX_ROW
     };
     return op->op->code < SX_OP_COUNT ? table[op->op->code] : NULL;
 }
 
-/* A value's kernels know f32; bytes are read by gather and cast alone and made by the arguments of max-pooling. */
+/* A value's kernels know f32; bytes are read by gather and cast alone and made by the arguments of
+ * max-pooling. */
 static bool typed(const sx_plan *p, const sx_node *op)
 {
     const uint32_t code = op->op->code;
-    const bool bytes = code == SX_OP_GATHER || code == SX_OP_CAST || code == SX_OP_MAXPOOL_ARG || code == SX_OP_MAXPOOL_BWD
-                    || code == SX_OP_PUT || code == SX_OP_ASSIGN;
+    const bool bytes = code == SX_OP_GATHER || code == SX_OP_CAST || code == SX_OP_MAXPOOL_ARG
+                       || code == SX_OP_MAXPOOL_BWD || code == SX_OP_PUT || code == SX_OP_ASSIGN;
     for (int i = -1; i < op->inputs; i++) {
         const sx_value v = i < 0 ? op->out : op->in[i];
         sx_dtype type = SX_F32;
@@ -169,7 +165,11 @@ static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
 }
 
 /* --- Compiled plans --- */
-typedef struct { const chain *c; size_t scratch_at; bool own; double seconds; } step;    /* own: scratch in the exe */
+typedef struct {
+    const chain *c;
+    size_t scratch_at; bool own;                 /* in the slab, or own: in the exe */
+    double seconds;
+} step;
 typedef struct { void *what; void (*drop)(void *); } engine;
 struct sx_exe {
     step *steps; uint32_t n;
@@ -286,7 +286,8 @@ static int run_exe(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned 
 {
     char *slab = NULL;
     int code = bind_values(x, n, bind, &slab);
-    if (!code && pool_reserve(q->pool, x->lane)) code = fail(SX_E_MEMORY, "%zu bytes a thread could not be had", x->lane);
+    if (!code && pool_reserve(q->pool, x->lane))
+        code = fail(SX_E_MEMORY, "%zu bytes a thread could not be had", x->lane);
     if (code) return code;
     const unsigned saved = pool_flush();
     const int threads = dnnl_one_thread();
@@ -315,8 +316,8 @@ static int profile(sx_exe *x, int max, double *seconds, const char **name)
 
 SX_DEFINE(SX_KIND_DEVICE, sx_device, cpu, SX_NO_PARAMS, sx_no_params,
           .doc = "this computer's processor, through OpenBLAS and, where it is installed, oneDNN",
-          .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc, .free = free_buf,
-          .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf, .sync = sync_queue,
-          .supports = supports, .lower = cpu_lower, .compile = compile, .exe_free = exe_free, .run = run_exe,
-          .last_error = last_error, .profile = profile);
+          .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc,
+          .free = free_buf, .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf,
+          .sync = sync_queue, .supports = supports, .lower = cpu_lower, .compile = compile,
+          .exe_free = exe_free, .run = run_exe, .last_error = last_error, .profile = profile);
 SX_PLUGIN("cpu", "1.0", "MIT", SX_ITEM(cpu));

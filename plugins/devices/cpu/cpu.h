@@ -1,11 +1,12 @@
-/* cpu.h: the inside of the device `cpu`. An op becomes a task; tasks that work row by row (row: index of axis 0) run as
- * a chain over chunks of rows, so that what only the chain reads stays in a cache. One file per family of kernels. */
+/* cpu.h: the inside of the device `cpu`. An op becomes a task; tasks that work row by row (row: index of axis
+ * 0) run as a chain over chunks of rows, so that what only the chain reads stays in a cache. One file per
+ * family of kernels. */
 #ifndef SX_CPU_H
 #define SX_CPU_H
 #include <strix/device.h>
 #include "rng.h"
 
-enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block that stays in L1 */
+enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block for L1 */
 typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL } conv_path;
 struct sx_dev { conv_path conv; };
 struct sx_buf { char *p; size_t bytes; };
@@ -19,7 +20,7 @@ int pool_threads(const pool *p);
 void pool_for(pool *p, long n, void (*fn)(const void *ctx, long i, int thread), const void *ctx);
 int pool_reserve(pool *p, size_t bytes);         /* room of each thread; 0 or SX_E_MEMORY */
 void *pool_room(const pool *p, int thread);
-unsigned pool_flush(void);                       /* denormals count as zero from here on; gives what to restore */
+unsigned pool_flush(void); /* denormals count as zero from here on; gives what to restore */
 void pool_unflush(unsigned saved);
 void *cpu_map(size_t bytes);                     /* zeroed pages, huge where that pays; NULL: no memory */
 void cpu_unmap(void *p, size_t bytes);
@@ -28,8 +29,9 @@ void cpu_unmap(void *p, size_t bytes);
 typedef struct {                                 /* one tensor as a task sees it */
     uint32_t id; sx_dtype dtype; int rank;
     long dim[SX_RANK], size;                     /* size: elements */
-    size_t row;                                  /* bytes of a row; 0: the tensor does not go by the rows of the chain */
-    bool local; size_t at;                       /* local: lives in the lane at this offset, for the chunk only */
+    size_t row; /* bytes of a row; 0: the tensor does not go by the rows of the chain */
+    bool local;
+    size_t at; /* local: lives in the lane at this offset, for the chunk only */
     bool strip;                                  /* local, and for a strip of the chunk only */
 } tensor;
 typedef struct kernel kernel;
@@ -37,9 +39,9 @@ typedef struct task {
     const kernel *kernel; const sx_node *op; const sx_plan *plan;
     int inputs; tensor *in, out;
     long rows;
-    long line, grain;                            /* line > 0: divisible at lines of so many elements, grain at a time */
+    long line, grain; /* line > 0: divisible at lines of so many elements, grain at a time */
     uint32_t in_place;                           /* inputs that the result may lie on, as bits */
-    size_t partial, partial_at;                  /* bytes of one group's sums, and where those of group 0 stand */
+    size_t partial, partial_at; /* bytes of one group's sums, and where those of group 0 stand */
     size_t shared, shared_at;                    /* bytes for all lanes (reordered weights) */
     size_t lane;                                 /* bytes of scratch for a lane */
     void *own;
@@ -52,7 +54,7 @@ typedef struct {
 } lane;
 struct kernel {
     uint32_t by_rows;                            /* inputs that go by rows, as bits */
-    bool sums;                                   /* the result is summed over rows: partial sums per group, joined by end */
+    bool sums; /* the result is summed over rows: partial sums per group, joined by end */
     bool alone;                                  /* never shares a stage */
     bool (*make)(sx_dev *dev, task *t);          /* when planned: own, sizes; false: not supported */
     void (*fit)(task *t, long chunk);            /* when chunks are known, all equal then: lane, shared */
@@ -61,14 +63,14 @@ struct kernel {
     void (*begin)(const task *t, const pass *r);
     void (*rows)(const task *t, const lane *l, long from, long n);
     void (*end)(const task *t, const pass *r);
-    void (*whole)(const task *t, int n, const pass *r);       /* instead of rows: the ops of a stage at once */
+    void (*whole)(const task *t, int n, const pass *r); /* instead of rows: the ops of a stage at once */
 };
 typedef struct {
     int n; task *t; const char *name;
-    long rows, chunk, chunks, groups;            /* chunk: rows worked on at a time; fixed by shapes, never by threads */
+    long rows, chunk, chunks, groups; /* chunk: rows worked on at a time; fixed by shapes, never by threads */
     size_t temp, lane, scratch;
     bool whole;
-    int *end;                                    /* of a task: behind the last one that goes strip by strip with it */
+    int *end; /* of a task: behind the last one that goes strip by strip with it */
 } chain;
 const kernel *cpu_kernel(const sx_node *op);     /* NULL: unknown */
 int cpu_lower(sx_dev *dev, sx_plan *p);          /* lower.c */
@@ -81,13 +83,17 @@ static inline void *arg_at(const tensor *a, const lane *l, long from)
 {
     return a->local ? l->temp + a->at : (char *)l->run->at[a->id] + (size_t)from * a->row;
 }
-static inline const float *in_at(const task *t, int i, const lane *l, long from) { return arg_at(&t->in[i], l, from); }
+static inline const float *in_at(const task *t, int i, const lane *l, long from)
+{
+    return arg_at(&t->in[i], l, from);
+}
 static inline float *out_at(const task *t, const lane *l, long from) { return arg_at(&t->out, l, from); }
 typedef struct { long from, n; } stretch;          /* of the chunk */
 static inline stretch strip_of(const task *t, const lane *l, long elements)
 {
     const long grains = elements / t->line / l->grain, from = grains * l->part / l->parts;
-    const long end = l->part + 1 == l->parts ? elements / t->line : grains * (l->part + 1) / l->parts * l->grain;
+    const long end = l->part + 1 == l->parts ? elements / t->line
+                                             : grains * (l->part + 1) / l->parts * l->grain;
     return (stretch){ from * l->grain, end - from * l->grain };
 }
 /* Element e of the chunk's rows, where the strip at hand begins with it. */
@@ -107,14 +113,14 @@ static inline size_t round_up(size_t n) { return (n + LINE - 1) & ~(size_t)(LINE
 
 /* --- the families --- */
 void cast_to_f32(sx_dtype from, long n, const void *x, float *y);   /* map.c */
-extern const kernel k_fill, k_cast, k_expand, k_permute, k_slice, k_pad, k_concat, k_random, k_rows, k_gather, k_put,
-    k_assign, k_advance, k_resize, k_resize_bwd, k_conv2d, k_conv2d_bwd_x, k_conv2d_bwd_w, k_maxpool, k_maxpool_arg,
-    k_maxpool_bwd, k_avgpool, k_avgpool_bwd, k_matmul, k_map, k_map_bwd, k_reduce, k_softmax, k_softmax_bwd, k_xent,
-    k_xent_bwd, k_hit, k_moments, k_norm_scale, k_scale_shift, k_norm_sums, k_norm_bwd, k_update, k_own;
+#define SX_ROW(CODE, name, inputs, type, rowwise, cheap, inplace) extern const kernel k_##name;
+#include <strix/ops.def>
+#undef SX_ROW
+extern const kernel k_own;
 
 /* gemm.c: row-major c[m, n] = op(a)[m, k] op(b)[k, n] + beta c; one thread */
-void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb, float beta,
-          float *c, long ldc);
+void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb,
+          float beta, float *c, long ldc);
 void gemm_once(void);
 
 /* conv.c: geometry of a convolution; onednn.c: its primitives */
@@ -127,11 +133,12 @@ bool dnnl_here(void);
 /* NULL: not to be had for this shape. images: of one call. */
 dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images);
 void dnnl_conv_close(void *c);
-int dnnl_one_thread(void);                       /* its OpenMP uses one thread from this one; gives what it was */
+int dnnl_one_thread(void); /* its OpenMP uses one thread from this one; gives what it was */
 void dnnl_threads(int n);
 size_t dnnl_conv_weights(const dnnl_conv *c);    /* bytes of the weights in its own layout */
 size_t dnnl_conv_scratch(const dnnl_conv *c);
-void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back);  /* [K, r, s, c/g] to its own layout, or back */
+/* [K, r, s, c/g] to its own layout, or back. */
+void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back);
 /* a, b: x, y (fwd), dy, dx (bwd_x) or x, dy (bwd_w; weights are the result) */
 void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch);
 #endif

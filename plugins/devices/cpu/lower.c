@@ -1,9 +1,13 @@
-/* lower.c: which ops share a stage. An op joins the chain of an op before it where both go by the same rows and nothing
- * that it reads is still to come; updates side by side become one loop. Values that no other chain reads are not stored. */
+/* lower.c: which ops share a stage. An op joins the chain of an op before it where both go by the same rows
+ * and nothing that it reads is still to come; updates side by side become one loop. Values that no other
+ * chain reads are not stored. */
 #include <string.h>
 #include "cpu.h"
 
-typedef struct { uint32_t *op; int n, copies; } list;     /* copies: ops at the front that another chain has as well */
+typedef struct {
+    uint32_t *op;
+    int n, copies;                               /* copies: ops at the front that another chain has as well */
+} list;
 typedef struct {
     sx_plan *p;
     const sx_node *op; uint32_t n;
@@ -12,24 +16,30 @@ typedef struct {
     bool *wanted;                                /* of a value: a chain that does not make it reads it */
     list *lists; uint32_t lists_n;
 } lowering;
-enum { SMALL = 64 << 10 };                       /* bytes that are not worth a thought */
+enum { SMALL = 64 << 10, LONGEST = 48 };         /* bytes that are not worth a thought; ops of a chain */
 
 static bool makes_rows(const task *t) { return t->out.id && t->out.row > 0; }
 static size_t bytes_of(const tensor *a) { return (size_t)a->size * (a->dtype == SX_U8 ? 1 : 4); }
 
 /* An op without result writes into its first input; an update into its slots as well. */
-static bool writes_input(const task *t, int i) { return !t->out.id && (i == 0 || (t->kernel == &k_update && i >= 4)); }
-
-/* Does an op that is still to come, and stands before op `at`, write what is bound to this value? */
-static bool written_before(const lowering *w, uint32_t from, uint32_t at, uint32_t id)
+static bool writes_input(const task *t, int i)
 {
+    return !t->out.id && (i == 0 || (t->kernel == &k_update && i >= 4));
+}
+
+/* Does an op that is still to come, and stands before op `at`, write a bound value that it reads? */
+static bool reads_late(const lowering *w, uint32_t from, uint32_t at)
+{
+    const task *t = w->t[at];
     for (uint32_t i = from; i < at; i++)
         for (int j = 0; !w->chain_of[i] && j < w->t[i]->inputs; j++)
-            if (writes_input(w->t[i], j) && w->t[i]->in[j].id == id) return true;
+            for (int k = 0; writes_input(w->t[i], j) && k < t->inputs; k++)
+                if (w->t[i]->in[j].id == t->in[k].id) return true;
     return false;
 }
 
-/* What lies between a chain and an op does not part them if it is small or writes only what the step leaves behind. */
+/* What lies between a chain and an op does not part them if it is small or writes only what the step leaves
+ * behind. */
 static bool parts(const lowering *w, uint32_t at)
 {
     const task *t = w->t[at];
@@ -38,7 +48,7 @@ static bool parts(const lowering *w, uint32_t at)
     return t->out.id && bytes > SMALL;
 }
 
-typedef struct { uint32_t chain, from; bool gap, parted; } place;   /* where a chain stands while it looks for ops */
+typedef struct { uint32_t chain, from; bool gap, parted; } place;   /* of a chain that looks for ops */
 
 static bool joins(const lowering *w, const place *at, uint32_t op)
 {
@@ -49,7 +59,6 @@ static bool joins(const lowering *w, const place *at, uint32_t op)
     size_t met = 0;                              /* bytes that op reads of what the chain makes */
     for (int i = 0; i < t->inputs; i++) {
         const int64_t maker = sx_plan_maker(w->p, t->op->in[i]);
-        if (maker < 0 && written_before(w, at->from, op, t->in[i].id)) return false;
         if (maker < 0) continue;
         if (!w->chain_of[maker]) return false;
         if (w->chain_of[maker] != at->chain) continue;
@@ -57,7 +66,8 @@ static bool joins(const lowering *w, const place *at, uint32_t op)
         met += bytes_of(&t->in[i]);
     }
     /* From afar only what is much smaller than its source comes, since it must be kept until its time. */
-    return !at->gap || (met && (!at->parted || 2 * bytes_of(&t->out) <= met));
+    if (at->gap && (!met || (at->parted && 2 * bytes_of(&t->out) > met))) return false;
+    return !reads_late(w, at->from, op);
 }
 
 /* From afar an op goes right behind the last one that it reads: what they share dies there. */
@@ -82,9 +92,9 @@ static void gather_chains(lowering *w)
         if (w->chain_of[from]) continue;
         list *l = &w->lists[w->lists_n++];
         place at = { w->lists_n, from, false, false };
-        l->op = sx_plan_alloc(w->p, 2 * (size_t)(w->n - from) * sizeof *l->op);
+        l->op = sx_plan_alloc(w->p, 2 * LONGEST * sizeof *l->op);
         add_op(w, l, from, false);
-        for (uint32_t i = from + 1; i < w->n; i++) {
+        for (uint32_t i = from + 1; i < w->n && l->n < LONGEST; i++) {
             if (w->chain_of[i]) continue;
             if (joins(w, &at, i)) add_op(w, l, i, at.parted);
             else at.gap = true, at.parted |= parts(w, i);
@@ -92,12 +102,14 @@ static void gather_chains(lowering *w)
     }
 }
 
-/* Large results of small inputs are made again where they are read rather than stored: gradients of max-pooling. */
+/* Large results of small inputs are made again where they are read rather than stored: gradients of
+ * max-pooling. */
 static bool made_again(const lowering *w, const task *t, uint32_t self, int64_t maker)
 {
     if (maker < 0 || w->chain_of[maker] == self) return false;
     const task *m = w->t[maker];
-    if (m->kernel != &k_maxpool_bwd || m->rows != t->rows || !sx_plan_place(w->p, m->op->out).slab) return false;
+    if (m->kernel != &k_maxpool_bwd || m->rows != t->rows || !sx_plan_place(w->p, m->op->out).slab)
+        return false;
     return bytes_of(&m->in[0]) + bytes_of(&m->in[1]) < bytes_of(&m->out) / 2;
 }
 
@@ -111,11 +123,11 @@ static bool has(const list *l, uint32_t op)
 static void repeat_ops(const lowering *w, list *l, uint32_t self)
 {
     const int n = l->n;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && l->copies < n; i++) {
         const task *t = w->t[l->op[l->copies + i]];
         for (int j = 0; j < t->inputs; j++) {
             const int64_t maker = sx_plan_maker(w->p, t->op->in[j]);
-            if (!made_again(w, t, self, maker) || has(l, (uint32_t)maker)) continue;
+            if (l->copies == n || !made_again(w, t, self, maker) || has(l, (uint32_t)maker)) continue;
             memmove(l->op + 1, l->op, (size_t)l->n * sizeof *l->op);
             l->op[0] = (uint32_t)maker;
             l->n++, l->copies++;

@@ -1,5 +1,5 @@
-/* map.c: elementwise ops: maps and their gradients with numpy's broadcasting, fills and casts. Maps take contiguous
- * arrays, so what is broadcast is spread out into a block that stays in L1. */
+/* map.c: elementwise ops: maps and their gradients with numpy's broadcasting, fills and casts. Maps take
+ * contiguous arrays, so what is broadcast is spread out into a block that stays in L1. */
 #include <string.h>
 #include "cpu.h"
 
@@ -14,7 +14,7 @@ typedef struct { const float *p; long base; float *room; bool full; } source;   
 static feed feed_of(const tensor *a, const tensor *out)
 {
     feed f = { .same = a->size == out->size };
-    bool trailing = true, ended = false;         /* trailing: axes of the result's length, then only ones before them */
+    bool trailing = true, ended = false;         /* trailing: before axes of the result's length only ones */
     long step = 1;
     for (int i = 1; i <= out->rank; i++) {
         const int at = out->rank - i;
@@ -135,7 +135,10 @@ static void map_bwd_tile(const task *t, const float *const *in, long n, float *d
     memcpy(dx, sum, (size_t)n * sizeof *dx);
 }
 
-static void map_bwd_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, map_bwd_tile); }
+static void map_bwd_rows(const task *t, const lane *l, long from, long n)
+{
+    tiles(t, l, from, n, map_bwd_tile);
+}
 const kernel k_map_bwd = { .make = make, .rows = map_bwd_rows };
 
 static bool expand_make(sx_dev *dev, task *t)
@@ -153,7 +156,10 @@ static void expand_tile(const task *t, const float *const *in, long n, float *y)
     (void)t;
     memcpy(y, in[0], (size_t)n * sizeof *y);
 }
-static void expand_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, expand_tile); }
+static void expand_rows(const task *t, const lane *l, long from, long n)
+{
+    tiles(t, l, from, n, expand_tile);
+}
 const kernel k_expand = { .make = expand_make, .rows = expand_rows };
 
 static void fill_rows(const task *t, const lane *l, long from, long n)
@@ -165,7 +171,10 @@ static void fill_rows(const task *t, const lane *l, long from, long n)
 const kernel k_fill = { .rows = fill_rows };
 
 SX_FAST static void widen_u8(long n, const uint8_t *x, float *y) { for (long i = 0; i < n; i++) y[i] = x[i]; }
-SX_FAST static void widen_i32(long n, const int32_t *x, float *y) { for (long i = 0; i < n; i++) y[i] = (float)x[i]; }
+SX_FAST static void widen_i32(long n, const int32_t *x, float *y)
+{
+    for (long i = 0; i < n; i++) y[i] = (float)x[i];
+}
 
 void cast_to_f32(sx_dtype from, long n, const void *x, float *y)
 {

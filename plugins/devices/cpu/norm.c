@@ -1,5 +1,5 @@
-/* norm.c: sums over rows and what batch normalisation makes of them. Sums run in floats over short blocks and in
- * doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. */
+/* norm.c: sums over rows and what batch normalisation makes of them. Sums run in floats over short blocks and
+ * in doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. */
 #include <string.h>
 #include "cpu.h"
 
@@ -26,8 +26,8 @@ SX_FAST static void max_columns(long n, long c, const float *restrict x, float *
         for (long j = 0; j < c; j++) s[j] = x[j] > s[j] || x[j] != x[j] ? x[j] : s[j];
 }
 
-SX_FAST static void add_moments(long n, long c, const float *restrict x, const float *restrict shift, float *restrict s,
-                                float *restrict q)
+SX_FAST static void add_moments(long n, long c, const float *restrict x, const float *restrict shift,
+                                float *restrict s, float *restrict q)
 {
     long p = 0;
     for (; p + 2 <= n; p += 2, x += 2 * c)
@@ -62,7 +62,9 @@ SX_FAST static void to_double(long n, float *restrict from, double *restrict to)
 /* --- reduce: a row is seen as axes alternately kept and folded --- */
 typedef struct {
     sx_fold fold; bool over_rows;
-    int rank; long dim[SX_RANK + 2]; bool folded[SX_RANK + 2];/* of a row, neighbours of one kind joined; at least 2 axes */
+    int rank;
+    long dim[SX_RANK + 2];
+    bool folded[SX_RANK + 2]; /* of a row, neighbours of one kind joined; at least 2 axes */
     long result; double scale;                               /* elements of the result that one row goes to */
 } folding;
 
@@ -195,9 +197,10 @@ static void reduce_end(const task *t, const pass *r)
         y[j] = (float)(sum * f->scale);
     }
 }
-const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows = reduce_rows, .end = reduce_end };
+const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows = reduce_rows,
+                          .end = reduce_end };
 
-/* --- moments: mean and M2 of each chunk about its first pixel, joined as Chan, Golub & LeVeque 1979 do --- */
+/* --- moments: mean and M2 of each chunk about its first pixel, joined as by Chan, Golub & LeVeque --- */
 static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
 
 static bool moments_make(sx_dev *dev, task *t)
@@ -260,7 +263,8 @@ static void moments_end(const task *t, const pass *r)
         y[c + j] = var < 0 ? 0 : (float)var;
     }
 }
-const kernel k_moments = { .by_rows = 1, .sums = true, .make = moments_make, .rows = moments_rows, .end = moments_end };
+const kernel k_moments = { .by_rows = 1, .sums = true, .make = moments_make, .rows = moments_rows,
+                           .end = moments_end };
 
 /* --- normalisation --- */
 static double inverse(double var, double eps) { return 1 / sqrt(var + eps); }
@@ -287,10 +291,10 @@ static bool single_make(sx_dev *dev, task *t)    /* small and undivided */
 }
 const kernel k_norm_scale = { .make = single_make, .rows = norm_scale_rows };
 
-SX_FAST static void scale_shift(long n, long c, const float *x, const float *restrict s, float *y)
+SX_FAST static void scale_shift(long n, long c, const float *restrict x, const float *restrict s,
+                                float *restrict y)
 {
     for (long p = 0; p < n; p++)
-#pragma GCC ivdep
         for (long j = 0; j < c; j++) y[p * c + j] = x[p * c + j] * s[j] + s[c + j];
 }
 
@@ -322,7 +326,8 @@ static void norm_sums_rows(const task *t, const lane *l, long from, long n)
 {
     const stretch part = strip_of(t, l, n * row_size(&t->in[0]));
     const long c = t->line, pixels = part.n, e = part.from * c;
-    const float *x = strip_at(&t->in[0], l, from, e), *dy = strip_at(&t->in[1], l, from, e), *mean = in_at(t, 2, l, 0);
+    const float *x = strip_at(&t->in[0], l, from, e), *dy = strip_at(&t->in[1], l, from, e),
+                *mean = in_at(t, 2, l, 0);
     double *sums = partial_at(t, l->run, l->group);
     float *s = (float *)l->scratch;
     if (l->first) memset(sums, 0, t->partial);
@@ -349,8 +354,8 @@ static void norm_sums_end(const task *t, const pass *r)
 const kernel k_norm_sums = { .by_rows = 3, .sums = true, .make = norm_sums_make, .rows = norm_sums_rows,
                              .end = norm_sums_end };
 
-SX_FAST static void norm_bwd(long n, long c, const float *restrict x, const float *restrict dy, const float *restrict mean,
-                             const float *restrict k, float *restrict dx)
+SX_FAST static void norm_bwd(long n, long c, const float *restrict x, const float *restrict dy,
+                             const float *restrict mean, const float *restrict k, float *restrict dx)
 {
     const float *a = k, *b = k + c, *d = k + 2 * c;
     for (long p = 0; p < n; p++)
@@ -367,8 +372,9 @@ static bool norm_bwd_make(sx_dev *dev, task *t)
     return true;
 }
 
-/* dx = a dy + b (x - mean) + d: gamma invstd (dy - mean(dy) - xhat mean(dy xhat)) with the channel's numbers taken out.
- * They are rounded once: their errors are the same in every pixel and would add up in the sums below this layer. */
+/* dx = a dy + b (x - mean) + d: gamma invstd (dy - mean(dy) - xhat mean(dy xhat)) with the channel's numbers
+ * taken out. They are rounded once: their errors are the same in every pixel and would add up in the sums
+ * below this layer. */
 static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
 {
     const sx_eps *attr = t->op->attr;

@@ -1,5 +1,6 @@
-/* onednn.c: convolutions of oneDNN 2.x, opened at run time so that the plugin loads without it. Primitives run on one
- * thread each (our pool cuts the work), keep activations in plain nhwc and the weights as they like them. */
+/* onednn.c: convolutions of oneDNN 2.x, opened at run time so that the plugin loads without it. Primitives
+ * run on one thread each (our pool cuts the work), keep activations in plain nhwc and the weights as they
+ * like them. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,11 +13,12 @@
 
 #define CALLS(X) \
     X(dnnl_engine_create) X(dnnl_stream_create) X(dnnl_memory_create) X(dnnl_memory_destroy) \
-    X(dnnl_memory_desc_init_by_tag) X(dnnl_memory_desc_get_size) X(dnnl_memory_desc_equal) \
+    X(dnnl_memory_desc_init_by_tag) X(dnnl_memory_desc_get_size) \
     X(dnnl_dilated_convolution_forward_desc_init) X(dnnl_dilated_convolution_backward_data_desc_init) \
-    X(dnnl_dilated_convolution_backward_weights_desc_init) X(dnnl_primitive_desc_create) X(dnnl_primitive_desc_query) \
-    X(dnnl_primitive_desc_query_md) X(dnnl_primitive_desc_destroy) X(dnnl_primitive_create) X(dnnl_primitive_execute) \
-    X(dnnl_primitive_destroy) X(dnnl_reorder_primitive_desc_create) X(dnnl_primitive_attr_create) \
+    X(dnnl_dilated_convolution_backward_weights_desc_init) X(dnnl_primitive_desc_create) \
+    X(dnnl_primitive_desc_query) X(dnnl_primitive_desc_query_md) X(dnnl_primitive_desc_destroy) \
+    X(dnnl_primitive_create) X(dnnl_primitive_execute) X(dnnl_primitive_destroy) \
+    X(dnnl_reorder_primitive_desc_create) X(dnnl_primitive_attr_create) \
     X(dnnl_primitive_attr_set_scratchpad_mode) X(dnnl_primitive_attr_destroy) X(dnnl_version)
 
 #define MEMBER(f) __typeof__(&f) f;
@@ -46,7 +48,8 @@ static void open_once(void)
     find(so, "omp_get_max_threads", &lib.get_threads);
     good = good && lib.dnnl_version()->major == DNNL_VERSION_MAJOR;
     good = good && lib.dnnl_engine_create(&lib.engine, dnnl_cpu, 0) == dnnl_success;
-    lib.here = good && lib.dnnl_stream_create(&lib.stream, lib.engine, dnnl_stream_default_flags) == dnnl_success;
+    lib.here = good
+               && lib.dnnl_stream_create(&lib.stream, lib.engine, dnnl_stream_default_flags) == dnnl_success;
 }
 
 bool dnnl_here(void)
@@ -74,7 +77,8 @@ struct dnnl_conv {
 
 static bool image(desc *d, long n, long h, long w, long c)
 {
-    return lib.dnnl_memory_desc_init_by_tag(d, 4, (dnnl_dims_t){ n, c, h, w }, dnnl_f32, dnnl_nhwc) == dnnl_success;
+    return lib.dnnl_memory_desc_init_by_tag(d, 4, (dnnl_dims_t){ n, c, h, w }, dnnl_f32, dnnl_nhwc)
+           == dnnl_success;
 }
 
 static bool filters(desc *d, const geometry *g, bool any)
@@ -82,8 +86,9 @@ static bool filters(desc *d, const geometry *g, bool any)
     const dnnl_dims_t one = { g->k, g->c, g->r, g->s };
     const dnnl_dims_t many = { g->groups, g->k / g->groups, g->c / g->groups, g->r, g->s };
     const dnnl_format_tag_t tag = any ? dnnl_format_tag_any : g->groups > 1 ? dnnl_gohwi : dnnl_ohwi;
-    return lib.dnnl_memory_desc_init_by_tag(d, g->groups > 1 ? 5 : 4, g->groups > 1 ? many : one, dnnl_f32, tag)
-        == dnnl_success;
+    return lib.dnnl_memory_desc_init_by_tag(d, g->groups > 1 ? 5 : 4, g->groups > 1 ? many : one, dnnl_f32,
+                                            tag)
+           == dnnl_success;
 }
 
 typedef struct { desc x, w, y; dnnl_dims_t stride, dilate, before, after; dnnl_primitive_attr_t attr; } wish;
@@ -97,7 +102,8 @@ static bool wish_of(wish *v, const geometry *g, long images)
         v->before[i] = g->pad[i];
         v->after[i] = (out - 1) * g->stride[i] + (size - 1) * g->dilation[i] + 1 - length - g->pad[i];
     }
-    return image(&v->x, images, g->h, g->w, g->c) && image(&v->y, images, g->oh, g->ow, g->k) && filters(&v->w, g, true);
+    return image(&v->x, images, g->h, g->w, g->c) && image(&v->y, images, g->oh, g->ow, g->k)
+           && filters(&v->w, g, true);
 }
 
 /* Any implementation but the reference one, which is far slower than columns and OpenBLAS. */
@@ -106,7 +112,8 @@ static dnnl_primitive_desc_t choose(const void *op, dnnl_primitive_attr_t attr, 
     dnnl_primitive_desc_t pd = NULL;
     const char *name = NULL;
     if (lib.dnnl_primitive_desc_create(&pd, op, attr, lib.engine, hint) != dnnl_success) return NULL;
-    if (lib.dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && !strstr(name, "ref"))
+    if (lib.dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success
+        && !strstr(name, "ref"))
         return pd;
     lib.dnnl_primitive_desc_destroy(pd);
     return NULL;
@@ -115,8 +122,11 @@ static dnnl_primitive_desc_t choose(const void *op, dnnl_primitive_attr_t attr, 
 static dnnl_primitive_desc_t forward(const wish *v)
 {
     dnnl_convolution_desc_t d;
-    if (lib.dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &v->x, &v->w,
-            NULL, &v->y, v->stride, v->dilate, v->before, v->after) != dnnl_success) return NULL;
+    if (lib.dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct,
+                                                       &v->x, &v->w, NULL, &v->y, v->stride, v->dilate,
+                                                       v->before, v->after)
+        != dnnl_success)
+        return NULL;
     dnnl_primitive_desc_t pd = NULL;
     const bool good = lib.dnnl_primitive_desc_create(&pd, &d, v->attr, lib.engine, NULL) == dnnl_success;
     return good ? pd : NULL;
@@ -129,14 +139,16 @@ static dnnl_primitive_desc_t describe(conv_kind kind, const wish *v)
     if (!hint) return NULL;
     dnnl_status_t s = dnnl_success;
     if (kind == CONV_FWD)
-        s = lib.dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &v->x,
-                &v->w, NULL, &v->y, v->stride, v->dilate, v->before, v->after);
+        s = lib.dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct,
+                                                           &v->x, &v->w, NULL, &v->y, v->stride, v->dilate,
+                                                           v->before, v->after);
     else if (kind == CONV_BWD_X)
-        s = lib.dnnl_dilated_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &v->x, &v->w, &v->y,
-                v->stride, v->dilate, v->before, v->after);
+        s = lib.dnnl_dilated_convolution_backward_data_desc_init(
+            &d, dnnl_convolution_direct, &v->x, &v->w, &v->y, v->stride, v->dilate, v->before, v->after);
     else
-        s = lib.dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &v->x, &v->w, NULL,
-                &v->y, v->stride, v->dilate, v->before, v->after);
+        s = lib.dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &v->x, &v->w,
+                                                                    NULL, &v->y, v->stride, v->dilate,
+                                                                    v->before, v->after);
     if (s == dnnl_success) pd = choose(&d, v->attr, kind == CONV_FWD ? NULL : hint);
     lib.dnnl_primitive_desc_destroy(hint);
     return pd;
@@ -145,7 +157,8 @@ static dnnl_primitive_desc_t describe(conv_kind kind, const wish *v)
 static bool reorder(dnnl_primitive_t *p, const desc *from, const desc *to)
 {
     dnnl_primitive_desc_t pd = NULL;
-    if (lib.dnnl_reorder_primitive_desc_create(&pd, from, lib.engine, to, lib.engine, NULL) != dnnl_success) return false;
+    if (lib.dnnl_reorder_primitive_desc_create(&pd, from, lib.engine, to, lib.engine, NULL) != dnnl_success)
+        return false;
     const bool good = lib.dnnl_primitive_create(p, pd) == dnnl_success;
     lib.dnnl_primitive_desc_destroy(pd);
     return good;
@@ -171,7 +184,7 @@ static bool fill(dnnl_conv *c, const wish *v, const geometry *g, dnnl_primitive_
 dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images)
 {
     wish v = { 0 };
-    const int before = dnnl_one_thread();        /* a primitive keeps the count of threads that it was made with */
+    const int before = dnnl_one_thread(); /* a primitive keeps the count of threads that it was made with */
     dnnl_conv *c = calloc(1, sizeof *c);
     dnnl_primitive_desc_t pd = NULL;
     bool good = c && lib.dnnl_primitive_attr_create(&v.attr) == dnnl_success
@@ -226,7 +239,8 @@ void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const floa
 {
     static const int names[][3] = { [CONV_FWD] = { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST },
                                     [CONV_BWD_X] = { DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC },
-                                    [CONV_BWD_W] = { DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST } };
+                                    [CONV_BWD_W] = { DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS,
+                                                     DNNL_ARG_DIFF_DST } };
     const int *name = names[c->kind];
     const operand o[] = { { name[0], &c->a, a }, { name[1], &c->own, weights }, { name[2], &c->b, b },
                           { DNNL_ARG_SCRATCHPAD, &c->scratch, scratch } };
@@ -236,11 +250,18 @@ void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const floa
 bool dnnl_here(void) { return false; }
 int dnnl_one_thread(void) { return 0; }
 void dnnl_threads(int n) { (void)n; }
-dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images) { (void)kind, (void)g, (void)images; return NULL; }
+dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images)
+{
+    (void)kind, (void)g, (void)images;
+    return NULL;
+}
 void dnnl_conv_close(void *p) { (void)p; }
 size_t dnnl_conv_weights(const dnnl_conv *c) { (void)c; return 0; }
 size_t dnnl_conv_scratch(const dnnl_conv *c) { (void)c; return 0; }
-void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back) { (void)c, (void)plain, (void)own, (void)back; }
+void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back)
+{
+    (void)c, (void)plain, (void)own, (void)back;
+}
 void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch)
 {
     (void)c, (void)a, (void)weights, (void)b, (void)scratch;

@@ -1,5 +1,5 @@
-/* pool.c: the threads of a queue. Work is a count of chunks taken from one atomic word, so that a thread that wakes
- * late delays nobody; threads spin shortly, then sleep. */
+/* pool.c: the threads of a queue. Work is a count of chunks taken from one atomic word, so that a thread that
+ * wakes late delays nobody; threads spin shortly, then sleep. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,8 +15,9 @@ typedef struct { pool *pool; int index; pthread_t thread; } worker;
 typedef void work(const void *ctx, long i, int thread);
 struct pool {
     int threads, started;
-    /* Upper half: number of the job (odd: none to be had), lower half: next chunk. A claimed chunk keeps its job alive,
-     * since the job ends when all chunks are done; so fn and ctx, read before a claim that succeeds, belong to it. */
+    /* Upper half: number of the job (odd: none to be had), lower half: next chunk. A claimed chunk keeps its
+     * job alive, since the job ends when all chunks are done; so fn and ctx, read before a claim that
+     * succeeds, belong to it. */
     _Alignas(LINE) atomic_ullong claim;
     _Alignas(LINE) atomic_long done;
     _Alignas(LINE) atomic_long n;
@@ -40,7 +41,7 @@ unsigned pool_flush(void)
 {
 #ifdef __SSE__
     const unsigned old = _mm_getcsr();
-    _mm_setcsr(old | 0x8040);                    /* FTZ and DAZ: a denormal operand makes a loop 50 times slower */
+    _mm_setcsr(old | 0x8040); /* FTZ and DAZ: a denormal operand makes a loop 50 times slower */
     return old;
 #else
     return 0;
@@ -204,7 +205,10 @@ int pool_reserve(pool *p, size_t bytes)
 
 /* Page faults on 4 KB pages cost a training step as much as its arithmetic: big blocks take huge pages. */
 enum { HUGE = 2 << 20 };
-static size_t mapped(size_t bytes) { return bytes >= HUGE ? (bytes + HUGE - 1) & ~(size_t)(HUGE - 1) : bytes; }
+static size_t mapped(size_t bytes)
+{
+    return bytes >= HUGE ? (bytes + HUGE - 1) & ~(size_t)(HUGE - 1) : bytes;
+}
 
 void *cpu_map(size_t bytes)
 {

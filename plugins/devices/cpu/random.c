@@ -1,4 +1,5 @@
-/* random.c: numbers by counter, exactly those of core/rng.h: a chunk draws its elements alone, whoever runs it. */
+/* random.c: numbers by counter, exactly those of core/rng.h: a chunk draws its elements alone, whoever
+ * runs it. */
 #include "cpu.h"
 
 static void random_rows(const task *t, const lane *l, long from, long n)
@@ -11,12 +12,14 @@ static void random_rows(const task *t, const lane *l, long from, long n)
     float *y = out_at(t, l, from), spare[2];
     const uint64_t first = (uint64_t)(from * size);
     if (d->law != SX_NORMAL) sx_uniform_fill(key, step, first, total, y);
-    else {                                       /* normal numbers come in pairs that begin at even elements */
+    else {                                       /* normal numbers come in pairs from even elements on */
         const long odd = first & 1;
         if (odd) sx_normal_fill(key, step, first - 1, 2, spare), y[0] = spare[1];
         if (total > odd) sx_normal_fill(key, step, first + (uint64_t)odd, total - odd, y + odd);
     }
     for (long i = 0; i < total; i++)
-        y[i] = d->law == SX_BERNOULLI ? (float)(y[i] < a) : d->law == SX_UNIFORM ? a + y[i] * (b - a) : a + b * y[i];
+        y[i] = d->law == SX_BERNOULLI ? (float)(y[i] < a)
+               : d->law == SX_UNIFORM ? a + y[i] * (b - a)
+                                      : a + b * y[i];
 }
 const kernel k_random = { .rows = random_rows };

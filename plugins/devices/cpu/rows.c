@@ -70,7 +70,8 @@ static bool assign_make(sx_dev *dev, task *t) { (void)dev; return t->in[0].size 
 static void assign_whole(const task *t, int n, const pass *r)
 {
     (void)n;
-    memmove(whole_at(&t->in[0], r), whole_at(&t->in[1], r), (size_t)t->in[0].size * (t->in[0].dtype == SX_U8 ? 1 : 4));
+    memmove(whole_at(&t->in[0], r), whole_at(&t->in[1], r),
+            (size_t)t->in[0].size * (t->in[0].dtype == SX_U8 ? 1 : 4));
 }
 const kernel k_assign = { .alone = true, .make = assign_make, .whole = assign_whole };
 
@@ -114,7 +115,7 @@ static bool slice_make(sx_dev *dev, task *t)
     return true;
 }
 
-static long source_of(const mover *m, const tensor *out, long e)        /* of element e, from the first row on */
+static long source_of(const mover *m, const tensor *out, long e) /* of element e, from the first row on */
 {
     long at = m->offset;
     for (int i = out->rank - 1; i >= 0; i--) {
@@ -132,7 +133,8 @@ static void move_rows(const task *t, const lane *l, long from, long n)
     const float *x = in_at(t, 0, l, by_rows ? from : 0);
     float *y = out_at(t, l, from);
     const int last = out->rank - 1;
-    const long run = last ? out->dim[last] : n, first = by_rows ? 0 : from * row_size(out), step = m->stride[last];
+    const long run = last ? out->dim[last] : n, first = by_rows ? 0 : from * row_size(out),
+               step = m->stride[last];
     for (long e = 0; e < n * row_size(out); e += run, y += run) {
         const float *p = x + source_of(m, out, first + e);
         if (step == 1) memcpy(y, p, (size_t)run * sizeof *y);
@@ -150,7 +152,8 @@ static bool pad_make(sx_dev *dev, task *t)
     return true;
 }
 
-/* Each run of the input's last axis that lies in the result's rows goes to its place; the rest is the border. */
+/* Each run of the input's last axis that lies in the result's rows goes to its place; the rest is
+ * the border. */
 static void pad_rows(const task *t, const lane *l, long from, long n)
 {
     const sx_border *b = t->op->attr;
@@ -192,7 +195,8 @@ static void concat_first(const task *t, const lane *l, long from, long n)      /
     float *y = out_at(t, l, from);
     long start = 0;
     for (int i = 0; i < t->inputs; start += t->in[i++].dim[0]) {
-        const long a = from > start ? from : start, end = start + t->in[i].dim[0], z = from + n < end ? from + n : end;
+        const long a = from > start ? from : start, end = start + t->in[i].dim[0],
+                   z = from + n < end ? from + n : end;
         if (a < z) memcpy(y + (a - from) * size, in_at(t, i, l, 0) + (a - start) * size,
                           (size_t)((z - a) * size) * sizeof *y);
     }

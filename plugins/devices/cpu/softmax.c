@@ -1,4 +1,5 @@
-/* softmax.c: ops over classes: softmax, its cross-entropy and the hit count. Each row is shifted by its maximum. */
+/* softmax.c: ops over classes: softmax, its cross-entropy and the hit count. Each row is shifted by its
+ * maximum. */
 #include "cpu.h"
 
 static long classes(const tensor *a) { return a->dim[a->rank - 1]; }

@@ -7,7 +7,8 @@ static bool update_make(sx_dev *dev, task *t)
 {
     (void)dev;
     const sx_learn *u = t->op->attr;
-    if (!u->update || !u->update->host || u->update->slots > 4 || t->inputs != 4 + u->update->slots) return false;
+    if (!u->update || !u->update->host || u->update->slots > 4 || t->inputs != 4 + u->update->slots)
+        return false;
     for (int i = 4; i < t->inputs; i++)
         if (t->in[i].size != t->in[0].size) return false;
     return t->in[1].size == t->in[0].size && u->rows >= 1 && t->in[2].size == u->rows * SX_TABLE_WIDTH;

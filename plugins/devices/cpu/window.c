@@ -1,4 +1,5 @@
-/* window.c: pooling and resizing: ops that look at neighbouring pixels without weights. Channels are the inner loop. */
+/* window.c: pooling and resizing: ops that look at neighbouring pixels without weights. Channels are the
+ * inner loop. */
 #include <string.h>
 #include "cpu.h"
 
@@ -10,14 +11,16 @@ typedef struct {
 static pooling *pooling_of(task *t, const sx_window *p, const tensor *x, const tensor *y)
 {
     pooling *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
-    *g = (pooling){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1], .ow = y->dim[2], .kh = p->size[0],
-                    .kw = p->size[1], .stride = { p->stride[0], p->stride[1] }, .top = p->pad[0], .left = p->pad[1] };
+    *g = (pooling){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1], .ow = y->dim[2],
+                    .kh = p->size[0], .kw = p->size[1], .stride = { p->stride[0], p->stride[1] },
+                    .top = p->pad[0], .left = p->pad[1] };
     for (int i = 0; i < 2; i++) g->dilation[i] = p->dilation[i] > 0 ? p->dilation[i] : 1;
     g->apart = g->stride[0] >= g->kh && g->stride[1] >= g->kw && g->dilation[0] == 1 && g->dilation[1] == 1;
     return g;
 }
 
-/* Windows that tile the image: whole lines of them are divisible. Strips are counted in pixels of the large image. */
+/* Windows that tile the image: whole lines of them are divisible. Strips are counted in pixels of the large
+ * image. */
 static void divide(task *t, const pooling *g)
 {
     if (!g->apart || g->top || g->left || g->stride[0] != g->kh || g->oh * g->kh != g->h) return;
@@ -84,19 +87,21 @@ static inside inside_of(const pooling *g, long i, long j)
 
 static long place(const pooling *g, long i, long j, long r, long s)
 {
-    const long y = i * g->stride[0] - g->top + r * g->dilation[0], x = j * g->stride[1] - g->left + s * g->dilation[1];
+    const long y = i * g->stride[0] - g->top + r * g->dilation[0],
+               x = j * g->stride[1] - g->left + s * g->dilation[1];
     return (y * g->w + x) * g->c;
 }
 
-/* --- largest element: NaN wins, the first of equals wins. No && and ||: branches would keep loops from vectors. --- */
+/* --- largest element: NaN wins, the first of equals wins. No && and ||: branches would keep loops from
+ * vectors. --- */
 #define BEATS(x, y) (((x) > (y)) | ((x) != (x)))
 SX_FAST static void max_into(long c, const float *restrict x, float *restrict y)
 {
     for (long j = 0; j < c; j++) y[j] = BEATS(x[j], y[j]) ? x[j] : y[j];
 }
 
-SX_FAST static void max_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
-                             const float *restrict e, float *restrict y)
+SX_FAST static void max_of_4(long c, const float *restrict a, const float *restrict b,
+                             const float *restrict d, const float *restrict e, float *restrict y)
 {
     for (long j = 0; j < c; j++) {
         float m = BEATS(b[j], a[j]) ? b[j] : a[j];
@@ -132,10 +137,14 @@ static void each_pixel(const task *t, const lane *l, long from, long n, pixel_wo
     }
 }
 
-static void maxpool_rows(const task *t, const lane *l, long from, long n) { each_pixel(t, l, from, n, max_pixel); }
+static void maxpool_rows(const task *t, const lane *l, long from, long n)
+{
+    each_pixel(t, l, from, n, max_pixel);
+}
 const kernel k_maxpool = { .by_rows = 1, .make = forward_make, .rows = maxpool_rows };
 
-SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *restrict best, int32_t *restrict arg)
+SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *restrict best,
+                             int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
         const int better = BEATS(x[j], best[j]);
@@ -144,8 +153,8 @@ SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *
     }
 }
 
-SX_FAST static void arg_of_4(long c, const float *restrict a, const float *restrict b, const float *restrict d,
-                             const float *restrict e, int32_t *restrict arg)
+SX_FAST static void arg_of_4(long c, const float *restrict a, const float *restrict b,
+                             const float *restrict d, const float *restrict e, int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
         const int second = BEATS(b[j], a[j]);
@@ -194,11 +203,13 @@ static void arg_rows(const task *t, const lane *l, long from, long n)
 }
 const kernel k_maxpool_arg = { .by_rows = 1, .make = arg_make, .rows = arg_rows };
 
-SX_FAST static void give(long c, const float *restrict dy, const uint8_t *restrict arg, int k, float *restrict dx)
+SX_FAST static void give(long c, const float *restrict dy, const uint8_t *restrict arg, int k,
+                         float *restrict dx)
 {
     for (long j = 0; j < c; j++) dx[j] = arg[j] == k ? dy[j] : 0;
 }
-SX_FAST static void give_more(long c, const float *restrict dy, const uint8_t *restrict arg, int k, float *restrict dx)
+SX_FAST static void give_more(long c, const float *restrict dy, const uint8_t *restrict arg, int k,
+                              float *restrict dx)
 {
     for (long j = 0; j < c; j++) dx[j] += arg[j] == k ? dy[j] : 0;
 }
@@ -224,12 +235,14 @@ static void maxpool_bwd_rows(const task *t, const lane *l, long from, long n)
     const stretch part = window_lines(t, l, n);
     const long image = g->h * g->w * g->c, step = t->line ? t->grain * g->c : image;
     const float *dy = strip_at(&t->in[0], l, from, part.from * g->ow * g->c);
-    const uint8_t *arg = (uint8_t *)arg_at(&t->in[1], l, from) + (t->in[1].strip ? 0 : part.from * g->ow * g->c);
+    const uint8_t *arg = (uint8_t *)arg_at(&t->in[1], l, from)
+                         + (t->in[1].strip ? 0 : part.from * g->ow * g->c);
     float *dx = strip_at(&t->out, l, from, t->line ? part.from * step : 0);
     if (gaps(g)) memset(dx, 0, (size_t)(t->line ? part.n * step : n * image) * sizeof *dx);
     for (long k = 0; k < part.n; k++) {
         float *at = t->line ? dx + k * step : dx + k / g->oh * image;
-        for (long j = 0; j < g->ow; j++, dy += g->c, arg += g->c) scatter_pixel(g, dy, arg, t->line ? 0 : k % g->oh, j, at);
+        for (long j = 0; j < g->ow; j++, dy += g->c, arg += g->c)
+            scatter_pixel(g, dy, arg, t->line ? 0 : k % g->oh, j, at);
     }
 }
 const kernel k_maxpool_bwd = { .by_rows = 3, .make = maxpool_bwd_make, .rows = maxpool_bwd_rows };
@@ -250,7 +263,10 @@ static void mean_pixel(const pooling *g, const float *x, long i, long j, float *
         for (long s = in.s0; s < in.s1; s++) add_scaled(g->c, x + place(g, i, j, r, s), share(in), y);
 }
 
-static void avgpool_rows(const task *t, const lane *l, long from, long n) { each_pixel(t, l, from, n, mean_pixel); }
+static void avgpool_rows(const task *t, const lane *l, long from, long n)
+{
+    each_pixel(t, l, from, n, mean_pixel);
+}
 const kernel k_avgpool = { .by_rows = 1, .make = forward_make, .rows = avgpool_rows };
 
 static void avgpool_bwd_rows(const task *t, const lane *l, long from, long n)
@@ -272,7 +288,11 @@ static void avgpool_bwd_rows(const task *t, const lane *l, long from, long n)
 const kernel k_avgpool_bwd = { .by_rows = 1, .make = backward_make, .rows = avgpool_bwd_rows };
 
 /* --- bilinear resizing: a line of taps for each axis --- */
-typedef struct { long a, b; float v; int ka, kb; } tap;  /* (1 - v) x[a] + v x[b]; ka, kb: of bytes, in 1 / 2048 */
+typedef struct {                                 /* (1 - v) x[a] + v x[b] */
+    long a, b;
+    float v;
+    int ka, kb;                                  /* 1 - v and v of bytes, in 1 / 2048 */
+} tap;
 typedef struct { long h, w, c, oh, ow; bool whole; tap *y, *x; } resizing;
 
 static long between(long i, long last) { return i < 0 ? 0 : i > last ? last : i; }
@@ -289,8 +309,8 @@ static tap *taps(const sx_plan *p, long in, long out)
     return t;
 }
 
-/* OpenCV's taps for bytes: outside the image a column counts as the edge alone, but a row as a mix of the edge with
- * itself, which rounds otherwise. */
+/* OpenCV's taps for bytes: outside the image a column counts as the edge alone, but a row as a mix of the
+ * edge with itself, which rounds otherwise. */
 static tap *byte_taps(const sx_plan *p, long in, long out, bool columns)
 {
     tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
@@ -298,7 +318,8 @@ static tap *byte_taps(const sx_plan *p, long in, long out, bool columns)
         const float at = (float)(((double)i + 0.5) / ((double)out / (double)in) - 0.5);
         const long a = (long)floorf(at);
         const float v = columns && (a < 0 || a >= in - 1) ? 0 : at - (float)a;
-        t[i] = (tap){ between(a, in - 1), between(a + 1, in - 1), v, (int)rintf((1 - v) * 2048), (int)rintf(v * 2048) };
+        t[i] = (tap){ between(a, in - 1), between(a + 1, in - 1), v, (int)rintf((1 - v) * 2048),
+                      (int)rintf(v * 2048) };
     }
     return t;
 }
@@ -307,8 +328,8 @@ static bool resizing_make(task *t, const tensor *x, const tensor *y)
 {
     if (x->rank != 4 || y->rank != 4) return false;
     resizing *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
-    *g = (resizing){ x->dim[1], x->dim[2], x->dim[3], y->dim[1], y->dim[2], ((const sx_size2 *)t->op->attr)->whole,
-                     NULL, NULL };
+    *g = (resizing){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1], .ow = y->dim[2],
+                     .whole = ((const sx_size2 *)t->op->attr)->whole };
     g->y = g->whole ? byte_taps(t->plan, g->h, g->oh, false) : taps(t->plan, g->h, g->oh);
     g->x = g->whole ? byte_taps(t->plan, g->w, g->ow, true) : taps(t->plan, g->w, g->ow);
     return true;
@@ -380,6 +401,7 @@ static void resize_bwd_rows(const task *t, const lane *l, long from, long n)
     const float *dy = in_at(t, 0, l, from);
     float *dx = out_at(t, l, from);
     memset(dx, 0, (size_t)(n * row_size(&t->out)) * sizeof *dx);
-    for (long b = 0; b < n; b++) resize_bwd_image(g, dy + b * g->oh * g->ow * g->c, dx + b * g->h * g->w * g->c);
+    for (long b = 0; b < n; b++)
+        resize_bwd_image(g, dy + b * g->oh * g->ow * g->c, dx + b * g->h * g->w * g->c);
 }
 const kernel k_resize_bwd = { .by_rows = 1, .make = resize_bwd_make, .rows = resize_bwd_rows };
