@@ -148,7 +148,12 @@ static int run(cli_context *c)
     const char *aside = NULL;
     edit_trials(c);
     int rc = cli_load_experiment(c, c->arg[0], &e);
-    if (rc || c->dry_run) return rc;
+    if (rc) return rc;
+    if (c->dry_run) {
+        printf("study %s in %s: %ld trials, %d axes, best by %s\n", e->study.name, e->study.store, e->tune.trials,
+               e->domain->space.n, e->tune.objective);
+        return 0;
+    }
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);
     if (aside && c->verbosity >= 0) fprintf(stderr, "the study so far is now called %s\n", aside);
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), e, NULL, NULL, true, &s, &c->diags);

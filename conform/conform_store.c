@@ -22,9 +22,10 @@ static const sx_axis size = { .name = "size",
                               .when = &when };
 static const sx_axis *const axes[] = { &rate, &kind, &size };
 static const sx_space space = { .n = 3, .objectives = 1, .axis = axes };
+static const char log_float[] = "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, "
+                                "\"low\": 0.0001, \"high\": 1.0, \"log\": true}}";
 static const char *const distribution[] = {
-    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, "
-    "\"log\": true}}",
+    log_float,
     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"a\", \"b\"]}}",
     "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}"
 };

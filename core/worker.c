@@ -15,7 +15,7 @@ typedef struct {
     sx_arena *a; sx_study *s; const sx_worker_want *w; sx_diags *d;
     sx_machine *machine;
     const char *name; double lease; long budget;
-    sx_arena *data_arena; sx_data *data; const sx_exp *data_of;      /* of the trial before; most searches have one data set */
+    sx_arena *data_arena; sx_data *data; const sx_exp *data_of;      /* of the trial before */
 } worker;
 typedef struct {                                 /* one trial */
     worker *w; sx_arena *a; sx_claim claim; sx_diags d;
@@ -152,7 +152,8 @@ static bool same_setting(const sx_param *p, const void *x, const void *y)
 static bool same_data(const sx_data_conf *x, const sx_data_conf *y)
 {
     const sx_entry *e = x->set.entry;
-    if (e != y->set.entry || x->val != y->val || x->split_seed != y->split_seed || x->limit != y->limit) return false;
+    if (e != y->set.entry || x->val != y->val || x->split_seed != y->split_seed || x->limit != y->limit)
+        return false;
     for (const sx_param *p = e->params; p->name; p++)
         if (!same_setting(p, x->set.params, y->set.params)) return false;
     return true;

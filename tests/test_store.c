@@ -58,9 +58,10 @@ static const sx_axis lr = { .name = "lr", .kind = SX_AXIS_REAL, .log = true, .lo
                                .when = &when };
 static const sx_axis *const axes[] = { &lr, &act, &units };
 static const sx_space space = { .n = 3, .objectives = 1, .axis = axes };
+static const char log_float[] = "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, "
+                                "\"low\": 0.0001, \"high\": 1.0, \"log\": true}}";
 static const char *const distribution[] = {
-    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001, \"high\": 1.0, "
-    "\"log\": true}}",
+    log_float,
     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", 3, null]}}",
     "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1, \"low\": 1, \"high\": 4}}"
 };

@@ -56,22 +56,17 @@ static int check_revision(sx_db *db, const char *url, bool write)
 /* Rows of studies that Python deleted; a reused id has another study name or start. */
 static int clean(sx_db *db)
 {
-    static const char *const sql[] = {
-        "DELETE FROM strix_study WHERE NOT EXISTS (SELECT 1 FROM studies s WHERE s.study_id = "
-        "strix_study.study_id"
-        " AND s.study_name = strix_study.study_name)",
-        "DELETE FROM strix_trial WHERE NOT EXISTS (SELECT 1 FROM trials t JOIN studies s ON s.study_id = "
-        "t.study_id"
-        " WHERE t.trial_id = strix_trial.trial_id AND s.study_name = strix_trial.study_name"
-        " AND coalesce(CAST(t.datetime_start AS TEXT), '') = coalesce(strix_trial.start, ''))",
-        "DELETE FROM strix_event WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial)"
-        " OR study_id NOT IN (SELECT study_id FROM studies)",
-        "DELETE FROM strix_report WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial)",
-        "DELETE FROM strix_file WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial)",
-    };
-    int rc = 0;
-    for (size_t i = 0; !rc && i < sizeof sql / sizeof *sql; i++) rc = sx_db_run(db, sql[i], "");
-    return rc;
+    int rc = sx_db_run(db, "DELETE FROM strix_study WHERE NOT EXISTS (SELECT 1 FROM studies s"
+                       " WHERE s.study_id = strix_study.study_id AND s.study_name = strix_study.study_name)", "");
+    if (!rc) rc = sx_db_run(db, "DELETE FROM strix_trial WHERE NOT EXISTS (SELECT 1 FROM trials t"
+                            " JOIN studies s ON s.study_id = t.study_id WHERE t.trial_id = strix_trial.trial_id"
+                            " AND s.study_name = strix_trial.study_name"
+                            " AND coalesce(CAST(t.datetime_start AS TEXT), '') = coalesce(strix_trial.start, ''))", "");
+    if (rc || !db->driver->changes(db->conn)) return rc;
+    return db->driver->script(db->conn,
+        "DELETE FROM strix_event WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);"
+        "DELETE FROM strix_report WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);"
+        "DELETE FROM strix_file WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);");
 }
 
 static int prepare_write(sx_db *db)
