@@ -188,7 +188,7 @@ int sx_net_init(sx_net *n, sx_diags *d)
         float *v = calloc((size_t)t->count, sizeof *v);
         if (!v)
             return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
-        if (t->kind != SX_TENSOR_SLOT) sx_init_fill(n->steps.vals[i], v);
+        if (t->kind != SX_TENSOR_SLOT) sx_init_fill(t->val, v);
         bad = sx_net_write(n, t, v, d);
         free(v);
     }

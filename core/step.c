@@ -228,12 +228,6 @@ int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shap
 /* --- Both modes and their tensors --- */
 static size_t round_up(size_t n) { return (n + 63) / 64 * 64; }
 
-static const sx_tensor *find(const sx_steps *s, const char *name)
-{
-    for (long i = 0; i < s->tensors.n; i++) if (!strcmp(s->tensors.v[i].name, name)) return &s->tensors.v[i];
-    return NULL;
-}
-
 static bool kind_of(sx_role role, sx_tensor_kind *kind)
 {
     if (role == SX_ROLE_WEIGHT) *kind = SX_TENSOR_WEIGHT;
@@ -243,17 +237,16 @@ static bool kind_of(sx_role role, sx_tensor_kind *kind)
     return true;
 }
 
-static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, sx_tensor_kind only)
+/* Those of step that the graph `before` does not have; names are unique within a graph. */
+static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, const sx_step *before, sx_tensor_kind only)
 {
     for (long i = 0; step && i < step->graph->vals.n; i++) {
         const sx_val *v = &step->graph->vals.v[i];
         sx_tensor_kind kind;
-        if (!kind_of(v->role, &kind) || kind != only || find(s, v->name)) continue;
+        if (!kind_of(v->role, &kind) || kind != only || (before && sx_graph_find(before->graph, v->name))) continue;
         const sx_tensor t = { v->name, kind, v->rank, v->shape, sx_val_count(v), s->bytes[kind],
-                              kind == SX_TENSOR_WEIGHT && !v->learned };
+                              kind == SX_TENSOR_WEIGHT && !v->learned, v };
         s->bytes[kind] += round_up((size_t)t.count * sizeof(float));
-        s->vals = sx_grow(a, s->vals, (size_t)s->tensors.n, (size_t)s->tensors.n + 1, sizeof *s->vals);
-        s->vals[s->tensors.n] = v;
         SX_PUSH(a, s->tensors, t);
     }
 }
@@ -281,8 +274,8 @@ int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool tr
     if (!bad) bad = sx_step_write(a, e, s, &look, seed, trial, &out->eval, d);
     if (bad) return bad;
     for (int kind = 0; kind < SX_TENSOR_KINDS; kind++) {
-        add_tensors(a, out, out->train, (sx_tensor_kind)kind);
-        add_tensors(a, out, out->eval, (sx_tensor_kind)kind);
+        add_tensors(a, out, out->train, NULL, (sx_tensor_kind)kind);
+        add_tensors(a, out, out->eval, out->train, (sx_tensor_kind)kind);
     }
     return 0;
 }

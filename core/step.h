@@ -26,11 +26,10 @@ int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shap
 /* What is kept of a net by name: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
 typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT, SX_TENSOR_KINDS } sx_tensor_kind;
 typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count;
-                 size_t offset; bool frozen; } sx_tensor;
+                 size_t offset; bool frozen; const sx_val *val; } sx_tensor;     /* val: how it starts */
 typedef struct { /* both modes of one experiment, and the tensors that they share */
     sx_step *train, *eval;                       /* train NULL: evaluation only */
     struct { sx_tensor *v; long n, cap; } tensors;
-    const sx_val **vals;                         /* of each tensor: how it starts */
     size_t bytes[SX_TENSOR_KINDS]; /* one flat buffer a kind; each tensor starts at a multiple of 64 */
 } sx_steps;
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
