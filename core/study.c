@@ -96,7 +96,9 @@ static void told_difference(const sx_study *s, const sx_study_row *row, const ch
     sx_hint(d, "Give the study another name (--set study.name=...), or set the old one aside with --fresh.");
 }
 
-static int join(sx_study *s, bool known, const sx_study_row *row, bool write, sx_diags *d)
+/* given: the experiment comes from a file, and its text is kept; else it came from the store and stays as it
+ * is there. */
+static int join(sx_study *s, bool given, const sx_study_row *row, bool write, sx_diags *d)
 {
     const sx_domain *domain = s->exp->domain;
     const char **dist = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *dist);
@@ -112,8 +114,8 @@ static int join(sx_study *s, bool known, const sx_study_row *row, bool write, sx
                          .axes = &domain->space,
                          .distribution = dist,
                          .space = sx_domain_json(s->arena, domain),
-                         .config = s->exp->root ? sx_conf_write(s->arena, s->exp->root) : NULL };
-    if (known && write && row->config && w->config && strcmp(row->config, w->config))
+                         .config = given ? sx_conf_write(s->arena, s->exp->root) : NULL };
+    if (write && row->config && w->config && strcmp(row->config, w->config))
         sx_log(SX_LOG_INFO, "study", "the configuration of '%s' has changed; new trials follow the new one",
                s->name);
     const int rc = s->store->study(s->db, w, &s->id);
@@ -166,12 +168,11 @@ int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const
     if (rc) return rc;
     sx_study_row row = { 0 };
     rc = s->store->find(s->db, s->name, &s->id, &row);
-    const bool known = !rc;
     if (rc && (rc != SX_E_DATA || !e || !write)) return told(s, rc, d);
     rc = e ? 0 : row.config ? stored_exp(s, &row, d) : sx_search_of_axes(a, r, &row, &s->exp, d);
     if (rc) return rc;
     if (!e) s->exp->study.store = s->url, s->exp->study.name = s->name;
-    if ((rc = join(s, known, &row, write, d))) return rc;
+    if ((rc = join(s, e != NULL, &row, write, d))) return rc;
     s->usual = usual_point(s);
     s->past = sx_past_open(a, s->exp->domain, s->usual);
     if (sampler(s)->open) s->cache = sampler(s)->open(s->exp->tune.sampler.params, &s->exp->domain->space);
