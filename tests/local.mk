@@ -102,5 +102,5 @@ TESTS += tests/test_tune.sh
 EXTRA_DIST += tests/test_tune.sh
 
 # The experiments that come with strix.
-TESTS += tests/test_examples.sh
-EXTRA_DIST += tests/test_examples.sh tests/model_help.h
+TESTS += tests/test_examples.sh tests/test_conform.sh
+EXTRA_DIST += tests/test_examples.sh tests/test_conform.sh tests/model_help.h

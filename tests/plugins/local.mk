@@ -41,3 +41,7 @@ tests_plugins_bad_twice_la_LDFLAGS = $(BORDER_LDFLAGS)
 tests_plugins_bad_type_la_SOURCES = tests/plugins/bad.c
 tests_plugins_bad_type_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD=TYPE
 tests_plugins_bad_type_la_LDFLAGS = $(BORDER_LDFLAGS)
+# Items with faults that the conformance suites must find.
+check_LTLIBRARIES += tests/plugins/wrong.la
+tests_plugins_wrong_la_LDFLAGS = $(BORDER_LDFLAGS)
+tests_plugins_wrong_la_LIBADD = -lm
