@@ -52,19 +52,19 @@ static bool bwd_w_make(sx_dev *dev, task *t)
     return make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1]);
 }
 
-/* Asks oneDNN once for its needs; the primitive itself is made again when the plan is compiled (it caches its
- * code). */
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Room for either way: oneDNN may still refuse to make what it described. */
 static void fit(task *t, long chunk)
 {
     conv *c = t->own;
-    dnnl_conv *e = c->dnnl ? dnnl_conv_open(c->kind, &c->g, chunk) : NULL;
-    c->dnnl = e != NULL;
-    if (!e) return;
-    c->packed = round_up(dnnl_conv_weights(e));
-    t->lane = dnnl_conv_scratch(e) + (c->kind == CONV_BWD_W ? c->packed : 0);
-    if (c->kind == CONV_BWD_W) t->partial = c->packed;
+    size_t scratch;
+    c->dnnl = c->dnnl && dnnl_conv_needs(c->kind, &c->g, chunk, &c->packed, &scratch);
+    if (!c->dnnl) return;
+    c->packed = round_up(c->packed);
+    t->lane = larger(t->lane, scratch + (c->kind == CONV_BWD_W ? c->packed : 0));
+    if (c->kind == CONV_BWD_W) t->partial = larger(t->partial, c->packed);
     else t->shared = c->packed;
-    dnnl_conv_close(e);
 }
 
 static void *ready(task *t, long chunk)
@@ -73,10 +73,18 @@ static void *ready(task *t, long chunk)
     return c->dnnl ? c->engine = dnnl_conv_open(c->kind, &c->g, chunk) : NULL;
 }
 
+/* NaN makes a failure of oneDNN (there is no memory left) a loss that is not finite rather than a wrong one.
+ */
+static void spoil(size_t bytes, float *x)
+{
+    for (size_t i = 0; i < bytes / sizeof *x; i++) x[i] = NAN;
+}
+
 static void begin(const task *t, const pass *r)
 {
     const conv *c = t->own;
-    if (c->engine) dnnl_conv_reorder(c->engine, whole_at(&t->in[1], r), shared_at(t, r), false);
+    if (c->engine && !dnnl_conv_reorder(c->engine, whole_at(&t->in[1], r), shared_at(t, r), false))
+        spoil(c->packed, shared_at(t, r));
 }
 
 /* --- columns: line (i, j) holds what the window sees there, [r, s, c / groups] --- */
@@ -155,28 +163,25 @@ static void image_bwd_w(const geometry *g, const float *x, const float *dy, floa
     }
 }
 
+/* Forward and to x alike: a goes through the weights to b, image by image. */
+typedef void image_work(const geometry *g, const float *a, const float *w, float *b, float *room);
+
+static void through_weights(const task *t, const lane *l, long from, long n, image_work *work)
+{
+    const conv *c = t->own;
+    const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
+    float *b = out_at(t, l, from);
+    if (c->engine && dnnl_conv_run(c->engine, a, shared_at(t, l->run), b, l->scratch)) return;
+    for (long i = 0; i < n; i++)
+        work(&c->g, a + i * row_size(&t->in[0]), w, b + i * row_size(&t->out), (float *)l->scratch);
+}
 static void fwd_rows(const task *t, const lane *l, long from, long n)
 {
-    const conv *c = t->own;
-    const geometry *g = &c->g;
-    const float *x = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
-    float *y = out_at(t, l, from), *room = (float *)l->scratch;
-    if (c->engine) dnnl_conv_run(c->engine, x, shared_at(t, l->run), y, l->scratch);
-    else
-        for (long i = 0; i < n; i++)
-            image_fwd(g, x + i * row_size(&t->in[0]), w, y + i * row_size(&t->out), room);
+    through_weights(t, l, from, n, image_fwd);
 }
-
 static void bwd_x_rows(const task *t, const lane *l, long from, long n)
 {
-    const conv *c = t->own;
-    const geometry *g = &c->g;
-    const float *dy = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
-    float *dx = out_at(t, l, from), *room = (float *)l->scratch;
-    if (c->engine) dnnl_conv_run(c->engine, dy, shared_at(t, l->run), dx, l->scratch);
-    else
-        for (long i = 0; i < n; i++)
-            image_bwd_x(g, dy + i * row_size(&t->in[0]), w, dx + i * row_size(&t->out), room);
+    through_weights(t, l, from, n, image_bwd_x);
 }
 
 static void bwd_w_rows(const task *t, const lane *l, long from, long n)
@@ -192,7 +197,7 @@ static void bwd_w_rows(const task *t, const lane *l, long from, long n)
         return;
     }
     float *part = l->first ? dw : (float *)l->scratch;
-    dnnl_conv_run(c->engine, x, part, dy, l->scratch + c->packed);
+    if (!dnnl_conv_run(c->engine, x, part, dy, l->scratch + c->packed)) spoil(c->packed, part);
     if (!l->first) add((long)(c->packed / sizeof *dw), part, dw);
 }
 
@@ -214,8 +219,9 @@ static void bwd_w_end(const task *t, const pass *r)
 {
     const conv *c = t->own;
     pool_for(r->pool, ceil_div((long)(t->partial / sizeof(float)), SLICE), join_slice, &(joining){ t, r });
-    if (c->engine) dnnl_conv_reorder(c->engine, whole_at(&t->out, r), partial_at(t, r, 0), true);
-    else memcpy(whole_at(&t->out, r), partial_at(t, r, 0), weight_bytes(&c->g));
+    float *dw = whole_at(&t->out, r);
+    if (!c->engine) memcpy(dw, partial_at(t, r, 0), weight_bytes(&c->g));
+    else if (!dnnl_conv_reorder(c->engine, dw, partial_at(t, r, 0), true)) spoil(weight_bytes(&c->g), dw);
 }
 
 const kernel k_conv2d = { .by_rows = 1, .make = fwd_make, .fit = fit, .ready = ready, .drop = dnnl_conv_close,

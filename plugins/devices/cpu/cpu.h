@@ -130,15 +130,15 @@ typedef struct {
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
 typedef struct dnnl_conv dnnl_conv;
 bool dnnl_here(void);
-/* NULL: not to be had for this shape. images: of one call. */
-dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images);
+/* What a primitive for so many images a call would take: bytes of weights in its own layout and of scratch;
+ * false: there is none for this shape. */
+bool dnnl_conv_needs(conv_kind kind, const geometry *g, long images, size_t *weights, size_t *scratch);
+dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images);       /* NULL: not to be had */
 void dnnl_conv_close(void *c);
 int dnnl_one_thread(void); /* its OpenMP uses one thread from this one; gives what it was */
 void dnnl_threads(int n);
-size_t dnnl_conv_weights(const dnnl_conv *c);    /* bytes of the weights in its own layout */
-size_t dnnl_conv_scratch(const dnnl_conv *c);
-/* [K, r, s, c/g] to its own layout, or back. */
-void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back);
+/* [K, r, s, c/g] to its own layout, or back. These two fail where memory fails. */
+bool dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back);
 /* a, b: x, y (fwd), dy, dx (bwd_x) or x, dy (bwd_w; weights are the result) */
-void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch);
+bool dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch);
 #endif

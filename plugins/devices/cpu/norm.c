@@ -3,7 +3,7 @@
 #include <string.h>
 #include "cpu.h"
 
-enum { BLOCK = 16 };                             /* pixels summed in floats; what cancels leaves the error of a block */
+enum { BLOCK = 16 };                             /* pixels summed in floats; errors stay where sums cancel */
 
 SX_FAST static void add_columns(long n, long c, const float *restrict x, float *restrict s)
 {

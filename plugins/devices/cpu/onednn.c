@@ -181,19 +181,44 @@ static bool fill(dnnl_conv *c, const wish *v, const geometry *g, dnnl_primitive_
         && lib.dnnl_primitive_create(&c->run, pd) == dnnl_success;
 }
 
+/* The description of a primitive of one thread with a scratchpad of ours, and the wish that it fulfils; or
+ * NULL. */
+static dnnl_primitive_desc_t find_primitive(conv_kind kind, const geometry *g, long images, wish *v)
+{
+    const int before = dnnl_one_thread();        /* it keeps the count of threads that it was made with */
+    dnnl_primitive_desc_t pd = NULL;
+    *v = (wish){ 0 };
+    if (lib.dnnl_primitive_attr_create(&v->attr) == dnnl_success
+        && lib.dnnl_primitive_attr_set_scratchpad_mode(v->attr, dnnl_scratchpad_mode_user) == dnnl_success
+        && wish_of(v, g, images))
+        pd = describe(kind, v);
+    if (v->attr) lib.dnnl_primitive_attr_destroy(v->attr);
+    dnnl_threads(before);
+    return pd;
+}
+
+bool dnnl_conv_needs(conv_kind kind, const geometry *g, long images, size_t *weights, size_t *scratch)
+{
+    wish v;
+    dnnl_primitive_desc_t pd = find_primitive(kind, g, images, &v);
+    if (!pd) return false;
+    const desc *own = queried(pd, kind == CONV_BWD_W ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+    const desc *room = queried(pd, dnnl_query_scratchpad_md);
+    if (own && room) {
+        *weights = lib.dnnl_memory_desc_get_size(own);
+        *scratch = lib.dnnl_memory_desc_get_size(room);
+    }
+    lib.dnnl_primitive_desc_destroy(pd);
+    return own && room;
+}
+
 dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images)
 {
-    wish v = { 0 };
-    const int before = dnnl_one_thread(); /* a primitive keeps the count of threads that it was made with */
+    wish v;
     dnnl_conv *c = calloc(1, sizeof *c);
-    dnnl_primitive_desc_t pd = NULL;
-    bool good = c && lib.dnnl_primitive_attr_create(&v.attr) == dnnl_success
-             && lib.dnnl_primitive_attr_set_scratchpad_mode(v.attr, dnnl_scratchpad_mode_user) == dnnl_success
-             && wish_of(&v, g, images);
-    good = good && (c->kind = kind, pd = describe(kind, &v)) && fill(c, &v, g, pd);
+    dnnl_primitive_desc_t pd = c ? find_primitive(kind, g, images, &v) : NULL;
+    const bool good = pd && (c->kind = kind, fill(c, &v, g, pd));
     if (pd) lib.dnnl_primitive_desc_destroy(pd);
-    if (v.attr) lib.dnnl_primitive_attr_destroy(v.attr);
-    dnnl_threads(before);
     if (good) return c;
     dnnl_conv_close(c);
     return NULL;
@@ -209,12 +234,9 @@ void dnnl_conv_close(void *p)
     free(c);
 }
 
-size_t dnnl_conv_weights(const dnnl_conv *c) { return lib.dnnl_memory_desc_get_size(&c->own); }
-size_t dnnl_conv_scratch(const dnnl_conv *c) { return lib.dnnl_memory_desc_get_size(&c->scratch); }
-
 typedef struct { int name; const desc *d; const void *p; } operand;
 
-static void execute(dnnl_primitive_t p, int n, const operand *o)
+static bool execute(dnnl_primitive_t p, int n, const operand *o)
 {
     dnnl_exec_arg_t args[4];
     bool good = true;
@@ -224,18 +246,20 @@ static void execute(dnnl_primitive_t p, int n, const operand *o)
         good = lib.dnnl_memory_create(&args[made].memory, o[made].d, lib.engine, (void *)(uintptr_t)o[made].p)
             == dnnl_success;
     }
-    if (good) (void)lib.dnnl_primitive_execute(p, lib.stream, n, args);
-    for (int i = 0; i < made - !good; i++) lib.dnnl_memory_destroy(args[i].memory);
+    const int whole = made - !good;
+    good = good && lib.dnnl_primitive_execute(p, lib.stream, n, args) == dnnl_success;
+    for (int i = 0; i < whole; i++) lib.dnnl_memory_destroy(args[i].memory);
+    return good;
 }
 
-void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back)
+bool dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back)
 {
     const operand o[] = { { DNNL_ARG_FROM, back ? &c->own : &c->plain, back ? own : plain },
                           { DNNL_ARG_TO, back ? &c->plain : &c->own, back ? plain : own } };
-    execute(back ? c->to_plain : c->to_own, 2, o);
+    return execute(back ? c->to_plain : c->to_own, 2, o);
 }
 
-void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch)
+bool dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch)
 {
     static const int names[][3] = { [CONV_FWD] = { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST },
                                     [CONV_BWD_X] = { DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC },
@@ -244,7 +268,7 @@ void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const floa
     const int *name = names[c->kind];
     const operand o[] = { { name[0], &c->a, a }, { name[1], &c->own, weights }, { name[2], &c->b, b },
                           { DNNL_ARG_SCRATCHPAD, &c->scratch, scratch } };
-    execute(c->run, 4, o);
+    return execute(c->run, 4, o);
 }
 #else
 bool dnnl_here(void) { return false; }
@@ -256,14 +280,19 @@ dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images)
     return NULL;
 }
 void dnnl_conv_close(void *p) { (void)p; }
-size_t dnnl_conv_weights(const dnnl_conv *c) { (void)c; return 0; }
-size_t dnnl_conv_scratch(const dnnl_conv *c) { (void)c; return 0; }
-void dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back)
+bool dnnl_conv_needs(conv_kind kind, const geometry *g, long images, size_t *weights, size_t *scratch)
+{
+    (void)kind, (void)g, (void)images, (void)weights, (void)scratch;
+    return false;
+}
+bool dnnl_conv_reorder(const dnnl_conv *c, float *plain, void *own, bool back)
 {
     (void)c, (void)plain, (void)own, (void)back;
+    return false;
 }
-void dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch)
+bool dnnl_conv_run(const dnnl_conv *c, const float *a, void *weights, const float *b, void *scratch)
 {
     (void)c, (void)a, (void)weights, (void)b, (void)scratch;
+    return false;
 }
 #endif
