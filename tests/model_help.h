@@ -23,7 +23,8 @@ static inline world open_text(const char *text)
 static inline world open_layers(const char *vars, const char *layers)
 {
     sx_arena *a = sx_arena_open(NULL);
-    const world w = open_text(sx_format(a, "vars = { %s };\nmodel = { input = [ 8, 8, 2 ]; layers = {\n%s\n}; };", vars, layers));
+    const world w = open_text(
+        sx_format(a, "vars = { %s };\nmodel = { input = [ 8, 8, 2 ]; layers = {\n%s\n}; };", vars, layers));
     sx_arena_close(a);
     return w;
 }

@@ -28,7 +28,8 @@ Test(experiment, defaults)
 
 Test(experiment, settings)
 {
-    world w = open_text(NET
+    world w = open_text(
+        NET
         "vars = { rate = 0.01; kind = \"nadam\"; };\n"
         "train = { epochs = \"2 * 3\"; batch = 16; eval_batch = 100; precision = \"bf16\";\n"
         "  optimizer = { type = \"${kind}\"; lr = \"rate / 2\"; clip = 1.0; schedule = { type = \"cosine\"; floor = 0.1; };\n"
@@ -70,7 +71,8 @@ Test(experiment, mistakes)
     wrong(NET "train = { batch = 0; };", SX_E_CONFIG, "train 'batch' is 0, outside");
     wrong(NET "train = { optimizr = \"adam\"; };", SX_E_CONFIG, "train has no parameter 'optimizr'");
     wrong(NET "train = { optimizer = { type = \"adan\"; }; };", SX_E_PLUGIN, "no optimizer 'adan'");
-    wrong(NET "train = { optimizer = { type = \"adam\"; beta = 1; }; };", SX_E_CONFIG, "adam has no parameter 'beta'");
+    wrong(NET "train = { optimizer = { type = \"adam\"; beta = 1; }; };", SX_E_CONFIG,
+          "adam has no parameter 'beta'");
     wrong(NET "train = { optimizer = { type = \"adam\"; beta_1 = 1.0; }; };", SX_E_CONFIG, "outside [0, 1)");
     wrong(NET "tune = { objective = \"val_acuracy\"; };", SX_E_CONFIG, "'objective' is 'val_acuracy'");
     wrong(NET "train = { early_stop = { monitor = \"x\"; }; };", SX_E_CONFIG, "'monitor' is 'x'");
@@ -83,7 +85,8 @@ Test(experiment, mistakes)
 
 Test(experiment, all_mistakes_at_once)
 {
-    world w = open_text(NET "train = { epochs = 0; batch = -1; loss = \"l3\"; }; study = { heartbeat = 0; };");
+    world w = open_text(NET
+                        "train = { epochs = 0; batch = -1; loss = \"l3\"; }; study = { heartbeat = 0; };");
     cr_assert_eq(w.d.errors, 4);
     sx_arena_close(w.a);
 }
@@ -110,13 +113,15 @@ Test(experiment, points)
     cr_assert_eq(at(&w, 33, 0.5, &p), 0);
     cr_assert_eq(*(const long *)p->layers->v[1].params, 33);
     cr_assert_eq(*(const long *)w.e->layers->v[1].params, 4);
-    cr_assert_eq(at(&w, 33, 1.5, &p), SX_E_REFUSED);         /* outside dropout's range: this point's fault, not the file's */
+    cr_assert_eq(at(&w, 33, 1.5, &p),
+                 SX_E_REFUSED); /* outside dropout's range: this point's fault, not the file's */
     sx_arena_close(w.a);
 }
 
 Test(experiment, constraints)
 {
-    world w = open_text(SPACE "constraints = [ \"parameters() < 10000\", \"memory() <= device_memory()\" ]; };");
+    world w = open_text(SPACE
+                        "constraints = [ \"parameters() < 10000\", \"memory() <= device_memory()\" ]; };");
     opens(&w);
     cr_assert_eq(w.e->tune.constraints, 2);
     const char *why = NULL;

@@ -24,10 +24,12 @@ Test(model, members_run_in_the_order_of_the_file)
 
 Test(model, loops_conditions_blocks)
 {
-    expands("n = 2;", "b = { repeat = \"n\"; index = \"i\"; r = { type = \"relu\"; repeat = \"i\"; };"
-            " t = { type = \"tanh\"; when = \"i + 1 < n\"; }; }; e = { }; none = { repeat = 0; x = { type = \"selu\"; }; };"
-            " last = { type = \"selu\"; };",
-            "b.0.t tanh<input, b.1.r.0 relu<b.0.t, last selu<b.1.r.0");
+    expands(
+        "n = 2;",
+        "b = { repeat = \"n\"; index = \"i\"; r = { type = \"relu\"; repeat = \"i\"; };"
+        " t = { type = \"tanh\"; when = \"i + 1 < n\"; }; }; e = { }; none = { repeat = 0; x = { type = \"selu\"; }; };"
+        " last = { type = \"selu\"; };",
+        "b.0.t tanh<input, b.1.r.0 relu<b.0.t, last selu<b.1.r.0");
 }
 
 Test(model, activation_is_appended)
@@ -39,29 +41,38 @@ Test(model, activation_is_appended)
 
 Test(model, inputs_by_name)
 {
-    expands("", "a = { type = \"relu\"; }; b = { x = { type = \"tanh\"; }; s = { type = \"add\"; inputs = [ \"x\", \"a\", \"input\" ]; }; };"
-            " r = { repeat = 2; y = { type = \"selu\"; }; }; l = { type = \"add\"; inputs = [ \"r.y\", \"r.0.y\", \"b\", \"b.x\" ]; };",
-            "a relu<input, b.x tanh<a, b.s add<b.x+a+input, r.0.y selu<b.s, r.1.y selu<r.0.y, l add<r.1.y+r.0.y+b.s+b.x");
-    expands("", "x = { type = \"relu\"; }; b = { x = { type = \"tanh\"; }; y = { type = \"add\"; inputs = \"x\"; }; };",
-            "x relu<input, b.x tanh<x, b.y add<b.x");
+    expands(
+        "",
+        "a = { type = \"relu\"; }; b = { x = { type = \"tanh\"; }; s = { type = \"add\"; inputs = [ \"x\", \"a\", \"input\" ]; }; };"
+        " r = { repeat = 2; y = { type = \"selu\"; }; }; l = { type = \"add\"; inputs = [ \"r.y\", \"r.0.y\", \"b\", \"b.x\" ]; };",
+        "a relu<input, b.x tanh<a, b.s add<b.x+a+input, r.0.y selu<b.s, r.1.y selu<r.0.y, l add<r.1.y+r.0.y+b.s+b.x");
+    expands(
+        "",
+        "x = { type = \"relu\"; }; b = { x = { type = \"tanh\"; }; y = { type = \"add\"; inputs = \"x\"; }; };",
+        "x relu<input, b.x tanh<x, b.y add<b.x");
 }
 
-static const char *const templates = "templates = { t = { params = { n = 2; name = \"q\"; twice = \"${2 * n}\"; };"
+static const char *const templates =
+    "templates = { t = { params = { n = 2; name = \"q\"; twice = \"${2 * n}\"; };"
     " c = { repeat = \"n\"; index = \"i\"; l = { type = \"dense\"; units = \"twice\"; name = \"${name}${i}\"; }; }; }; };";
 
 static world with_template(const char *layers)
 {
     sx_arena *a = sx_arena_open(NULL);
-    const world w = open_text(sx_format(a, "%s\nvars = { deep = 3; }; model = { input = [ 8 ]; layers = { %s }; };", templates, layers));
+    const world w = open_text(sx_format(
+        a, "%s\nvars = { deep = 3; }; model = { input = [ 8 ]; layers = { %s }; };", templates, layers));
     sx_arena_close(a);
     return w;
 }
 
 Test(model, templates)
 {
-    world w = with_template("u = { use = \"t\"; }; v = { in = { use = \"t\"; n = \"deep\"; name = \"z\"; freeze = true; lr_scale = 0.5; }; };");
+    world w = with_template(
+        "u = { use = \"t\"; }; v = { in = { use = \"t\"; n = \"deep\"; name = \"z\"; freeze = true; lr_scale = 0.5; }; };");
     opens(&w);
-    cr_assert_str_eq(sketch(&w), "u.q0 dense<input, u.q1 dense<u.q0, v.in.z0 dense<u.q1, v.in.z1 dense<v.in.z0, v.in.z2 dense<v.in.z1");
+    cr_assert_str_eq(
+        sketch(&w),
+        "u.q0 dense<input, u.q1 dense<u.q0, v.in.z0 dense<u.q1, v.in.z1 dense<v.in.z0, v.in.z2 dense<v.in.z1");
     cr_assert_eq(*(const long *)w.e->layers->v[0].params, 4);
     cr_assert_eq(*(const long *)w.e->layers->v[4].params, 6);
     cr_assert(!w.e->layers->v[1].frozen && w.e->layers->v[4].frozen);
@@ -77,15 +88,17 @@ Test(model, templates)
 
 Test(model, a_template_that_uses_itself)
 {
-    world w = open_text("templates = { t = { a = { use = \"t\"; }; }; }; model = { input = [ 8 ]; layers = { u = { use = \"t\"; }; }; };");
+    world w = open_text(
+        "templates = { t = { a = { use = \"t\"; }; }; }; model = { input = [ 8 ]; layers = { u = { use = \"t\"; }; }; };");
     fails(&w, SX_E_CONFIG, "nested more than");
     sx_arena_close(w.a);
 }
 
 Test(model, freeze_by_pattern_and_group)
 {
-    world w = open_text("model = { input = [ 8 ]; freeze = [ \"a.*\" ]; layers = { a = { x = { type = \"relu\"; }; };"
-                        " b = { freeze = true; y = { type = \"relu\"; }; }; c = { type = \"relu\"; }; }; };");
+    world w = open_text(
+        "model = { input = [ 8 ]; freeze = [ \"a.*\" ]; layers = { a = { x = { type = \"relu\"; }; };"
+        " b = { freeze = true; y = { type = \"relu\"; }; }; c = { type = \"relu\"; }; }; };");
     opens(&w);
     for (int i = 0; i < 3; i++) cr_assert_eq(w.e->layers->v[i].frozen, i < 2);
     sx_arena_close(w.a);
@@ -93,7 +106,9 @@ Test(model, freeze_by_pattern_and_group)
 
 Test(model, weights_files)
 {
-    world w = open_layers("", "a = { weights = \"there_is_none.safetensors\"; x = { type = \"relu\"; }; }; b = { type = \"relu\"; weights = \"random\"; };");
+    world w = open_layers(
+        "",
+        "a = { weights = \"there_is_none.safetensors\"; x = { type = \"relu\"; }; }; b = { type = \"relu\"; weights = \"random\"; };");
     opens(&w);
     sx_weights_use *use;
     cr_assert_eq(w.e->layers->files.n, 1);
@@ -106,15 +121,20 @@ Test(model, weights_files)
 Test(model, mistakes)
 {
     wrong("a = { type = \"conv3d\"; };", SX_E_PLUGIN, "no layer 'conv3d'");
-    wrong("a = { type = \"conv2d\"; filter = 3; kernel = 3; };", SX_E_CONFIG, "conv2d has no parameter 'filter'");
+    wrong("a = { type = \"conv2d\"; filter = 3; kernel = 3; };", SX_E_CONFIG,
+          "conv2d has no parameter 'filter'");
     wrong("a = { type = \"dropout\"; rate = 1.5; };", SX_E_CONFIG, "dropout 'rate' is 1.5, outside [0, 1)");
-    wrong("a = { type = \"relu\"; inputs = \"b\"; }; b = { type = \"relu\"; };", SX_E_CONFIG, "cyclic inputs: 'a' reads 'b'");
+    wrong("a = { type = \"relu\"; inputs = \"b\"; }; b = { type = \"relu\"; };", SX_E_CONFIG,
+          "cyclic inputs: 'a' reads 'b'");
     wrong("a = { type = \"relu\"; inputs = \"a\"; };", SX_E_CONFIG, "cyclic inputs");
     wrong("a = { type = \"relu\"; inputs = \"c\"; };", SX_E_CONFIG, "no such layer");
     wrong("a = { type = \"relu\"; inputs = \"c:\"; };", SX_E_CONFIG, "names no layer's output");
-    wrong("a = { type = \"relu\"; inputs = [ \"input\", \"input\" ]; };", SX_E_CONFIG, "relu takes 1 input, not 2");
-    wrong("a = { type = \"relu\"; }; b = { type = \"tanh\"; share = \"a\"; };", SX_E_CONFIG, "a relu, and this is a tanh");
-    wrong("a = { type = \"relu\"; name = \"n\"; }; b = { type = \"tanh\"; name = \"n\"; };", SX_E_CONFIG, "is there already");
+    wrong("a = { type = \"relu\"; inputs = [ \"input\", \"input\" ]; };", SX_E_CONFIG,
+          "relu takes 1 input, not 2");
+    wrong("a = { type = \"relu\"; }; b = { type = \"tanh\"; share = \"a\"; };", SX_E_CONFIG,
+          "a relu, and this is a tanh");
+    wrong("a = { type = \"relu\"; name = \"n\"; }; b = { type = \"tanh\"; name = \"n\"; };", SX_E_CONFIG,
+          "is there already");
     wrong("a = { x = 3; };", SX_E_CONFIG, "a block has no setting 'x'");
     wrong("x = 3;", SX_E_CONFIG, "a block has no setting 'x'");
     wrong("a = { repeat = 3; index = \"max\"; };", SX_E_CONFIG, "cannot be named 'max'");
@@ -124,7 +144,8 @@ Test(model, mistakes)
 Test(model, huge_ones_are_refused_at_once)
 {
     wrong("a = { repeat = 10001; };", SX_E_CONFIG, "'repeat' is 10001, outside");
-    wrong("a = { repeat = 10000; b = { repeat = 10000; c = { repeat = 10000; }; }; };", SX_E_CONFIG, "more than 100000 layers");
+    wrong("a = { repeat = 10000; b = { repeat = 10000; c = { repeat = 10000; }; }; };", SX_E_CONFIG,
+          "more than 100000 layers");
     wrong("a = { type = \"conv2d\"; kernel = 3; filters = \"10 ** 12\"; };", SX_E_CONFIG, "outside");
 }
 
@@ -157,8 +178,9 @@ Test(model, rows_of_the_table)
 
 Test(model, shared_weights_count_once)
 {
-    world w = open_layers("", "a = { type = \"conv2d\"; filters = 2; kernel = 3; padding = \"same\"; };"
-                          " b = { type = \"conv2d\"; filters = 2; kernel = 3; padding = \"same\"; share = \"a\"; };" TAIL);
+    world w = open_layers(
+        "", "a = { type = \"conv2d\"; filters = 2; kernel = 3; padding = \"same\"; };"
+            " b = { type = \"conv2d\"; filters = 2; kernel = 3; padding = \"same\"; share = \"a\"; };" TAIL);
     sx_steps s;
     cr_assert_eq(build(&w, &s), 0);
     cr_assert_eq(s.eval->layers.v[0].parameters, 2 * 3 * 3 * 2 + 2);
@@ -169,8 +191,10 @@ Test(model, shared_weights_count_once)
 /* A frozen layer is built as for evaluation: nothing of it is learned, its statistics stay. */
 Test(model, frozen_layers_do_not_learn)
 {
-    world w = open_layers("", "b = { freeze = true; c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };"
-                          " d = { type = \"dropout\"; }; };" TAIL);
+    world w = open_layers(
+        "",
+        "b = { freeze = true; c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };"
+        " d = { type = \"dropout\"; }; };" TAIL);
     sx_steps s;
     cr_assert_eq(build(&w, &s), 0);
     cr_assert_eq(s.train->n_learned, 2);
@@ -181,7 +205,8 @@ Test(model, frozen_layers_do_not_learn)
         cr_assert(code != SX_OP_ASSIGN && code != SX_OP_RANDOM && code != SX_OP_CONV2D_BWD_W);
     }
     sx_arena_close(w.a);
-    w = open_layers("", "c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };" TAIL);
+    w = open_layers(
+        "", "c = { type = \"conv2d\"; filters = 2; kernel = 3; }; n = { type = \"batchnorm\"; };" TAIL);
     cr_assert_eq(build(&w, &s), 0);
     cr_assert_eq(s.train->n_learned, 6);
     sx_arena_close(w.a);
@@ -198,23 +223,33 @@ static void refuses(const char *layers, const char *message)
 
 Test(model, shapes_that_do_not_fit)
 {
-    refuses("p = { type = \"maxpool2d\"; size = 9; };" TAIL, "maxpool2d window 9x9 does not fit the 8x8 input");
-    refuses("c = { type = \"conv2d\"; filters = 1; kernel = [ 1, 9 ]; };" TAIL, "conv2d window 1x9 does not fit the 8x8 input");
-    refuses("c = { type = \"conv2d\"; filters = 3; kernel = 1; groups = 2; };" TAIL, "cannot divide 3 filters into 2 groups");
-    refuses("c = { type = \"conv2d\"; filters = 3; kernel = [ 1, 2, 3 ]; };" TAIL, "'kernel' takes one or two numbers");
-    refuses("c = { type = \"conv2d\"; filters = 3; kernel = 1; pad = [ 1, 1, 1, 1 ]; };" TAIL, "'pad' needs padding");
+    refuses("p = { type = \"maxpool2d\"; size = 9; };" TAIL,
+            "maxpool2d window 9x9 does not fit the 8x8 input");
+    refuses("c = { type = \"conv2d\"; filters = 1; kernel = [ 1, 9 ]; };" TAIL,
+            "conv2d window 1x9 does not fit the 8x8 input");
+    refuses("c = { type = \"conv2d\"; filters = 3; kernel = 1; groups = 2; };" TAIL,
+            "cannot divide 3 filters into 2 groups");
+    refuses("c = { type = \"conv2d\"; filters = 3; kernel = [ 1, 2, 3 ]; };" TAIL,
+            "'kernel' takes one or two numbers");
+    refuses("c = { type = \"conv2d\"; filters = 3; kernel = 1; pad = [ 1, 1, 1, 1 ]; };" TAIL,
+            "'pad' needs padding");
     refuses("d = { type = \"dense\"; units = 3; };" TAIL, "put a flatten before it");
-    refuses("r = { type = \"relu\"; }; a = { type = \"relu\"; inputs = \"r:1\"; };" TAIL, "reads an output that is not there");
+    refuses("r = { type = \"relu\"; }; a = { type = \"relu\"; inputs = \"r:1\"; };" TAIL,
+            "reads an output that is not there");
     refuses("a = { type = \"flatten\"; }; b = { type = \"add\"; inputs = [ \"a\", \"input\" ]; };" TAIL, "");
     refuses("o = { type = \"flatten\"; };", "cross_entropy wants a net that ends in a softmax");
-    refuses("c = { type = \"conv2d\"; filters = 16777216; kernel = 1; }; e = { type = \"conv2d\"; filters = 16777216; kernel = 1; };" TAIL,
-            "2^40");
-    refuses("a = { type = \"flatten\"; }; d = { repeat = 3; x = { type = \"dense\"; units = 400000; }; }; " TAIL, "above 2^37");
+    refuses(
+        "c = { type = \"conv2d\"; filters = 16777216; kernel = 1; }; e = { type = \"conv2d\"; filters = 16777216; kernel = 1; };" TAIL,
+        "2^40");
+    refuses(
+        "a = { type = \"flatten\"; }; d = { repeat = 3; x = { type = \"dense\"; units = 400000; }; }; " TAIL,
+        "above 2^37");
 }
 
 Test(model, expanded_text_can_be_read_again)
 {
-    world w = open_layers("n = 3; word = \"relu\";", "b = { repeat = \"n\"; r = { type = \"${word}\"; }; };" TAIL);
+    world w = open_layers("n = 3; word = \"relu\";",
+                          "b = { repeat = \"n\"; r = { type = \"${word}\"; }; };" TAIL);
     opens(&w);
     sx_conf *root = NULL;
     const char *text = sx_model_expand(w.a, w.e, &w.d);

@@ -15,13 +15,16 @@ static item open_item(int kind, const char *type, const char *settings)
     const char *text = sx_format(i.a, "x = { type = \"%s\"; %s };", type, settings);
     int rc = sx_config_parse(i.a, text, "text", NULL, &root, &i.d);
     const sx_scope *scope = sx_scope_open(i.a, NULL, NULL);
-    if (!rc) rc = sx_param_item(i.a, i.r, kind, sx_conf_member(root, "x"), NULL, scope, NULL, &i.entry, &i.params, &i.d);
+    if (!rc)
+        rc = sx_param_item(i.a, i.r, kind, sx_conf_member(root, "x"), NULL, scope, NULL, &i.entry, &i.params,
+                           &i.d);
     sx_diags_print(&i.d, stderr);
     cr_assert_eq(rc, 0);
     return i;
 }
 
-/* The weights of a case after every step, compared as the issue asks: 1e-6, relative to the largest of a row where above 1. */
+/* The weights of a case after every step, compared as the issue asks: 1e-6, relative to the largest of a row
+ * where above 1. */
 static void run_case(const char *type, const char *settings, const float want[STEPS][N])
 {
     item i = open_item(SX_KIND_OPTIMIZER, type, settings);
@@ -34,15 +37,17 @@ static void run_case(const char *type, const char *settings, const float want[ST
         o->coef(i.params, 0.01, t + 1, memo, k);
         o->update->host(N, w, grads[t], slots, k);
         for (int n = 0; n < N; n++)
-            cr_assert_float_eq(w[n], want[t][n], 1e-6 * fmax(1, fabs(want[t][n])), "%s step %ld weight %d: %.9g, Keras %.9g", type,
-                               t + 1, n, (double)w[n], (double)want[t][n]);
+            cr_assert_float_eq(w[n], want[t][n], 1e-6 * fmax(1, fabs(want[t][n])),
+                               "%s step %ld weight %d: %.9g, Keras %.9g", type, t + 1, n, (double)w[n],
+                               (double)want[t][n]);
     }
     sx_arena_close(i.a);
 }
 
 Test(optimizers, as_keras)
 {
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) run_case(cases[c].type, cases[c].settings, cases[c].w);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        run_case(cases[c].type, cases[c].settings, cases[c].w);
 }
 
 /* k[0] carries the learning rate alone, so that the core may scale it for a single weight. */
@@ -72,7 +77,8 @@ Test(schedules, cosine_falls_to_its_floor)
     item i = open_item(SX_KIND_SCHEDULE, "cosine", "floor = 0.1;");
     cr_assert_float_eq(rate(&i, 0, 0), 1, 1e-12);
     cr_assert_float_eq(rate(&i, 2, 5), 0.55, 1e-12);
-    for (long at = 1; at < 50; at++) cr_assert_lt(rate(&i, at / 10, at % 10), rate(&i, (at - 1) / 10, (at - 1) % 10));
+    for (long at = 1; at < 50; at++)
+        cr_assert_lt(rate(&i, at / 10, at % 10), rate(&i, (at - 1) / 10, (at - 1) % 10));
     cr_assert_float_eq(rate(&i, 5, 0), 0.1, 1e-12);
     sx_arena_close(i.a);
 }

@@ -1,5 +1,5 @@
-/* vector.h: tells gcc of glibc's vector forms (libmvec) of two functions, so that the loops of maps use them: 30 times
- * faster on AVX-512, within 4 units in the last place. Elsewhere the loops call the scalar functions. */
+/* vector.h: tells gcc of glibc's vector forms (libmvec) of two functions, so that the loops of maps use them.
+ * 30 times faster on AVX-512, within 4 units in the last place. Elsewhere they call the scalar functions. */
 #ifndef VECTOR_H
 #define VECTOR_H
 #include <math.h>

@@ -6,7 +6,11 @@ static const sx_param params[] = { SX_END };
 SX_MAP1(square, x * x, x);                       /* should be 2 x */
 SX_MAP1(times, k[0] * x, k[0]);
 
-static sx_t gradient_forward(sx_graph *g, const void *p, sx_t x) { (void)p; return sx_map1(g, &square, x, NULL); }
+static sx_t gradient_forward(sx_graph *g, const void *p, sx_t x)
+{
+    (void)p;
+    return sx_map1(g, &square, x, NULL);
+}
 SX_LAYER(gradient, params, sx_no_params, .doc = "has a wrong gradient", .forward = gradient_forward);
 
 static sx_t weights_forward(sx_graph *g, const void *p, sx_t x)
@@ -36,11 +40,12 @@ static void uphill_coef(const void *p, double lr, long t, double memo[4], float 
     (void)p, (void)t, (void)memo;
     k[0] = (float)sqrt(lr);                      /* should be linear in lr */
 }
-SX_DEFINE(SX_KIND_OPTIMIZER, sx_optimizer, uphill, params, sx_no_params, .doc = "goes the wrong way", .update = &uphill,
-          .coef = uphill_coef);
+SX_DEFINE(SX_KIND_OPTIMIZER, sx_optimizer, uphill, params, sx_no_params, .doc = "goes the wrong way",
+          .update = &uphill, .coef = uphill_coef);
 
 static double below(const void *p, const sx_progress *at) { (void)p; return -1.0 - (double)at->step; }
-SX_DEFINE(SX_KIND_SCHEDULE, sx_schedule, below, params, sx_no_params, .doc = "falls below zero", .factor = below);
+SX_DEFINE(SX_KIND_SCHEDULE, sx_schedule, below, params, sx_no_params, .doc = "falls below zero",
+          .factor = below);
 
-SX_PLUGIN("wrong", "1.0", "MIT", SX_ITEM(gradient), SX_ITEM(weights), SX_ITEM(finite), SX_ITEM(shapes), SX_ITEM(uphill),
-          SX_ITEM(below));
+SX_PLUGIN("wrong", "1.0", "MIT", SX_ITEM(gradient), SX_ITEM(weights), SX_ITEM(finite), SX_ITEM(shapes),
+          SX_ITEM(uphill), SX_ITEM(below));
