@@ -95,7 +95,7 @@ EXTRA_DIST += tests/golden
 check_PROGRAMS += tests/threads
 TESTS += tests/threads
 tests_threads_LDADD = libstrix.la -lpthread -lm
-EXTRA_DIST += tests/outside.sh run check LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py
+EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py
 
 # Searches: continued, killed, stopped.
 TESTS += tests/test_tune.sh
