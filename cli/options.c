@@ -117,14 +117,24 @@ static bool read_number(const cli_option *o, const char *s, double *out)
     if (o->kind == CLI_LONG) *out = (double)strtoll(s, &end, 10);
     else *out = strtod(s, &end);
     if (end == s || *end || errno || isnan(*out)) return false;
-    return (o->min == 0 && o->max == 0) || (*out >= o->min && *out <= o->max);
+    return true;
+}
+
+static bool in_range(const cli_option *o, double v)
+{
+    return o->kind == CLI_TIME || (o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max);
 }
 
 static void give(cli_context *c, const cli_option *o, const char *text)
 {
     cli_given g = { o, text, 0 };
     const bool number = o->kind == CLI_LONG || o->kind == CLI_REAL || o->kind == CLI_TIME;
-    if (number && !read_number(o, text, &g.number)) {
+    if (number && read_number(o, text, &g.number)) {
+        if (!in_range(o, g.number)) {
+            cli_usage(c, "--%s is %s, outside [%.17g, %.17g]", o->name, text, o->min, o->max);
+            return;
+        }
+    } else if (number) {
         cli_usage(c, "--%s is '%s', not %s", o->name, text,
                   o->kind == CLI_LONG   ? "a whole number"
                   : o->kind == CLI_TIME ? "a time"
@@ -212,7 +222,7 @@ static void read_environment(cli_context *c)
     c->color = !(plain && *plain);
     const cli_option *o = by_name(cli_globals, "threads", 7);
     if (!threads || !*threads) return;
-    if (read_number(o, threads, &n)) c->threads = (int)n;
+    if (read_number(o, threads, &n) && in_range(o, n)) c->threads = (int)n;
     else cli_usage(c, "STRIX_THREADS is '%s', not a whole number from 1 to 4096", threads);
 }
 

@@ -84,10 +84,13 @@ static int read_all(sx_arena *a, FILE *f, size_t most, char **text, size_t *byte
 
 int sx_file_read(sx_arena *a, const char *file, size_t most, char **text, size_t *bytes, sx_diags *d)
 {
-    FILE *f = fopen(file, "rbe");
+    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* or it waits for a pipe's writer */
+    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
     const int bad = f ? read_all(a, f, most, text, bytes) : errno;
     if (f) fclose(f);
-    return bad ? sx_error(d, SX_E_DATA, at(file), "cannot read this file: %s", strerror(bad)) : 0;
+    else if (fd >= 0) close(fd);
+    return bad ? sx_error(d, SX_E_DATA, at(file), "cannot read this file: %s",
+                          bad == EINVAL ? "it is no regular file" : strerror(bad)) : 0;
 }
 
 bool sx_file_exists(const char *file) { return access(file, F_OK) == 0; }
