@@ -270,6 +270,11 @@ static void study(sx_exp *e, sx_diags *d)
 {
     sx_study_conf *s = &e->study;
     sx_param_fill(e->arena, study_params, "study", section(e, e->root, "study", d), e->scope, NULL, s, d);
+    if (s->name && (!*s->name || strchr(s->name, '/'))) {
+        sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(sx_conf_member(e->root, "study"), "name")),
+                 "study 'name' is \"%s\"; it names files, so it has letters and no '/'", s->name);
+        s->name = NULL;
+    }
     if (!s->name) s->name = base_name(e->arena, e->file ? e->file : "study");
     if (!s->store) s->store = sx_format(e->arena, "sqlite:studies/%s.db", s->name);
     if (!s->runs) s->runs = sx_format(e->arena, "studies/%s.runs", s->name);

@@ -100,11 +100,18 @@ static const char *shown(sx_arena *a, const sx_datum *v)
                                     : sx_format(a, "%.160s", sx_datum_text(a, v));
 }
 
-/* A plugin's item is named by a member `type`; the core's own sections are not and have no page of `plugins
- * show`. */
+/* A plugin's item is named by a member `type`. The core's own settings, which are called by their section
+ * (train.optimizer.lr), have no page of `plugins show`. */
+static bool of_plugin(const fill *f)
+{
+    const sx_conf *type = sx_conf_member(f->group, "type");
+    const bool named = type && type->kind == SX_CONF_TEXT && !strcmp(type->s, f->what);
+    return named || (type && !(f->group->name && !strcmp(f->group->name, f->what)));
+}
+
 static void hint_default(fill *f, const sx_param *p)
 {
-    const char *value = sx_param_default(f->a, p), *see = sx_conf_member(f->group, "type")
+    const char *value = sx_param_default(f->a, p), *see = of_plugin(f)
         ? sx_format(f->a, " See `strix plugins show %s`.", f->what) : "";
     if (p->flags & SX_REQUIRED) sx_hint(f->d, "It is %s.%s", p->doc ? p->doc : "required", see);
     else sx_hint(f->d, "The default is %s.%s", value, see);
