@@ -146,7 +146,7 @@ static int list(cli_context *c)
     const int rc = url ? list_store(&l, url) : list_folder(&l);
     if (c->json && !rc) cli_json_print(c, json_pack("{s:o}", "studies", l.list));
     else json_decref(l.list);
-    if (!c->json) cli_table_print(l.table);
+    if (!c->json && !(url && rc)) cli_table_print(l.table);
     return rc;
 }
 

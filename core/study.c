@@ -58,7 +58,8 @@ static void close_store(void *study)
     if (s->db) s->store->close(s->db);
 }
 
-static int open_store(sx_study *s, bool write, sx_diags *d)
+/* make: what is not there is made. Who joins a study makes no database: a mistyped path leaves none. */
+static int open_store(sx_study *s, bool write, bool make, sx_diags *d)
 {
     const char *colon = strchr(s->url, ':');
     const char *scheme = colon ? sx_strndup(s->arena, s->url, (size_t)(colon - s->url)) : s->url;
@@ -70,7 +71,9 @@ static int open_store(sx_study *s, bool write, sx_diags *d)
     const sx_entry *e = sx_find(s->registry, SX_KIND_STORE, scheme, SX_NOWHERE, d);
     if (!e) return SX_E_PLUGIN;
     s->store = (const sx_store *)(const void *)e->item;
-    const int rc = s->store->open(s->url, write, &s->db);
+    int rc = write && !make ? s->store->open(s->url, false, &s->db) : 0;
+    if (!rc && s->db) s->store->close(s->db), s->db = NULL;
+    if (!rc) rc = s->store->open(s->url, write, &s->db);
     if (rc) return told(s, rc, d);
     if (*s->store->last_error()) sx_warn(d, SX_NOWHERE, "%s", s->store->last_error());
     sx_arena_defer(s->arena, close_store, s);
@@ -164,7 +167,7 @@ int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const
                      .exp = e,
                      .url = sx_strdup(a, url ? url : e->study.store),
                      .name = sx_strdup(a, name ? name : e->study.name) };
-    int rc = open_store(s, write, d);
+    int rc = open_store(s, write, e != NULL, d);
     if (rc) return rc;
     sx_study_row row = { 0 };
     rc = s->store->find(s->db, s->name, &s->id, &row);
@@ -560,7 +563,7 @@ int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char 
     sx_study_row row;
     int64_t other;
     *aside = NULL;
-    int rc = open_store(&s, true, d), none = rc;
+    int rc = open_store(&s, true, true, d), none = rc;
     if (!rc && (none = s.store->find(s.db, s.name, &s.id, &row)) != SX_E_DATA) rc = told(&s, none, d);
     if (!none) {
         int i = 1;

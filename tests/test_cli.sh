@@ -29,7 +29,8 @@ exits 2 --thread=2 version;               says err "Did you mean '--threads'?"
 exits 2 -x version;                       says err "unknown option '-x'"
 exits 2 version --threads;                says err "--threads needs a value"
 exits 2 version --threads two;            says err "--threads is 'two', not a whole number"
-exits 2 version --threads 0;              says err "It may be 1 to 4096."
+exits 2 version --threads 0;              says err "--threads is 0, outside [1, 4096]"
+exits 2 version --seed -1;                says err "--seed is -1, outside [0, 9007199254740992]"
 exits 2 version --json=1;                 says err "--json takes no value"
 exits 2 version --progress sometimes;     says err "not auto, always or never"
 exits 2 version one;                      says err "version has no use for 'one'"
@@ -63,6 +64,13 @@ exits 4 --plugin-path "$dir" plugins doctor --json; json "d['bad'] == 1 and any(
 exits 4 --plugin-path "$STRIX_BUILD/tests/plugins" plugins doctor
 says out "plugin speaks ABI 2.0, this strix speaks 1.0"
 says out "plugin needs the symbol 'somebody_elses_call'"
+
+# What is no regular file is not waited for; a mistyped path leaves no database behind.
+mkfifo "$dir/pipe.cfg"
+exits 3 check "$dir/pipe.cfg";            says err "it is no regular file"
+exits 5 study list --store "sqlite:$dir/none.db";             says err "there is no study database"; silent out
+exits 5 worker --store "sqlite:$dir/none.db" --study nobody;  says err "there is no study database"
+[ ! -e "$dir/none.db" ];                  verdict $? "  and no database is made"
 
 small="$STRIX_BUILD/plugins/schedules/.libs/constant.so"
 exits 0 conform "$small";                 says out "constant.so loads"; says out " 0 failed"

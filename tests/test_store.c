@@ -560,7 +560,7 @@ Test(store, a_file_of_another_kind_or_read_only_is_refused)
     cr_assert_eq(status, 0);
     cr_assert_eq(chmod(dir, 0755), 0);
     cr_assert_eq(store->open("sqlite:", true, &db), SX_E_USAGE);
-    cr_assert_eq(store->open("sqlite:/no/such.db", false, &db), SX_E_STORE);
+    cr_assert_eq(store->open("sqlite:/no/such.db", false, &db), SX_E_DATA);
 }
 
 Test(store, a_full_disk_is_said)

@@ -190,7 +190,7 @@ ok 'a damaged database ends with 7' ends 7 strix tune net.cfg --set study.name=n
 is 'says which' has err 'bad.db'
 cksum studies/bad.db >after
 is 'and is left alone' same before after
-ok 'no such study' ends 7 strix study show nothing
+ok 'no such study' ends 5 strix study show nothing
 ok 'an unknown action' ends 2 strix study shwo net
 is 'has a hint' has err "'show'"
 echo "1..$n"

@@ -230,7 +230,7 @@ static int connect(sx_conn *c, bool write)
     struct stat st;
     if (!c->path[0]) return sx_store_error(SX_E_USAGE, "a store is written sqlite:PATH or sqlite:///PATH");
     if (!write && stat(c->path, &st))
-        return sx_store_error(SX_E_STORE, "there is no study database %s", c->path);
+        return sx_store_error(SX_E_DATA, "there is no study database %s", c->path);
     int rc = write ? make_folders(c->path) : 0;
     if (rc) return rc;
     rc = sqlite3_open_v2(c->path, &c->db,
