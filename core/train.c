@@ -235,12 +235,13 @@ static int start(run *r)
     if (resume && resume_from(r, in_dir(r, "last.safetensors"))) return 0;
     if (resume && resume_from(r, in_dir(r, "prev.safetensors"))) return 0;
     r->epoch = 0;
-    if (r->w->dir) {                             /* what lies there is of another training */
+    int bad = sx_net_init(r->n, r->d);
+    if (!bad && r->w->init) bad = sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
+    if (!bad && r->w->dir) {                     /* what lies there is of another training */
         unlink(in_dir(r, "log.jsonl"));
         unlink(in_dir(r, "prev.safetensors"));
     }
-    const int bad = sx_net_init(r->n, r->d);
-    return bad || !r->w->init ? bad : sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
+    return bad;
 }
 
 /* --- One epoch --- */
