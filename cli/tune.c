@@ -129,14 +129,16 @@ static void edit_trials(cli_context *c)
 
 static int search(cli_context *c, const sx_exp *e, sx_study *s)
 {
+    const long jobs = cli_long(c, "jobs", 1);
     crew_want w = { .study = s,
-                    .jobs = (int)cli_long(c, "jobs", 1),
+                    .jobs = (int)(jobs < e->tune.trials ? jobs : e->tune.trials),
                     .seconds = cli_real(c, "time", e->tune.time) };
     w.progress = crew_progress(c, s);
     int rc = sx_work_revive(s, 0, &c->diags);
     if (!rc) rc = crew_run(c, &w);
     cli_progress_close(w.progress);
     if (rc && rc != SX_E_STOPPED) return rc;
+    if (rc && c->verbosity >= 0) fprintf(stderr, "stopped; the same command goes on\n");
     const int bad = finish(c, s);
     return rc ? rc : bad;
 }
