@@ -4,7 +4,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-enum { MOST_ROUNDS = 10000, MOST_LAYERS = 100000, MOST_DEPTH = 40 };
+enum { MOST_ROUNDS = 10000, MOST_LAYERS = 10000, MOST_DEPTH = 40 };
 
 typedef struct {
     sx_arena *a; const sx_exp *e; sx_diags *d;

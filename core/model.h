@@ -76,7 +76,7 @@ typedef struct {                                 /* one expanded layer, for `che
 } sx_layer_row;
 typedef struct { sx_layer_row *v; long n, cap; } sx_layer_rows;
 /* Writes the layers of group (model.layers or dataset.transform) below x into g; rows may be NULL. {0} and errors in g->diags
- * where a layer refuses. Huge repeats (> 10,000), layers (> 100,000) and tensors (> 2^40 elements) are refused before allocating. */
+ * where a layer refuses. Huge repeats (> 10,000), layers (> 10,000) and tensors (> 2^40 elements) are refused before allocating. */
 sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, sx_layer_rows *rows);
 /* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill: prefix "stem.vgg." goes
  * before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment file,

@@ -145,7 +145,9 @@ Test(model, huge_ones_are_refused_at_once)
 {
     wrong("a = { repeat = 10001; };", SX_E_CONFIG, "'repeat' is 10001, outside");
     wrong("a = { repeat = 10000; b = { repeat = 10000; c = { repeat = 10000; }; }; };", SX_E_CONFIG,
-          "more than 100000 layers");
+          "more than 10000 layers");
+    wrong("a = { repeat = 4000; b = { type = \"relu\"; }; c = { type = \"tanh\"; }; };", SX_E_CONFIG,
+          "more than 10000 layers");
     wrong("a = { type = \"conv2d\"; kernel = 3; filters = \"10 ** 12\"; };", SX_E_CONFIG, "outside");
 }
 

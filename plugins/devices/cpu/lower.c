@@ -16,7 +16,8 @@ typedef struct {
     bool *wanted;                                /* of a value: a chain that does not make it reads it */
     list *lists; uint32_t lists_n;
 } lowering;
-enum { SMALL = 64 << 10, LONGEST = 48 };         /* bytes that are not worth a thought; ops of a chain */
+/* Bytes that are not worth a thought; ops of a chain; how far it looks for them, since nets may be long. */
+enum { SMALL = 64 << 10, LONGEST = 48, FARTHEST = 2048 };
 
 static bool makes_rows(const task *t) { return t->out.id && t->out.row > 0; }
 static size_t bytes_of(const tensor *a) { return (size_t)a->size * (a->dtype == SX_U8 ? 1 : 4); }
@@ -94,7 +95,7 @@ static void gather_chains(lowering *w)
         place at = { w->lists_n, from, false, false };
         l->op = sx_plan_alloc(w->p, 2 * LONGEST * sizeof *l->op);
         add_op(w, l, from, false);
-        for (uint32_t i = from + 1; i < w->n && l->n < LONGEST; i++) {
+        for (uint32_t i = from + 1; i < w->n && i - from < FARTHEST && l->n < LONGEST; i++) {
             if (w->chain_of[i]) continue;
             if (joins(w, &at, i)) add_op(w, l, i, at.parted);
             else at.gap = true, at.parted |= parts(w, i);
