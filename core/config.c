@@ -301,11 +301,19 @@ static bool is_name(const char *s, size_t n)
     return true;
 }
 
-/* A value as libconfig reads it, else a text. To libconfig "." is 0.0: a value needs a digit or a bracket. */
+/* To libconfig "." is 0.0: a value needs a digit or a bracket. And 7 // 2 is 7 and a comment; here it divides. */
+static bool may_be_value(const char *text)
+{
+    text += strspn(text, " \t\n");
+    if (!strcmp(text, "true") || !strcmp(text, "false") || strchr("\"([{", *text)) return *text;
+    return strpbrk(text, "0123456789") && !strchr(text, '#') && !strstr(text, "//") && !strstr(text, "/*");
+}
+
+/* A value as libconfig reads it, else a text. */
 static sx_conf *value_of(const loader *l, const char *text)
 {
     sx_conf *root = NULL;
-    const bool may = strpbrk(text, "0123456789\"([{") || !strcmp(text, "true") || !strcmp(text, "false");
+    const bool may = may_be_value(text);
     const char *line = sx_format(l->a, "v = %s\n;", text);
     if (may && !read_tree(l->a, NULL, "--set", line, &root) && root->first == root->last) return root->first;
     root = sx_conf_add(l->a, NULL, NULL, SX_CONF_TEXT);
