@@ -135,15 +135,29 @@ static void read_names(cli_context *c, const char *text, rows_of *r)
     r->names = names.v;
 }
 
+static int given_names(cli_context *c, const sx_exp *e, rows_of *r)
+{
+    struct given { sx_texts names; } given = { 0 };
+    static const sx_param params[] = {
+        SX_TEXTS(struct given, names, .text = "", .doc = "names of the classes"), SX_END
+    };
+    const sx_conf *group = sx_conf_find(e->root, "dataset");
+    const int bad = sx_exp_fill(c->arena, params, "dataset", group, e->scope, &given, &c->diags);
+    r->shape.classes = given.names.n;
+    r->names = given.names.v;
+    return bad;
+}
+
 static int open_rows(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data)
 {
-    (void)e;
     images *im = ctx;
     const char *file = cli_run_weights(c, c->arg[0]);
     sx_blobs b;
     int bad = sx_tensors_read(c->arena, file, &b, &c->diags);
     if (!bad) bad = read_row(c, file, &b, &im->like.shape);
-    if (!bad) read_names(c, sx_blobs_meta(&b, "classes"), &im->like);
+    const bool given = sx_conf_find(e->root, "dataset.names") != NULL;
+    if (!bad && given) bad = given_names(c, e, &im->like);
+    else if (!bad) read_names(c, sx_blobs_meta(&b, "classes"), &im->like);
     if (!bad) bad = read_files(im);
     if (bad) return bad;
     long rows = 0;

@@ -51,8 +51,9 @@ static void place(sx_arena *a, pairs *p, const sx_progress_state *s)
     pair(a, p, "best", numbers(a, s->best, s->values));
 }
 
-/* What `predict` must know of the data set without opening it. */
-static void describe_rows(sx_arena *a, pairs *p, const sx_data *data)
+/* What `predict` must know of the data set without opening it. Names that the experiment gives stay there:
+ * texts may hold what the environment keeps secret. */
+static void describe_rows(sx_arena *a, pairs *p, const sx_data *data, const sx_exp *e)
 {
     const sx_data_shape *s = &data->shape;
     const char *shape = sx_dtype_name(s->dtype), *names = "";
@@ -60,7 +61,7 @@ static void describe_rows(sx_arena *a, pairs *p, const sx_data *data)
     for (long i = 0; data->names && i < s->classes; i++)
         names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[i]);
     pair(a, p, "row", shape);
-    if (*names) pair(a, p, "classes", names);
+    if (*names && !sx_conf_find(e->root, "dataset.names")) pair(a, p, "classes", names);
 }
 
 static void free_data(void *data) { free(data); }
@@ -89,7 +90,7 @@ int sx_ckpt_save(const char *file, const sx_net *n, const sx_progress_state *s, 
     pairs p = { 0 };
     pair(a, &p, "format", "strix");
     pair(a, &p, "version", PACKAGE_VERSION);
-    describe_rows(a, &p, sx_net_data(n));
+    describe_rows(a, &p, sx_net_data(n), sx_net_exp(n));
     pair(a, &p, "config", sx_format(a, "%016" PRIx64, sx_conf_hash(sx_net_exp(n)->root)));
     if (!bad) pair(a, &p, "sum", sum_text(a, &b));
     if (s) {

@@ -117,6 +117,10 @@ is 'predict names file, row, class, probability' sh -c "head -1 out | grep -q '^
 is 'an image alone and among others gives the same' sh -c 'test "$(head -1 out | cut -f 3-)" = "$(tail -1 out | cut -f 3-)"'
 ok 'predict --json' strix predict a one.pgm --json
 is 'predict JSON' has out '"probability":'
+STRIX_SECRET=ant-of-the-queen && export STRIX_SECRET
+ok 'a class named by the environment' strix -q train net.cfg --dir hidden --set 'dataset.names=["${env.STRIX_SECRET}","b","c","d","e"]'
+is 'is in no file of the run' sh -c '! grep -rq of-the-queen hidden'
+ok 'but told by predict' sh -c 'strix predict hidden idx/x.gz --top 5 | grep -q of-the-queen'
 ok 'an image of another size ends with 5' ends 5 strix predict a small.pgm
 is 'and tells both sizes' has err 'images are \[8, 7, 1\], the net takes \[8, 8, 1\]'
 ok 'a truncated file ends with 5' ends 5 strix predict a idx/x-truncated
