@@ -301,7 +301,7 @@ static bool is_name(const char *s, size_t n)
     return true;
 }
 
-/* To libconfig "." is 0.0: a value needs a digit or a bracket. And 7 // 2 is 7 and a comment; here it divides. */
+/* To libconfig "." is 0.0: a value needs a digit or a bracket. And 7 // 2 is 7 there; here it divides. */
 static bool may_be_value(const char *text)
 {
     text += strspn(text, " \t\n");
