@@ -131,6 +131,14 @@ static void print_costs(cli_context *c, const sx_exp *e, const sx_machine *m, co
     printf("\n");
 }
 
+static void warn_memory(cli_context *c, const sx_machine *m, const sx_budget *b)
+{
+    if (!m || !m->info.memory || b->total <= m->info.memory) return;
+    sx_warn(&c->diags, SX_NOWHERE, "a training takes %s, and device '%s' has %s",
+            cli_bytes(c->arena, (double)b->total), m->name, cli_bytes(c->arena, (double)m->info.memory));
+    sx_hint(&c->diags, "Make the batch or the layers smaller.");
+}
+
 static json_t *json_costs(const sx_machine *m, const sx_budget *b)
 {
     json_t *o = json_object();
@@ -310,6 +318,7 @@ static int run(cli_context *c)
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);
     warn_weights(c, e);
+    warn_memory(c, m, &cost);
     if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);
     if (n && (rc = draw(c, e, m, n, &t))) return rc;

@@ -72,6 +72,16 @@ exits 5 study list --store "sqlite:$dir/none.db";             says err "there is
 exits 5 worker --store "sqlite:$dir/none.db" --study nobody;  says err "there is no study database"
 [ ! -e "$dir/none.db" ];                  verdict $? "  and no database is made"
 
+# More than any machine has.
+cat >"$dir/big.cfg" <<'END'
+model = { input = [ 8, 8, 1 ]; layers = { a = { type = "flatten"; }; b = { type = "dense"; units = 1000000; };
+  c = { type = "dense"; units = 1000000; }; out = { type = "dense"; units = 10; activation = "softmax"; }; }; };
+dataset = { type = "idx"; dir = "."; train = [ "x", "y" ]; test = [ "x", "y" ]; };
+train = { loss = "cross_entropy"; };
+END
+exits 0 check "$dir/big.cfg";             says err "warning: a training takes"; says err "device 'cpu' has"
+exits 3 check "$dir/big.cfg" --strict
+
 small="$STRIX_BUILD/plugins/schedules/.libs/constant.so"
 exits 0 conform "$small";                 says out "constant.so loads"; says out " 0 failed"
 exits 0 conform --json "$small";          json "d['failed'] == 0 and d['passed'] > 3"
