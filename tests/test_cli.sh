@@ -74,8 +74,8 @@ exits 5 worker --store "sqlite:$dir/none.db" --study nobody;  says err "there is
 
 # More than any machine has.
 cat >"$dir/big.cfg" <<'END'
-model = { input = [ 8, 8, 1 ]; layers = { a = { type = "flatten"; }; b = { type = "dense"; units = 1000000; };
-  c = { type = "dense"; units = 1000000; }; out = { type = "dense"; units = 10; activation = "softmax"; }; }; };
+model = { input = [ 8, 8, 1 ]; layers = { a = { type = "flatten"; }; b = { type = "dense"; units = 300000; };
+  c = { type = "dense"; units = 300000; }; out = { type = "dense"; units = 10; activation = "softmax"; }; }; };
 dataset = { type = "idx"; dir = "."; train = [ "x", "y" ]; test = [ "x", "y" ]; };
 train = { loss = "cross_entropy"; };
 END
