@@ -14,6 +14,7 @@ struct sx_scope {
     const sx_conf *vars;
     const sx_bound *bound; long n;
     sx_call *call; void *ctx;
+    bool stored;                                 /* what is read through it goes into a study: no environment */
 };
 /* A variable that is being computed right now; up: the one that needs it. */
 typedef struct sx_busy {
@@ -25,6 +26,7 @@ typedef struct {
     const sx_busy *busy;
     long reads;                                  /* of variables; bounds the time of a doubling chain */
     const char *why;                             /* why a text is read as an expression, or NULL */
+    bool stored;                                 /* of the scope that it began with */
 } sx_work;
 
 int sx_work_eval(sx_work *w, const char *text, const sx_scope *s, sx_where where, bool env, sx_datum *out);

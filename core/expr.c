@@ -150,6 +150,11 @@ static void environment(parser *p, const char *at, sx_datum *out)
         return;
     }
     if (p->skip) return;
+    if (p->w->stored) {
+        fail(p, at, "env.%s may not be read for values that a study stores", name);
+        sx_hint(p->w->d, "Let the space choose a word, and read the environment where that word is used.");
+        return;
+    }
     bool allowed;
     const char *value = sx_env_value(p->w->a, name, &allowed);
     if (!allowed) {
@@ -387,6 +392,6 @@ int sx_work_eval(sx_work *w, const char *text, const sx_scope *s, sx_where where
 
 int sx_eval(sx_arena *a, const char *text, const sx_scope *s, sx_where where, sx_datum *out, sx_diags *d)
 {
-    sx_work w = { .a = a, .d = d };
+    sx_work w = { .a = a, .d = d, .stored = s && s->stored };
     return sx_work_eval(&w, text, s, where, false, out);
 }

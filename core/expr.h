@@ -32,6 +32,8 @@ sx_scope *sx_scope_set(sx_arena *a, const sx_scope *s, long n, const char *const
 int sx_scope_check(sx_arena *a, const sx_scope *s, const sx_conf *vars, sx_diags *d);
 /* call: SX_E_UNSUPPORTED if it does not know the name. */
 sx_scope *sx_scope_calls(sx_arena *a, const sx_scope *outer, sx_call *call, void *ctx);
+/* The same names for values that a study stores, so that no secret of the environment may be in them. */
+sx_scope *sx_scope_stored(sx_arena *a, const sx_scope *outer);
 bool sx_scope_has(const sx_scope *s, const char *name);
 int sx_scope_get(sx_arena *a, const sx_scope *s, const char *name, sx_where where, sx_datum *out,
                  sx_diags *d);

@@ -25,6 +25,11 @@ sx_scope *sx_scope_calls(sx_arena *a, const sx_scope *outer, sx_call *call, void
     return sx_dup(a, &(sx_scope){ .outer = outer, .call = call, .ctx = ctx }, sizeof(sx_scope));
 }
 
+sx_scope *sx_scope_stored(sx_arena *a, const sx_scope *outer)
+{
+    return sx_dup(a, &(sx_scope){ .outer = outer, .stored = true }, sizeof(sx_scope));
+}
+
 sx_scope *sx_scope_set(sx_arena *a, const sx_scope *s, long n, const char *const *name, const sx_datum *value)
 {
     sx_scope *copy = s ? sx_dup(a, s, sizeof *s) : sx_scope_open(a, NULL, NULL);
@@ -162,7 +167,7 @@ int sx_work_get(sx_work *w, const sx_scope *s, const char *name, sx_datum *out)
 
 int sx_scope_get(sx_arena *a, const sx_scope *s, const char *name, sx_where where, sx_datum *out, sx_diags *d)
 {
-    sx_work w = { .a = a, .d = d };
+    sx_work w = { .a = a, .d = d, .stored = s && s->stored };
     const int rc = sx_work_get(&w, s, name, out);
     if (rc != SX_E_UNSUPPORTED) return rc;
     sx_error(d, SX_E_CONFIG, where, "undefined variable '%s'", name);
@@ -274,7 +279,7 @@ static int interpolate(sx_work *w, const char *text, const sx_scope *s, sx_where
 int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where where, sx_datum *out,
                    sx_diags *d)
 {
-    sx_work w = { .a = a, .d = d };
+    sx_work w = { .a = a, .d = d, .stored = s && s->stored };
     bool whole = false;
     return interpolate(&w, text, s, where, true, out, &whole);
 }
@@ -284,7 +289,7 @@ int sx_interpolate(sx_arena *a, const char *text, const sx_scope *s, sx_where wh
 int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out,
                   sx_diags *d)
 {
-    sx_work w = { .a = a, .d = d };
+    sx_work w = { .a = a, .d = d, .stored = s && s->stored };
     return value(&w, c, s, wanted, out);
 }
 

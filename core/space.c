@@ -318,7 +318,7 @@ static void finish(sx_builder *b, sx_domain *s)
 int sx_domain_open(sx_arena *a, const sx_conf *space, const sx_conf *vars, const sx_scope *scope,
                    int objectives, int constraints, sx_domain **out, sx_diags *d)
 {
-    sx_builder b = { .a = a, .vars = vars, .scope = scope, .d = d };
+    sx_builder b = { .a = a, .vars = vars, .scope = sx_scope_stored(a, scope), .d = d };
     sx_domain *s = *out = SX_NEW(a, sx_domain);
     s->root = space;
     s->space.objectives = objectives;
