@@ -7,6 +7,7 @@
 typedef struct {
     cli_context *c; bool train, stages; long batch, steps;
     sx_exp *e; sx_machine *m; sx_net *net; sx_budget budget;
+    double program;                              /* bytes of the process before anything runs, less its data */
 } job;
 
 static const char *const precisions[] = { "f32", "tf32", "bf16" };
@@ -33,6 +34,19 @@ static int read_options(job *j)
     return 0;
 }
 
+/* Bytes of this process: VmHWM, its peak, or VmRSS, what it holds now. */
+static double process_bytes(const char *field)
+{
+    char line[256];
+    double kb = 0;
+    const size_t n = strlen(field);
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, field, n) && line[n] == ':') kb = strtod(line + n + 1, NULL);
+    if (f) fclose(f);
+    return 1024 * kb;
+}
+
 /* Rows of eight batches: more would only test the cache. */
 static int open_net(job *j)
 {
@@ -44,25 +58,17 @@ static int open_net(job *j)
     s.classes = 1;                               /* labels are 0: any model has that output */
     if (!bad) bad = sx_data_random(c->arena, j->m, &s, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, 1, 0, j->train, &j->net, &c->diags);
-    if (!bad) bad = sx_net_init(j->net, &c->diags);
-    if (!bad) j->budget = sx_net_used(j->net);
-    return bad;
+    if (bad) return bad;
+    j->budget = sx_net_used(j->net);
+    /* of the net's buffers only the data are written yet */
+    j->program = process_bytes("VmRSS") - (double)j->budget.data;
+    return sx_net_init(j->net, &c->diags);
 }
 
 static int ascending(const void *x, const void *y)
 {
     const double a = *(const double *)x, b = *(const double *)y;
     return (a > b) - (a < b);
-}
-
-static double peak_bytes(void)                   /* of this process: VmHWM */
-{
-    char line[256];
-    double kb = 0;
-    FILE *f = fopen("/proc/self/status", "re");
-    while (f && fgets(line, sizeof line, f)) if (!strncmp(line, "VmHWM:", 6)) kb = strtod(line + 6, NULL);
-    if (f) fclose(f);
-    return 1024 * kb;
 }
 
 enum { STAGES = 1000 };
@@ -88,13 +94,16 @@ static void print(job *j, double median)
     cli_context *c = j->c;
     const char *precision = precisions[j->e->train.precision];
     const int threads = j->m->threads ? j->m->threads : (int)j->m->info.units;
+    const double peak = process_bytes("VmHWM"), predicted = j->program + (double)j->budget.total;
     json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "mode", j->train ? "train" : "infer",
                             "precision", precision, "device", j->m->name, "batch", (json_int_t)j->batch,
                             "steps", (json_int_t)j->steps, "threads", threads);
     cli_json_real(doc, "ms_per_step", 1e3 * median);
     cli_json_real(doc, "images_per_s", (double)j->batch / median);
-    json_object_set_new(doc, "peak_bytes", json_integer((json_int_t)peak_bytes()));
-    json_object_set_new(doc, "predicted_bytes", json_integer((json_int_t)j->budget.total));
+    json_object_set_new(doc, "peak_bytes", json_integer((json_int_t)peak));
+    json_object_set_new(doc, "predicted_bytes", json_integer((json_int_t)predicted));
+    json_object_set_new(doc, "program_bytes", json_integer((json_int_t)j->program));
+    json_object_set_new(doc, "device_bytes", json_integer((json_int_t)j->budget.total));
     json_object_set_new(doc, "slab_bytes", json_integer((json_int_t)j->budget.slab));
     json_object_set_new(doc, "parameters", json_integer(j->budget.parameters));
     json_object_set_new(doc, "macs", json_integer((json_int_t)j->budget.macs));
@@ -103,7 +112,8 @@ static void print(job *j, double median)
     json_decref(doc);
     printf("%s %s, batch %ld: %.2f ms a step, %.0f images/s, ", precision, j->train ? "train" : "infer",
            j->batch, 1e3 * median, (double)j->batch / median);
-    printf("peak %s (planned: %s on the device)\n", cli_bytes(c->arena, peak_bytes()),
+    printf("peak %s (predicted %s: %s of the program, %s on the device)\n", cli_bytes(c->arena, peak),
+           cli_bytes(c->arena, predicted), cli_bytes(c->arena, j->program),
            cli_bytes(c->arena, (double)j->budget.total));
 }
 
