@@ -1,0 +1,73 @@
+/* study_list.c: strix study list: the studies of a store, or of all databases in ./studies. */
+#include "study_verb.h"
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { cli_context *c; const char *url; cli_table *table; json_t *list; } listing;
+
+static void one_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best)
+{
+    listing *l = ctx;
+    (void)study;
+    json_t *o = json_pack("{s:s, s:s, s:I}", "study", name, "store", l->url, "trials", (json_int_t)trials);
+    cli_json_real(o, "best", has_best ? best : NAN);
+    json_array_append_new(l->list, o);
+    CLI_ROW(l->table, sx_strdup(l->c->arena, name), sx_format(l->c->arena, "%ld", trials),
+            has_best ? sx_format(l->c->arena, "%.6g", best) : "", l->url);
+}
+
+static int list_store(listing *l, const char *url)
+{
+    cli_context *c = l->c;
+    const char *colon = strchr(url, ':');
+    if (!colon) return cli_usage(c, "store '%s' names no kind of store; write sqlite:%s", url, url);
+    const sx_entry *e = sx_find(cli_registry(c), SX_KIND_STORE,
+                                sx_strndup(c->arena, url, (size_t)(colon - url)), SX_NOWHERE, &c->diags);
+    if (!e) return SX_E_PLUGIN;
+    const sx_store *store = (const sx_store *)(const void *)e->item;
+    sx_db *db = NULL;
+    l->url = url;
+    int rc = store->open(url, false, &db);
+    if (!rc) rc = store->list(db, one_study, l);
+    if (rc) cli_fail(c, rc, "%s", store->last_error());
+    if (db) store->close(db);
+    return rc;
+}
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* All of ./studies where no store is named; a damaged one is a warning there. */
+static int list_folder(listing *l)
+{
+    cli_context *c = l->c;
+    struct { const char **v; long n, cap; } names = { 0 };
+    DIR *dir = opendir("studies");
+    for (struct dirent *f; dir && (f = readdir(dir));) {
+        const size_t n = strlen(f->d_name);
+        if (n > 3 && !strcmp(f->d_name + n - 3, ".db"))
+            SX_PUSH(c->arena, names, sx_format(c->arena, "sqlite:studies/%s", f->d_name));
+    }
+    if (dir) closedir(dir);
+    if (names.n) qsort(names.v, (size_t)names.n, sizeof *names.v, by_name);
+    int rc = 0;
+    for (long i = 0; i < names.n; i++) {
+        const int bad = list_store(l, names.v[i]);
+        if (!rc) rc = bad;
+    }
+    return rc;
+}
+
+int study_list(cli_context *c)
+{
+    listing l = { .c = c, .table = cli_table_open(c, "study|>trials|>best|store"), .list = json_array() };
+    const char *url = cli_text(c, "store", NULL);
+    const int rc = url ? list_store(&l, url) : list_folder(&l);
+    if (c->json && !rc) cli_json_print(c, json_pack("{s:o}", "studies", l.list));
+    else json_decref(l.list);
+    if (!c->json && !(url && rc)) cli_table_print(l.table);
+    return rc;
+}

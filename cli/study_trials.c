@@ -1,0 +1,114 @@
+/* study_trials.c: strix study trials and replay: every trial as a table, CSV or JSON, and whether the sampler
+ * would suggest it again. */
+#include "study_verb.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* RFC 4180: quotes where a comma, a quote or a line's end would mislead. */
+static void put_csv(const char *text)
+{
+    if (!text[strcspn(text, ",\"\r\n")]) { fputs(text, stdout); return; }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"') putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+const char *study_json_text(cli_context *c, const json_t *v)
+{
+    if (json_is_string(v)) return json_string_value(v);
+    if (!v || json_is_null(v)) return "";
+    if (json_is_real(v)) return sx_real_text(c->arena, json_real_value(v));
+    char *text = json_dumps(v, JSON_ENCODE_ANY);
+    const char *kept = sx_strdup(c->arena, text ? text : "");
+    free(text);
+    return kept;
+}
+
+static const char *number_or_empty(cli_context *c, double v)
+{
+    return isnan(v) ? "" : sx_real_text(c->arena, v);
+}
+
+static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row, long n)
+{
+    const sx_space *space = &sx_study_exp(s)->domain->space;
+    printf("number,state,value,started,wall_s");
+    for (int i = 0; i < space->n; i++) { putchar(','); put_csv(space->axis[i]->name); }
+    puts(",dir,reason");
+    for (long k = 0; k < n; k++) {
+        const sx_trial_row *r = row[k];
+        json_t *values = r->values ? json_loads(r->values, 0, NULL) : NULL;
+        printf("%ld,%s,%s,%s,%s", r->t.number, study_state(r), number_or_empty(c, study_value(r)),
+               number_or_empty(c, r->started > 0 ? r->started : NAN), number_or_empty(c, study_seconds(r)));
+        for (int i = 0; i < space->n; i++) {
+            putchar(',');
+            put_csv(study_json_text(c, json_object_get(values, space->axis[i]->name)));
+        }
+        putchar(',');
+        put_csv(r->dir ? r->dir : "");
+        putchar(',');
+        put_csv(r->reason ? r->reason : "");
+        putchar('\n');
+        json_decref(values);
+    }
+    return 0;
+}
+
+int study_trials(cli_context *c, sx_study *s)
+{
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    if (n < 0) return (int)n;
+    if (cli_flag(c, "replay")) return study_replay(c, s);
+    if (cli_flag(c, "csv")) return print_csv(c, s, row, n);
+    json_t *list = json_array();
+    cli_table *t = cli_table_open(c, ">trial|state|>value|>epochs|>time|values|reason");
+    for (long i = 0; i < n; i++) {
+        const sx_trial_row *r = row[i];
+        if (c->json) { json_array_append_new(list, study_row_json(r)); continue; }
+        CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), study_state(r),
+                r->t.value ? sx_format(c->arena, "%.6g", *r->t.value) : "",
+                sx_format(c->arena, "%ld", r->t.steps),
+                isnan(study_seconds(r)) ? "" : cli_seconds(c->arena, study_seconds(r)), r->values,
+                r->reason ? r->reason : "");
+    }
+    if (!c->json) { json_decref(list); cli_table_print(t); return 0; }
+    json_t *doc = study_head_json(s);
+    json_object_set_new(doc, "trials", list);
+    cli_json_print(c, doc);
+    return 0;
+}
+
+int study_replay(cli_context *c, sx_study *s)
+{
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    if (n < 0) return (int)n;
+    long same = 0, other = 0, not_ours = 0;
+    double *x = sx_alloc_array(c->arena, (size_t)sx_study_exp(s)->domain->space.n + 1, sizeof *x);
+    json_t *differ = json_array();
+    for (long i = 0; i < n; i++) {
+        const int rc = sx_study_replay(s, row[i], x, &c->diags);
+        if (rc < 0) { json_decref(differ); return rc; }
+        same += rc == 0;
+        other += rc == 1;
+        not_ours += rc == 2;
+        if (rc == 1) json_array_append_new(differ, json_integer(row[i]->t.number));
+    }
+    json_t *doc = study_head_json(s);
+    json_object_update_new(doc, json_pack("{s:I, s:I, s:I}", "same", (json_int_t)same, "different",
+                                      (json_int_t)other, "not_asked_here", (json_int_t)not_ours));
+    json_object_set_new(doc, "differ", differ);
+    if (c->json) cli_json_print(c, doc);
+    else {
+        printf("%ld suggestions are the same, %ld differ, %ld were not made by this sampler\n", same, other,
+               not_ours);
+        for (size_t i = 0; i < json_array_size(differ); i++)
+            printf("trial %s differs\n", study_json_text(c, json_array_get(differ, i)));
+        json_decref(doc);
+    }
+    return other ? 1 : 0;
+}

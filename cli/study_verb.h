@@ -1,0 +1,18 @@
+/* study_verb.h: what the actions of `strix study` share; each is a function that gets the opened study. The
+ * table of actions and options is in study_verb.c. */
+#ifndef STUDY_VERB_H
+#define STUDY_VERB_H
+#include "crew.h"
+
+typedef int study_action(cli_context *c, sx_study *s);               /* c->arg: action, study, what follows */
+study_action study_show, study_best, study_trials, study_replay, study_ask, study_tell, study_add;
+int study_list(cli_context *c);
+
+const char *study_state(const sx_trial_row *r);  /* "complete", "waiting" .. */
+double study_value(const sx_trial_row *r);       /* NaN: none */
+double study_seconds(const sx_trial_row *r);     /* how long it took; NaN: not known */
+json_t *study_row_json(const sx_trial_row *r);
+json_t *study_head_json(sx_study *s);            /* the head of a document: study, store, objective */
+const char *study_json_text(cli_context *c, const json_t *v);        /* a value as a cell shows it */
+bool study_real(const char *text, double *v);    /* the whole text is a number */
+#endif
