@@ -104,6 +104,7 @@ static const struct { const char *name, *doc; size_t at; } parts[] = {
     { "slots", "optimizer", offsetof(sx_budget, slots) },
     { "states", "running statistics", offsetof(sx_budget, states) },
     { "slab", "activations and gradients", offsetof(sx_budget, slab) },
+    { "scratch", "scratch", offsetof(sx_budget, scratch) },
     { "data", "data", offsetof(sx_budget, data) },
     { "logs", "logs", offsetof(sx_budget, logs) },
     { "total", "together", offsetof(sx_budget, total) },
@@ -246,14 +247,14 @@ static int draw(cli_context *c, const sx_exp *e, const sx_machine *m, long n, ta
     return 0;
 }
 
-static void print_tally(const tally *t)
+static void print_tally(sx_arena *a, const tally *t)
 {
     enum { SHOWN = 12 };
-    printf("\n%ld points drawn: %ld can be built, %ld of them fit the device, %ld refused, %ld repeated\n",
-           t->drawn, t->built, t->fit, t->drawn - t->built, t->repeated);
+    printf("\n%s drawn: %ld can be built, %ld of them fit the device, %ld refused, %ld repeated\n",
+           sx_plural(a, t->drawn, "point"), t->built, t->fit, t->drawn - t->built, t->repeated);
     for (long i = 0; i < t->reasons.n && i < SHOWN; i++)
         printf("  %6ld  %s\n", t->reasons.v[i].n, t->reasons.v[i].text);
-    if (t->reasons.n > SHOWN) printf("          and %ld more reasons\n", t->reasons.n - SHOWN);
+    if (t->reasons.n > SHOWN) printf("          and %s\n", sx_plural(a, t->reasons.n - SHOWN, "more reason"));
 }
 
 static json_t *json_tally(const tally *t)
@@ -327,7 +328,7 @@ static int run(cli_context *c)
     } else {
         print_layers(c, &steps.eval->layers);
         print_costs(c, e, m, &cost);
-        if (n) print_tally(&t);
+        if (n) print_tally(c->arena, &t);
     }
     return cli_flag(c, "strict") && c->diags.n ? cli_fail(c, SX_E_CONFIG, "there are warnings") : 0;
 }

@@ -73,6 +73,8 @@ int cli_fail(cli_context *c, int code, const char *fmt, ...) __attribute__((form
 /* SX_E_USAGE with a hint to --help */
 int cli_usage(cli_context *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_flush(cli_context *c);                  /* prints and forgets the diags so far (to stderr) */
+/* a line of chatter on stderr; silent with -q */
+void cli_note(cli_context *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 sx_registry *cli_registry(cli_context *c);       /* opened on first use */
 /* Reads file with the edits of the command line and opens it; --seed replaces tune.seed. */
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out);

@@ -102,7 +102,7 @@ static void print_text(cli_context *c, const sx_net *net, const part *p, const s
                        const sx_verdicts *v)
 {
     const sx_train_conf *conf = &sx_net_exp(net)->train;
-    printf("%s  %ld rows  loss %.4f", p->name, p->n, t->loss);
+    printf("%s  %s  loss %.4f", p->name, sx_plural(c->arena, p->n, "row"), t->loss);
     for (long i = 0; i < conf->metrics; i++)
         printf("  %s %.4f", conf->metric[i].entry->item->name, t->metric[i]);
     printf("\n\n%s\n%s", sx_report_text(c->arena, v), sx_confusion_text(c->arena, v));

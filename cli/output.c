@@ -36,6 +36,16 @@ void cli_flush(cli_context *c)
 
 /* --- What verbs work on --- */
 
+void cli_note(cli_context *c, const char *fmt, ...)
+{
+    if (c->verbosity < 0) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
 sx_registry *cli_registry(cli_context *c)
 {
     if (!c->registry) c->registry = sx_registry_open(c->arena, c->plugin_path);

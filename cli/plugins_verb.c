@@ -237,7 +237,7 @@ static int doctor(cli_context *c)
     if (c->json)
         cli_json_print(c, json_pack("{s:s,s:o,s:I}", "path", sx_registry_path(cli_registry(c)), "files", rows,
                                     "bad", (json_int_t)bad));
-    else { json_decref(rows); printf("%ld files, %ld bad\n", f.n, bad); }
+    else { json_decref(rows); printf("%s, %ld bad\n", sx_plural(c->arena, f.n, "file"), bad); }
     return bad ? 4 : 0;
 }
 

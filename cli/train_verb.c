@@ -2,10 +2,14 @@
 #include "cli.h"
 #include <string.h>
 
-typedef struct { cli_context *c; cli_progress *progress; sx_exp *e; int64_t trial; const char *dir; } job;
+typedef struct {
+    cli_context *c; cli_progress *progress; sx_exp *e; int64_t trial; const char *dir;
+    long trained;                                /* epochs of this command */
+} job;
 
 static int report(void *ctx, const sx_epoch *e)
 {
+    ((job *)ctx)->trained++;
     cli_progress_epoch(((job *)ctx)->progress, -1, e);
     return 0;
 }
@@ -35,7 +39,7 @@ static int at_trial(job *j, const char *study, long number)
         j->trial = number;
         return bad ? bad : sx_exp_at(c->arena, j->e, x, &j->e, &c->diags);
     }
-    return cli_fail(c, SX_E_STORE, "study '%s' has no trial %ld", sx_study_name(s), number);
+    return cli_fail(c, SX_E_USAGE, "study '%s' has no trial %ld", sx_study_name(s), number);
 }
 
 /* runs/convstrix28-1a2b3c4d: the same file with the same edits comes back to its own directory. */
@@ -86,6 +90,25 @@ static void print_json(const job *j, const sx_outcome *o, const sx_tally *test)
     cli_json_print(j->c, doc);
 }
 
+static bool has(const job *j, const char *name)
+{
+    return sx_file_exists(sx_format(j->c->arena, "%s/%s", j->dir, name));
+}
+
+/* What becomes of a training that lies there already. */
+static void tell_start(const job *j)
+{
+    cli_context *c = j->c;
+    const bool there = has(j, "last.safetensors") || has(j, "prev.safetensors"), done = has(j, "result.json");
+    if (cli_flag(c, "resume") && !there)
+        sx_warn(&c->diags, SX_NOWHERE, "there is nothing to resume in %s; the training begins anew", j->dir);
+    if (!cli_flag(c, "resume") && there)
+        cli_note(c, "%s holds %s; it is replaced (%s)", j->dir,
+                 done ? "a finished training" : "a training that was stopped",
+                 done ? "--dir DIR keeps both" : "--resume goes on with it, --dir DIR keeps both");
+    cli_flush(c);
+}
+
 static int train(job *j, sx_net *net, const sx_data *data)
 {
     cli_context *c = j->c;
@@ -94,6 +117,7 @@ static int train(job *j, sx_net *net, const sx_data *data)
     const sx_train_want want = { .dir = j->dir, .init = cli_text(c, "init", NULL),
                                  .resume = cli_flag(c, "resume"), .stop = &c->stop,
                                  .report = report, .ctx = j, .pulse = pulse, .pulse_ctx = j };
+    tell_start(j);
     j->progress = cli_progress_open(c, &(cli_progress_want){ .title = j->dir });
     cli_progress_start(j->progress, -1, NULL, j->e->train.epochs);
     int bad = sx_train(c->arena, j->e, net, data, &want, &o, &c->diags);
@@ -105,6 +129,8 @@ static int train(job *j, sx_net *net, const sx_data *data)
     if (!bad && data->shape.test)
         bad = sx_net_eval(net, data->test, data->shape.test, NULL, &test, NULL, &c->diags);
     if (bad) return bad;
+    if (!j->trained && want.resume)
+        cli_note(c, "%s was finished already; without --resume it begins anew", j->dir);
     if (c->json) print_json(j, &o, data->shape.test ? &test : NULL);
     else print_text(j, &o, data->shape.test ? &test : NULL);
     return 0;

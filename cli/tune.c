@@ -50,8 +50,8 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     const sx_exp *e = sx_study_exp(s);
     json_t *values = json_loads(best->values ? best->values : "{}", 0, NULL), *v;
     const char *name;
-    printf("study %s: %ld trials, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s), k->all,
-           k->complete, k->pruned, k->failed,
+    printf("study %s: %s, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s),
+           sx_plural(c->arena, k->all, "trial"), k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
     printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective, *best->t.value);
     json_object_foreach(values, name, v) {
@@ -62,7 +62,7 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     json_decref(values);
     if (best->dir) printf("run: %s\n", best->dir);
     if (!t->there) return;
-    printf("\ntest  %ld rows  loss %.4f", t->rows, t->tally.loss);
+    printf("\ntest  %s  loss %.4f", sx_plural(c->arena, t->rows, "row"), t->tally.loss);
     for (long i = 0; i < e->train.metrics; i++)
         printf("  %s %.4f", e->train.metric[i].entry->item->name, t->tally.metric[i]);
     printf("\n\n%s", sx_report_text(c->arena, &t->verdicts));
@@ -110,7 +110,7 @@ static int finish(cli_context *c, sx_study *s)
     if (best || c->stop) return rc;
     const char *why = NULL;
     for (long i = n - 1; i >= 0 && !why; i--) why = row[i]->reason;
-    cli_fail(c, SX_E_REFUSED, "none of %ld trials was completed", n);
+    cli_fail(c, SX_E_REFUSED, "no trial was completed, of %ld", n);
     if (why) sx_detail(&c->diags, "The latest reason: %s", why);
     return 1;
 }
@@ -127,8 +127,23 @@ static void edit_trials(cli_context *c)
     c->edits.n_set++;
 }
 
+static void tell_start(cli_context *c, sx_study *s, long budget)
+{
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const counts k = count(row, n);
+    const long done = k.all - k.running;
+    if (done >= budget)
+        cli_note(c, "study %s is complete, %ld of %s done; --trials N adds more, --fresh begins anew",
+                 sx_study_name(s), done, sx_plural(c->arena, budget, "trial"));
+    else if (k.all)
+        cli_note(c, "study %s goes on, %ld of %s done", sx_study_name(s), done,
+                 sx_plural(c->arena, budget, "trial"));
+}
+
 static int search(cli_context *c, const sx_exp *e, sx_study *s)
 {
+    tell_start(c, s, e->tune.trials);
     const long jobs = cli_long(c, "jobs", 1);
     crew_want w = { .study = s,
                     .jobs = (int)(jobs < e->tune.trials ? jobs : e->tune.trials),
@@ -138,7 +153,7 @@ static int search(cli_context *c, const sx_exp *e, sx_study *s)
     if (!rc) rc = crew_run(c, &w);
     cli_progress_close(w.progress);
     if (rc && rc != SX_E_STOPPED) return rc;
-    if (rc && c->verbosity >= 0) fprintf(stderr, "stopped; the same command goes on\n");
+    if (rc) cli_note(c, "stopped; the same command goes on");
     const int bad = finish(c, s);
     return rc ? rc : bad;
 }
@@ -152,12 +167,13 @@ static int run(cli_context *c)
     int rc = cli_load_experiment(c, c->arg[0], &e);
     if (rc) return rc;
     if (c->dry_run) {
-        printf("study %s in %s: %ld trials, %d axes, best by %s\n", e->study.name, e->study.store, e->tune.trials,
-               e->domain->space.n, e->tune.objective);
+        printf("study %s in %s: %s, %s, best by %s\n", e->study.name, e->study.store,
+               sx_plural(c->arena, e->tune.trials, "trial"),
+               sx_plural(c->arena, e->domain->space.n, "axis"), e->tune.objective);
         return 0;
     }
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);
-    if (aside && c->verbosity >= 0) fprintf(stderr, "the study so far is now called %s\n", aside);
+    if (aside) cli_note(c, "the study so far is now called %s", aside);
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), e, NULL, NULL, true, &s, &c->diags);
     return rc ? rc : search(c, e, s);
 }

@@ -162,6 +162,14 @@ const char *sx_nearest(const char *word, const char *const *names, long n)
     return best;
 }
 
+const char *sx_plural(sx_arena *a, long n, const char *noun)
+{
+    const size_t len = strlen(noun);
+    if (n == 1) return sx_format(a, "1 %s", noun);
+    if (len > 2 && !strcmp(noun + len - 2, "is")) return sx_format(a, "%ld %.*ses", n, (int)len - 2, noun);
+    return sx_format(a, "%ld %s%s", n, noun, len && strchr("sxh", noun[len - 1]) ? "es" : "s");
+}
+
 void sx_bug(const char *file, int line, const char *fmt, ...)
 {
     va_list ap;
