@@ -12,7 +12,7 @@ metricsdir = $(plugindir)/metrics
 metrics_LTLIBRARIES = plugins/metrics/accuracy.la
 optimizersdir = $(plugindir)/optimizers
 optimizers_LTLIBRARIES = plugins/optimizers/adam.la plugins/optimizers/adamax.la plugins/optimizers/nadam.la \
-	plugins/optimizers/rmsprop.la
+	plugins/optimizers/rmsprop.la plugins/optimizers/sgd.la
 schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
@@ -29,11 +29,22 @@ devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
 	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
 	plugins/samplers/pareto.c
-plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/sql.c plugins/stores/ledger.h \
+# What all stores in Optuna's tables share.
+noinst_LTLIBRARIES += plugins/stores/libledger.la
+plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger.h \
 	plugins/stores/optuna.c plugins/stores/optuna_rows.c plugins/stores/optuna_claim.c \
-	plugins/stores/optuna_tell.c plugins/stores/optuna.h plugins/stores/distribution.c plugins/stores/distribution.h
-plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
-plugins_stores_sqlite_la_LIBADD = $(SQLITE_LIBS) $(JANSSON_LIBS) -lm
+	plugins/stores/optuna_tell.c plugins/stores/optuna_notes.c plugins/stores/optuna_space.c \
+	plugins/stores/optuna.h plugins/stores/distribution.c plugins/stores/distribution.h
+plugins_stores_libledger_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+plugins_stores_libledger_la_LIBADD = $(JANSSON_LIBS) -lm
+plugins_stores_libledger_la_LDFLAGS = $(STRIX_LDFLAGS)
+plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+plugins_stores_sqlite_la_LIBADD = plugins/stores/libledger.la $(SQLITE_LIBS)
+if HAVE_LIBPQ
+stores_LTLIBRARIES += plugins/stores/postgresql.la
+plugins_stores_postgresql_la_CFLAGS = $(AM_CFLAGS) $(LIBPQ_CFLAGS)
+plugins_stores_postgresql_la_LIBADD = plugins/stores/libledger.la $(LIBPQ_LIBS) -lm
+endif
 plugins_layers_conv2d_la_SOURCES = plugins/layers/conv2d.c plugins/layers/window.h
 plugins_layers_maxpool2d_la_SOURCES = plugins/layers/maxpool2d.c plugins/layers/window.h
 plugins_layers_selu_la_SOURCES = plugins/layers/selu.c plugins/layers/vector.h

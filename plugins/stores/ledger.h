@@ -12,15 +12,19 @@ struct ledger {                                  /* what is known of a study */
     const char *name;
     int objectives; bool *maximize;
     const sx_space *axes; const char *const *distribution;
+    const char *const *written, *space;          /* distributions as rows have them, NULL: the same; space: as JSON */
 };
+struct late { struct late *next; int64_t trial; const char *worker; long step; int n; const sx_metric *m; };
 struct sx_db {
     const sx_driver *driver; sx_conn *conn;
     sx_arena *arena, *mine;                      /* mine: rows of the last claim */
     struct ledger *ledgers; struct dist *dists;
-    bool write;
+    struct late *late, **late_end; sx_arena *late_arena;              /* reports that wait for the server */
+    bool write, inside;                          /* inside: a transaction is open */
     int error;                                   /* of a statement that could not start */
 };
 #define SX_FOR_EVER 1e18                         /* a lease held by hand (study ask) */
+enum { SX_LOCK_NONE = 0, SX_LOCK_ALL = -1 };     /* else the id of the study that is locked */
 #define SX_ROWS " FROM trials t LEFT JOIN strix_trial s ON s.trial_id = t.trial_id "
 
 /* --- Statements (sql.c). types: a letter for each argument: i int64_t, r double (not finite: null), t text --- */
@@ -31,8 +35,14 @@ const char *sx_db_text(sx_db *db, sx_cursor *q, int column, sx_arena *a);       
 int sx_db_run(sx_db *db, const char *sql, const char *types, ...);           /* to its end, whatever it gives */
 /* The first number of the first row: 1 found, 0 none (or null), SX_E_*. */
 int sx_db_lookup(sx_db *db, int64_t *out, const char *sql, const char *types, ...);
-int sx_db_begin(sx_db *db, int64_t study);
-int sx_db_end(sx_db *db, int rc);                /* commits where rc >= 0; returns rc, or what went wrong */
+/* One transaction, committed where work returns >= 0; returns that, or what went wrong. _once: as it comes;
+ * _inside: begun anew where it failed for a reason that passes (the server was away, a deadlock), so work may
+ * run more than once; _reading: without a transaction, the same. */
+typedef int sx_db_work(sx_db *db, void *ctx);
+int sx_db_once(sx_db *db, int64_t lock, sx_db_work *work, void *ctx);
+int sx_db_inside(sx_db *db, int64_t lock, sx_db_work *work, void *ctx);
+int sx_db_reading(sx_db *db, sx_db_work *work, void *ctx);
+bool sx_db_passing(sx_db *db, int rc);           /* would it do so? */
 double sx_db_now(sx_db *db);
 double sx_db_until(sx_db *db, double lease);
 const sx_dist *sx_db_dist(sx_db *db, const char *text);              /* NULL: not readable */
@@ -46,6 +56,12 @@ sx_fate sx_fate_of(const char *word);
 const char *sx_fate_word(sx_fate f);
 bool sx_fate_ended(sx_fate f);
 double sx_user_value(const struct ledger *l, int objective, double v);       /* minimised <-> as users see it */
+
+/* --- The space (optuna_space.c) --- */
+/* Makes w's distributions those of the study, where Optuna allows it; other: the study had another space. */
+int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other);
+double sx_space_stored(sx_db *db, const struct ledger *l, int axis, double v);       /* a value, as rows have it */
+int sx_space_check(sx_db *db, const struct ledger *l);               /* SX_E_CONFIG: the study got another space */
 
 /* --- Studies and trials --- */
 struct ledger *sx_ledger_of(sx_db *db, int64_t study);               /* NULL: told */

@@ -13,21 +13,21 @@ static const char revision[] = "v3.2.0.a";
  * kept beside them, see clean(). */
 #define OF_TRIAL "trial_id INTEGER NOT NULL REFERENCES trials ON DELETE CASCADE"
 #define OF_STUDY "study_id INTEGER NOT NULL REFERENCES studies ON DELETE CASCADE"
-#define SIDE_TABLES(TEMP) \
-    "CREATE " TEMP "TABLE IF NOT EXISTS strix_study (" OF_STUDY ", study_name VARCHAR(512) NOT NULL," \
+#define SIDE_TABLES(TEMP, STUDY, TRIAL) \
+    "CREATE " TEMP "TABLE IF NOT EXISTS strix_study (" STUDY ", study_name VARCHAR(512) NOT NULL," \
     " schema_number INTEGER NOT NULL, config TEXT, space TEXT, seed TEXT, PRIMARY KEY (study_id));" \
-    "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" OF_TRIAL ", study_name VARCHAR(512) NOT NULL," \
+    "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
     " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, PRIMARY KEY (trial_id));" \
     "CREATE INDEX IF NOT EXISTS strix_trial_lease ON strix_trial (lease_until) WHERE lease_until IS NOT " \
     "NULL;" \
-    "CREATE " TEMP "TABLE IF NOT EXISTS strix_event (" OF_STUDY ", seq BIGINT NOT NULL, " OF_TRIAL "," \
+    "CREATE " TEMP "TABLE IF NOT EXISTS strix_event (" STUDY ", seq BIGINT NOT NULL, " TRIAL "," \
     " fate VARCHAR(8) NOT NULL, steps INTEGER NOT NULL, PRIMARY KEY (study_id, seq));" \
     "CREATE INDEX IF NOT EXISTS strix_event_trial ON strix_event (trial_id);" \
-    "CREATE " TEMP "TABLE IF NOT EXISTS strix_report (" OF_TRIAL ", step BIGINT NOT NULL," \
+    "CREATE " TEMP "TABLE IF NOT EXISTS strix_report (" TRIAL ", step BIGINT NOT NULL," \
     " metric VARCHAR(512) NOT NULL, value DOUBLE PRECISION, PRIMARY KEY (trial_id, step, metric));" \
-    "CREATE " TEMP "TABLE IF NOT EXISTS strix_file (" OF_TRIAL ", kind VARCHAR(64) NOT NULL," \
+    "CREATE " TEMP "TABLE IF NOT EXISTS strix_file (" TRIAL ", kind VARCHAR(64) NOT NULL," \
     " path TEXT NOT NULL, bytes BIGINT, sha256 VARCHAR(64), PRIMARY KEY (trial_id, kind, path));"
 
 /* --- Opening --- */
@@ -69,15 +69,19 @@ static int clean(sx_db *db)
         "DELETE FROM strix_file WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);");
 }
 
+static int make_tables(sx_db *db, void *unused)
+{
+    (void)unused;
+    const int empty = db->driver->empty(db->conn);
+    int rc = empty < 0 ? empty : empty ? db->driver->script(db->conn, db->driver->schema) : 0;
+    if (!rc) rc = db->driver->script(db->conn, SIDE_TABLES("", OF_STUDY, OF_TRIAL));
+    return rc ? rc : clean(db);
+}
+
 static int prepare_write(sx_db *db)
 {
-    int rc = db->driver->shared(db->conn);
-    if (rc || (rc = sx_db_begin(db, 0))) return rc;
-    const int empty = db->driver->empty(db->conn);
-    rc = empty < 0 ? empty : empty ? db->driver->script(db->conn, db->driver->schema) : 0;
-    if (!rc) rc = db->driver->script(db->conn, SIDE_TABLES(""));
-    if (!rc) rc = clean(db);
-    return sx_db_end(db, rc);
+    const int rc = db->driver->shared(db->conn);
+    return rc ? rc : sx_db_inside(db, SX_LOCK_ALL, make_tables, NULL);
 }
 
 /* A reader of a database without side tables gets empty ones of its own, so that the same statements work. */
@@ -86,7 +90,8 @@ static int prepare_read(sx_db *db)
     int64_t n;
     return sx_db_lookup(db, &n, "SELECT count(*) FROM strix_study", "") >= 0
                ? 0
-               : db->driver->script(db->conn, SIDE_TABLES("TEMP "));
+               : db->driver->script(db->conn, SIDE_TABLES("TEMP ", "study_id INTEGER NOT NULL",
+                                                          "trial_id INTEGER NOT NULL"));
 }
 
 int sx_optuna_open(const sx_driver *driver, const char *url, bool write, sx_db **out)
@@ -172,27 +177,8 @@ static const char used_distributions[] =
     "t.trial_id = p.trial_id"
     " WHERE t.study_id = $1 GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)";
 
-/* Optuna's rule for a parameter that the study has used before; it would refuse our trials otherwise. */
-static int check_distributions(sx_db *db, int64_t id, const sx_study_row *w)
-{
-    int rc = 0, bad = 0;
-    sx_cursor *q = w->axes ? sx_db_query(db, used_distributions, "i", id) : NULL;
-    while (w->axes && !bad && (rc = sx_db_next(db, q)) == 1) {
-        const char *name = db->driver->text(q, 0), *text = db->driver->text(q, 1);
-        const sx_dist *was = sx_db_dist(db, text);
-        for (int i = 0; name && was && i < w->axes->n; i++) {
-            const sx_dist *is =
-                strcmp(w->axes->axis[i]->name, name) ? NULL : sx_db_dist(db, w->distribution[i]);
-            if (is && !sx_dist_like(is, was))
-                bad = sx_store_error(SX_E_CONFIG, "study '%s' has used '%s' as %s, which is not %s", w->name,
-                                     name, text, w->distribution[i]);
-        }
-    }
-    if (bad) sx_db_stop(db, q);
-    return bad ? bad : rc;
-}
-
-static int check_side(sx_db *db, int64_t id, const sx_study_row *w)
+/* other: the study has another space so far. */
+static int check_side(sx_db *db, int64_t id, const sx_study_row *w, bool *other)
 {
     sx_cursor *q =
         sx_db_query(db, "SELECT schema_number, space, seed FROM strix_study WHERE study_id = $1", "i", id);
@@ -201,13 +187,12 @@ static int check_side(sx_db *db, int64_t id, const sx_study_row *w)
     const char *space = db->driver->text(q, 1), *seed = db->driver->text(q, 2);
     if (db->driver->integer(q, 0) > SIDE_SCHEMA)
         rc = sx_store_error(SX_E_STORE, "study '%s' was written by a newer strix", w->name);
-    else if (w->space && space && strcmp(space, w->space))
-        rc = sx_store_error(SX_E_CONFIG, "study '%s' has another search space", w->name);
     else if (w->space && seed && strtoull(seed, NULL, 10) != w->seed)
         rc = sx_store_error(SX_E_CONFIG, "study '%s' was begun with seed %s, not %llu", w->name, seed,
                             (unsigned long long)w->seed);
+    *other = w->space && space && strcmp(space, w->space);
     sx_db_stop(db, q);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int keep_side(sx_db *db, int64_t id, const sx_study_row *w)
@@ -222,14 +207,20 @@ static int keep_side(sx_db *db, int64_t id, const sx_study_row *w)
                "itittt", id, w->name, (int64_t)SIDE_SCHEMA, w->config, w->space, seed);
 }
 
-static int study_inside(sx_db *db, const sx_study_row *w, int64_t *id)
+typedef struct { const char *name; const sx_study_row *want; int64_t *id; } named;
+
+static int study_inside(sx_db *db, void *ctx)
 {
+    const sx_study_row *w = ((named *)ctx)->want;
+    int64_t *id = ((named *)ctx)->id;
     int rc = find_study(db, w->name, id);
     if (rc < 0) return rc;
     if (!rc && !db->write) return sx_store_error(SX_E_DATA, "there is no study '%s'", w->name);
     if (rc) {
-        if ((rc = check_directions(db, *id, w)) || (rc = check_side(db, *id, w)) < 0) return rc;
-        if ((rc = check_distributions(db, *id, w))) return rc;
+        bool other = false;
+        struct ledger *l = NULL;
+        if ((rc = check_directions(db, *id, w)) || (rc = check_side(db, *id, w, &other))) return rc;
+        if ((rc = sx_ledger_open(db, *id, w->name, &l)) || (rc = sx_space_join(db, l, w, other))) return rc;
     } else if ((rc = create_study(db, w, id))) {
         return rc;
     }
@@ -238,15 +229,14 @@ static int study_inside(sx_db *db, const sx_study_row *w, int64_t *id)
 
 int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)
 {
-    int rc = db->write ? sx_db_begin(db, 0) : 0;
-    if (rc) return rc;
-    rc = study_inside(db, want, study);
-    if (db->write) rc = sx_db_end(db, rc);
+    named n = { want->name, want, study };
+    int rc = db->write ? sx_db_inside(db, SX_LOCK_ALL, study_inside, &n) : sx_db_reading(db, study_inside, &n);
     if (rc) return rc;
     struct ledger *l;
     if ((rc = sx_ledger_open(db, *study, want->name, &l))) return rc;
     l->axes = want->axes;
     l->distribution = want->distribution;
+    l->space = want->space;
     return 0;
 }
 
@@ -352,8 +342,10 @@ int sx_optuna_list(sx_db *db, sx_on_study *each, void *ctx)
     return rc;
 }
 
-static int rename_inside(sx_db *db, int64_t study, const char *name)
+static int rename_inside(sx_db *db, void *ctx)
 {
+    const char *name = ((named *)ctx)->name;
+    const int64_t study = *((named *)ctx)->id;
     int64_t other;
     int rc = find_study(db, name, &other);
     if (rc) return rc < 0 ? rc : sx_store_error(SX_E_USAGE, "there is already a study '%s'", name);
@@ -369,7 +361,6 @@ static int rename_inside(sx_db *db, int64_t study, const char *name)
 
 int sx_optuna_rename(sx_db *db, int64_t study, const char *name)
 {
-    const int rc = sx_db_begin(db, 0);
-    return rc ? rc : sx_db_end(db, rename_inside(db, study, name));
+    return sx_db_inside(db, SX_LOCK_ALL, rename_inside, &(named){ name, NULL, &study });
 }
 

@@ -5,7 +5,7 @@
 #include "arena.h"
 #include "ledger.h"
 
-enum { ATTEMPTS = 3, TAKEN = 3 };
+enum { ATTEMPTS = 3, ONCE_MORE = 3 };
 
 /* --- Events --- */
 
@@ -55,7 +55,7 @@ static int complete(sx_db *db, const struct ledger *l, int64_t trial)
 
 struct seen { int64_t id; char state[12], last[12]; };
 
-static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, bool *settled)
+static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, bool *settled, bool *wrote)
 {
     int rc = 0;
     *settled = false;
@@ -67,10 +67,12 @@ static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, b
         ((rc = add_side(db, l, s->id, NULL, NULL, NAN)) || (rc = sx_event_add(db, l->id, s->id, "RUNNING"))))
         return rc;
     *settled = fin;
+    *wrote = true;
     return fin ? sx_event_add(db, l->id, s->id, s->state) : 0;
 }
 
-/* Gives what other programs did its events. */
+/* Gives what other programs did its events. ONCE_MORE: there were some. They are committed before anybody is
+ * asked, so that nobody ever saw events that came to nothing. */
 static int settle(sx_db *db, struct ledger *l)
 {
     sx_arena *a = sx_arena_open(NULL);
@@ -89,15 +91,15 @@ static int settle(sx_db *db, struct ledger *l)
         snprintf(e.last, sizeof e.last, "%s", last ? last : "");
         SX_PUSH(a, s, e);
     }
-    bool all = true;
+    bool all = true, wrote = false;
     for (long i = 0; !rc && i < s.n; i++) {
         bool settled;
-        rc = settle_one(db, l, &s.v[i], &settled);
+        rc = settle_one(db, l, &s.v[i], &settled, &wrote);
         all &= settled;
         if (all) l->settled = s.v[i].id + 1;
     }
     sx_arena_close(a);
-    return rc;
+    return rc ? rc : wrote ? ONCE_MORE : 0;
 }
 
 /* --- Claim --- */
@@ -109,26 +111,26 @@ static int take(sx_db *db, int64_t trial, const char *worker, double lease, int 
                      "trii", worker, sx_db_until(db, lease), (int64_t)attempt, trial);
 }
 
-/* 1: an expired lease was taken over, *trial. */
+/* 1: an expired lease was taken over, *trial. ONCE_MORE: one was given up. */
 static int take_expired(sx_db *db, struct ledger *l, const char *worker, double lease, int64_t *trial)
 {
-    for (;;) {
-        sx_cursor *q =
-            sx_db_query(db,
-                  "SELECT t.trial_id, s.attempt FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
-                  " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING' ORDER BY t.trial_id "
-                  "LIMIT 1",
-                  "ri", sx_db_now(db), l->id);
-        int rc = sx_db_next(db, q);
-        if (rc != 1) return rc;
-        *trial = db->driver->integer(q, 0);
-        const int attempt = (int)db->driver->integer(q, 1);
-        sx_db_stop(db, q);
-        if (attempt < ATTEMPTS) return (rc = take(db, *trial, worker, lease, attempt + 1)) ? rc : 1;
-        if ((rc = sx_trial_end(db, l, *trial, SX_FAILED,
-                               "given up: each of 3 attempts ended with its worker")))
-            return rc;
+    sx_cursor *q =
+        sx_db_query(db,
+              "SELECT t.trial_id, s.attempt FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
+              " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING' ORDER BY t.trial_id "
+              "LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
+              "ri", sx_db_now(db), l->id);
+    int rc = sx_db_next(db, q);
+    if (rc != 1) return rc;
+    const int64_t id = db->driver->integer(q, 0);
+    const int attempt = (int)db->driver->integer(q, 1);
+    sx_db_stop(db, q);
+    if (attempt < ATTEMPTS) {
+        *trial = id;
+        return (rc = take(db, id, worker, lease, attempt + 1)) ? rc : 1;
     }
+    rc = sx_trial_end(db, l, id, SX_FAILED, "given up: each of 3 attempts ended with its worker");
+    return rc ? rc : ONCE_MORE;
 }
 
 /* The fixed values of a queued trial, as `study add` and Optuna's enqueue_trial leave them. */
@@ -161,7 +163,8 @@ static int insert_params(sx_db *db, const struct ledger *l, int64_t trial, const
             rc = sx_db_run(db,
                      "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES "
                      "($1, $2, $3, $4)",
-                     "itrt", trial, l->axes->axis[i]->name, x[i], l->distribution[i]);
+                     "itrt", trial, l->axes->axis[i]->name, sx_space_stored(db, l, i, x[i]),
+                     l->written ? l->written[i] : l->distribution[i]);
     return rc;
 }
 
@@ -209,7 +212,7 @@ static int begin_trial(sx_db *db, const struct ledger *l, bool queued, const cha
                  "UPDATE trials SET state = 'RUNNING', datetime_start = $1 WHERE trial_id = $2 AND state = "
                  "'WAITING'",
                  "ti", at, made->id);
-        if (!rc && db->driver->changes(db->conn) != 1) return TAKEN;
+        if (!rc && db->driver->changes(db->conn) != 1) return ONCE_MORE;
     } else {
         rc = insert_trial(db, l, made->t.number, "RUNNING", at, &made->id);
     }
@@ -227,58 +230,87 @@ static int resume_trial(sx_db *db, const struct ledger *l, long number, const ch
     const int rc = sx_db_lookup(
         db, trial,
         "SELECT t.trial_id FROM trials t JOIN strix_trial s ON s.trial_id = t.trial_id WHERE t.study_id = $1"
-        " AND t.number = $2 AND t.state = 'RUNNING' AND s.lease_until IS NULL AND s.attempt > 0",
+        " AND t.number = $2 AND t.state = 'RUNNING' AND s.lease_until IS NULL AND s.attempt > 0"
+        " /*! FOR UPDATE */",
         "ii", l->id, (int64_t)number);
     if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_STORE, "trial %ld is not paused", number);
     const int bad = take(db, *trial, worker, lease, 1);
     return bad ? bad : sx_event_add(db, l->id, *trial, "RUNNING");
 }
 
-static int claim_inside(sx_db *db, struct ledger *l, const char *worker, double lease, long budget,
-                        sx_ask *ask, void *ctx, int64_t *trial)
+typedef struct {
+    struct ledger *ledger; const char *worker; double lease; long budget;
+    sx_ask *ask; void *ctx;
+    int64_t trial; sx_trial_row *mine;
+} claiming;
+
+static int ask_inside(sx_db *db, claiming *c)
 {
-    int rc = settle(db, l);
-    if (rc || (rc = take_expired(db, l, worker, lease, trial))) return rc < 0 ? rc : 0;
+    struct ledger *l = c->ledger;
     sx_trial_row queued = { .size = sizeof queued, .queued = true, .waiting = true },
                  made = { .size = sizeof made };
     const int waits =
         sx_db_lookup(db, &queued.id,
                "SELECT trial_id FROM trials WHERE study_id = $1 AND state = 'WAITING' AND trial_id >= $2"
-               " ORDER BY trial_id LIMIT 1",
+               " ORDER BY trial_id LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
                "ii", l->id, l->settled);
     if (waits < 0) return waits;
     int64_t number;
-    rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i", queued.id)
-               : next_number(db, l, &number);
+    int rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i", queued.id)
+                   : next_number(db, l, &number);
     if (rc < 0 || (waits && (rc = read_fixed(db, l, db->mine, &queued)))) return rc;
-    if (!waits && number >= budget) number = -1;
+    if (!waits && number >= c->budget) number = -1;
     queued.t.number = made.t.number = (long)number;
     made.id = queued.id;
-    if ((rc = ask(ctx, waits ? &queued : NULL, &made))) return rc < 0 ? rc : idle(db, l);
-    if (made.t.number != number) return resume_trial(db, l, made.t.number, worker, lease, trial);
+    if ((rc = c->ask(c->ctx, waits ? &queued : NULL, &made))) return rc < 0 ? rc : idle(db, l);
+    if (made.t.number != number) return resume_trial(db, l, made.t.number, c->worker, c->lease, &c->trial);
     if (number < 0 || !made.t.x) return sx_store_error(SX_E_USAGE, "the ask gave no point");
-    rc = begin_trial(db, l, waits, worker, lease, &made);
-    *trial = made.id;
+    rc = begin_trial(db, l, waits, c->worker, c->lease, &made);
+    c->trial = made.id;
     return rc;
+}
+
+/* A claim begun anew may have been heard the first time: the server was gone before it could say so. */
+static int claim_inside(sx_db *db, void *ctx)
+{
+    claiming *c = ctx;
+    const bool have = c->trial && !sx_trial_mine(db, c->trial, c->worker);
+    int rc = have ? 0 : sx_space_check(db, c->ledger);
+    if (!have && !rc) rc = settle(db, c->ledger);
+    if (!have && !rc) rc = take_expired(db, c->ledger, c->worker, c->lease, &c->trial);
+    if (!have && !rc) rc = ask_inside(db, c);
+    else if (rc == 1) rc = 0;
+    return rc ? rc : sx_row_read(db, c->ledger, c->trial, db->mine, c->mine);
 }
 
 int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
                     void *ctx, sx_trial_row *mine)
 {
-    struct ledger *l = sx_ledger_of(db, study);
-    if (!l) return SX_E_USAGE;
+    claiming c = { sx_ledger_of(db, study), worker, lease, budget, ask, ctx, 0, mine };
+    if (!c.ledger) return SX_E_USAGE;
     sx_arena_close(db->mine);
     db->mine = sx_arena_open(db->arena);
-    int64_t trial = 0;
     int rc;
-    do {
-        if ((rc = sx_db_begin(db, study))) return rc;
-        rc = claim_inside(db, l, worker, lease, budget, ask, ctx, &trial);
-        if (rc == TAKEN) { db->driver->end(db->conn, false); continue; }
-        if (!rc) rc = sx_row_read(db, l, trial, db->mine, mine);
-        rc = sx_db_end(db, rc);
-    } while (rc == TAKEN);
+    do rc = sx_db_inside(db, study, claim_inside, &c);
+    while (rc == ONCE_MORE);
     return rc;
+}
+
+/* --- Queue --- */
+
+typedef struct { const struct ledger *ledger; const char *fixed; int64_t number; } adding;
+
+static int add_inside(sx_db *db, void *ctx)
+{
+    adding *q = ctx;
+    int64_t trial;
+    int rc = next_number(db, q->ledger, &q->number);
+    if (!rc) rc = insert_trial(db, q->ledger, (long)q->number, "WAITING", NULL, &trial);
+    return rc ? rc
+              : sx_db_run(db,
+                          "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, "
+                          "'fixed_params', $2)",
+                          "it", trial, q->fixed);
 }
 
 int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number)
@@ -298,18 +330,10 @@ int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *num
     }
     fputs(n ? "}" : "{}", json);
     fclose(json);
-    int64_t trial = 0, at = 0;
-    int rc = sx_db_begin(db, study);
-    if (!rc) {
-        if (!(rc = next_number(db, l, &at)) && !(rc = insert_trial(db, l, (long)at, "WAITING", NULL, &trial)))
-            rc = sx_db_run(db,
-                     "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, "
-                     "'fixed_params', $2)",
-                     "it", trial, text);
-        rc = sx_db_end(db, rc);
-    }
+    adding q = { l, text, 0 };
+    const int rc = sx_db_inside(db, study, add_inside, &q);
     free(text);
-    *number = (long)at;
+    *number = (long)q.number;
     return rc;
 }
 

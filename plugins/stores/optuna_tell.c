@@ -1,5 +1,6 @@
 /* optuna_tell.c: what a running trial tells: reports, signs of life, notes, its end. Each is a transaction
- * that finds out first whether the trial still is its worker's. */
+ * that finds out first whether the trial still is its worker's, then delivers the reports that had to wait
+ * while the server was away. */
 #include <stdlib.h>
 #include <string.h>
 #include "arena.h"
@@ -8,7 +9,8 @@
 /* 0: the trial runs and is worker's (NULL: anybody's). */
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
 {
-    sx_cursor *q = sx_db_query(db, "SELECT t.state, s.worker" SX_ROWS "WHERE t.trial_id = $1", "i", trial);
+    sx_cursor *q = sx_db_query(db, "SELECT t.state, s.worker" SX_ROWS "WHERE t.trial_id = $1 /*! FOR UPDATE OF t */", "i",
+                               trial);
     const int rc = sx_db_next(db, q);
     if (rc < 0) return rc;
     const char *state = rc ? db->driver->text(q, 0) : NULL, *has = rc ? db->driver->text(q, 1) : NULL;
@@ -20,6 +22,14 @@ int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
     return mine ? 0 : SX_E_LOST;
 }
 
+static int write_note(sx_db *db, int64_t trial, const char *key, const char *json)
+{
+    return sx_db_run(db,
+                     "INSERT INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES ($1, $2, $3)"
+                     " ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+                     "itt", trial, key, json);
+}
+
 int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason)
 {
     char at[40];
@@ -27,7 +37,8 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
     if (reason) {
         json_t *text = json_string(reason);
         char *json = text ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-        rc = sx_optuna_note(db, trial, "strix:reason", json ? json : "\"\"");
+        rc = write_note(db, trial, "strix:reason", json ? json : "\"\"");
+        if (!json) reason = NULL;                /* no UTF-8 */
         free(json);
         json_decref(text);
     }
@@ -46,7 +57,7 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
 }
 
 
-static int report_inside(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
+static int write_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
 {
     int rc = 0;
     for (int i = 0; !rc && i < n; i++) {
@@ -66,57 +77,126 @@ static int report_inside(sx_db *db, int64_t trial, long step, int n, const sx_me
     return rc;
 }
 
+/* --- Reports on their way --- */
+
+static void keep(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
+{
+    if (!db->late) {
+        sx_arena_close(db->late_arena);
+        db->late_arena = sx_arena_open(db->arena);
+        db->late_end = &db->late;
+    }
+    sx_arena *a = db->late_arena;
+    struct late *l = SX_NEW(a, struct late);
+    sx_metric *copy = sx_dup(a, m, (size_t)n * sizeof *m);
+    for (int i = 0; i < n; i++) copy[i].name = sx_strdup(a, m[i].name);
+    *l = (struct late){ .trial = trial, .step = step, .n = n, .m = copy };
+    *db->late_end = l;
+    db->late_end = &l->next;
+}
+
+static int deliver(sx_db *db, int64_t trial)
+{
+    int rc = 0;
+    for (const struct late *l = db->late; l && !rc; l = l->next)
+        if (l->trial == trial) rc = write_report(db, trial, l->step, l->n, l->m);
+    return rc;
+}
+
+static void forget(sx_db *db, int64_t trial)
+{
+    struct late **at = &db->late;
+    while (*at)
+        if ((*at)->trial == trial) *at = (*at)->next;
+        else at = &(*at)->next;
+    db->late_end = at;
+}
+
+typedef struct telling telling;
+struct telling {
+    int64_t trial; const char *worker;
+    int (*what)(sx_db *db, const telling *t);    /* or NULL: reports alone */
+    double lease; bool died;
+    const sx_trial_row *row; const struct ledger *ledger;
+};
+
+static int tell_inside(sx_db *db, void *ctx)
+{
+    const telling *t = ctx;
+    int rc = sx_trial_mine(db, t->trial, t->worker);
+    if (!rc) rc = deliver(db, t->trial);
+    return rc || !t->what ? rc : t->what(db, t);
+}
+
+/* patient: waits for a server that is away. */
+static int tell(sx_db *db, bool patient, int64_t lock, telling *t)
+{
+    const int rc = (patient ? sx_db_inside : sx_db_once)(db, lock, tell_inside, t);
+    if (!rc || rc == SX_E_LOST) forget(db, t->trial);
+    return rc;
+}
+
 int sx_optuna_report(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m)
 {
-    int rc = sx_db_begin(db, 0);
-    if (rc) return rc;
-    if (!(rc = sx_trial_mine(db, trial, worker))) rc = report_inside(db, trial, step, n, m);
-    return sx_db_end(db, rc);
+    keep(db, trial, step, n, m);
+    const int rc = tell(db, !worker, SX_LOCK_NONE, &(telling){ .trial = trial, .worker = worker });
+    return sx_db_passing(db, rc) ? 1 : rc;
+}
+
+static int renew(sx_db *db, const telling *t)
+{
+    return sx_db_run(db, "UPDATE strix_trial SET lease_until = $1 WHERE trial_id = $2", "ri",
+                     sx_db_until(db, t->lease), t->trial);
 }
 
 int sx_optuna_beat(sx_db *db, int64_t trial, const char *worker, double lease)
 {
-    int rc = sx_db_begin(db, 0);
-    if (rc) return rc;
-    if (!(rc = sx_trial_mine(db, trial, worker)))
-        rc = sx_db_run(db, "UPDATE strix_trial SET lease_until = $1 WHERE trial_id = $2", "ri",
-                       sx_db_until(db, lease), trial);
-    return sx_db_end(db, rc);
+    return tell(db, false, SX_LOCK_NONE,
+                &(telling){ .trial = trial, .worker = worker, .what = renew, .lease = lease });
+}
+
+static int give_back(sx_db *db, const telling *t)
+{
+    return sx_db_run(db,
+                     "UPDATE strix_trial SET lease_until = 0, worker = NULL, attempt = attempt - $1 WHERE "
+                     "trial_id = $2 AND lease_until IS NOT NULL",
+                     "ii", (int64_t)!t->died, t->trial);
 }
 
 int sx_optuna_drop(sx_db *db, int64_t trial, const char *worker, bool died)
 {
-    int rc = sx_db_begin(db, 0);
-    if (rc) return rc;
-    if (!(rc = sx_trial_mine(db, trial, worker)))
-        rc = sx_db_run(db,
-                 "UPDATE strix_trial SET lease_until = 0, worker = NULL, attempt = attempt - $1 WHERE "
-                 "trial_id = $2"
-                 " AND lease_until IS NOT NULL",
-                 "ii", (int64_t)!died, trial);
-    return sx_db_end(db, rc);
+    return tell(db, true, SX_LOCK_NONE,
+                &(telling){ .trial = trial, .worker = worker, .what = give_back, .died = died });
 }
 
-int sx_optuna_note(sx_db *db, int64_t trial, const char *key, const char *json)
+typedef struct { int64_t trial; const char *key, *json; } noted;
+
+static int note_inside(sx_db *db, void *ctx)
 {
-    const int rc = sx_db_run(db,
-                       "INSERT INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES ($1, $2, $3)"
-                       " ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
-                       "itt", trial, key, json);
-    if (rc || strcmp(key, "strix:dir")) return rc;
-    json_t *dir = json_loads(json, JSON_DECODE_ANY, NULL);
+    const noted *n = ctx;
+    const int rc = write_note(db, n->trial, n->key, n->json);
+    if (rc || strcmp(n->key, "strix:dir")) return rc;
+    json_t *dir = json_loads(n->json, JSON_DECODE_ANY, NULL);
     const int kept = sx_db_run(db, "UPDATE strix_trial SET dir = $1 WHERE trial_id = $2", "ti",
-                               json_string_value(dir), trial);
+                               json_string_value(dir), n->trial);
     json_decref(dir);
     return kept;
 }
 
-static int study_of(sx_db *db, int64_t trial, struct ledger **l)
+int sx_optuna_note(sx_db *db, int64_t trial, const char *key, const char *json)
 {
+    return sx_db_inside(db, SX_LOCK_NONE, note_inside, &(noted){ trial, key, json });
+}
+
+/* --- The end --- */
+
+static int study_of(sx_db *db, void *ctx)
+{
+    telling *t = ctx;
     int64_t study = 0;
-    const int rc = sx_db_lookup(db, &study, "SELECT study_id FROM trials WHERE trial_id = $1", "i", trial);
-    if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)trial);
-    return (*l = sx_ledger_of(db, study)) ? 0 : SX_E_USAGE;
+    const int rc = sx_db_lookup(db, &study, "SELECT study_id FROM trials WHERE trial_id = $1", "i", t->trial);
+    if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)t->trial);
+    return (t->ledger = sx_ledger_of(db, study)) ? 0 : SX_E_USAGE;
 }
 
 /* A pruned trial without a value gets its last finite report, as Optuna's tell does. */
@@ -156,11 +236,12 @@ static int insert_constraints(sx_db *db, const struct ledger *l, const sx_trial_
     return rc;
 }
 
-static int finish_inside(sx_db *db, const sx_trial_row *r)
+static int end(sx_db *db, const telling *t)
 {
-    struct ledger *l = NULL;
-    int rc = study_of(db, r->id, &l);
-    if (rc || (rc = sx_trial_mine(db, r->id, r->worker)) || (rc = insert_constraints(db, l, r))) return rc;
+    const sx_trial_row *r = t->row;
+    const struct ledger *l = t->ledger;
+    int rc = insert_constraints(db, l, r);
+    if (rc) return rc;
     if (r->t.fate == SX_PAUSED) {
         rc = sx_db_run(db,
                  "UPDATE strix_trial SET lease_until = NULL, worker = NULL, reason = $1 WHERE trial_id = $2",
@@ -176,6 +257,7 @@ static int finish_inside(sx_db *db, const sx_trial_row *r)
 
 int sx_optuna_finish(sx_db *db, const sx_trial_row *r)
 {
-    const int rc = sx_db_begin(db, 0);
-    return rc ? rc : sx_db_end(db, finish_inside(db, r));
+    telling t = { .trial = r->id, .worker = r->worker, .what = end, .row = r };
+    const int rc = sx_db_reading(db, study_of, &t);
+    return rc ? rc : tell(db, true, t.ledger->id, &t);
 }

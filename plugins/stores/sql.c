@@ -89,12 +89,52 @@ const char *sx_db_text(sx_db *db, sx_cursor *q, int column, sx_arena *a)
     return sx_strdup(a, db->driver->text(q, column));
 }
 
-int sx_db_begin(sx_db *db, int64_t study) { return db->driver->begin(db->conn, study); }
+/* --- Transactions --- */
 
-int sx_db_end(sx_db *db, int rc)
+static int take(sx_db *db, int64_t lock)
 {
+    if (!lock) return 0;
+    int64_t taken;
+    const int rc =
+        lock == SX_LOCK_ALL
+            ? sx_db_lookup(db, &taken, "SELECT 1 /*! , pg_advisory_xact_lock(1400132466) */", "")
+            : sx_db_lookup(db, &taken, "SELECT 1 FROM studies WHERE study_id = $1 /*! FOR UPDATE */", "i", lock);
+    return rc < 0 ? rc : 0;
+}
+
+int sx_db_once(sx_db *db, int64_t lock, sx_db_work *work, void *ctx)
+{
+    int rc = db->driver->begin(db->conn);
+    if (rc) return rc;
+    db->inside = true;
+    rc = take(db, lock);
+    if (!rc) rc = work(db, ctx);
+    db->inside = false;
     const int ended = db->driver->end(db->conn, rc >= 0);
     return rc < 0 ? rc : ended ? ended : rc;
+}
+
+bool sx_db_passing(sx_db *db, int rc)
+{
+    return rc == SX_E_STORE && db->driver->passing && db->driver->passing(db->conn);
+}
+
+static bool again(sx_db *db, int rc) { return sx_db_passing(db, rc) && db->driver->again(db->conn); }
+
+int sx_db_inside(sx_db *db, int64_t lock, sx_db_work *work, void *ctx)
+{
+    int rc;
+    do rc = sx_db_once(db, lock, work, ctx);
+    while (again(db, rc));
+    return rc;
+}
+
+int sx_db_reading(sx_db *db, sx_db_work *work, void *ctx)
+{
+    int rc;
+    do rc = work(db, ctx);
+    while (!db->inside && again(db, rc));
+    return rc;
 }
 
 /* --- Times: naive UTC with microseconds, as Optuna 5 --- */

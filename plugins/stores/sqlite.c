@@ -273,11 +273,7 @@ static int shared(sx_conn *c)
     return script(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
 }
 
-static int begin(sx_conn *c, int64_t study)
-{
-    (void)study;
-    return script(c, "BEGIN IMMEDIATE");
-}
+static int begin(sx_conn *c) { return script(c, "BEGIN IMMEDIATE"); }
 
 static int end(sx_conn *c, bool commit)
 {
