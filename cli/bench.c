@@ -105,6 +105,7 @@ static void print(job *j, double median)
     json_object_set_new(doc, "program_bytes", json_integer((json_int_t)j->program));
     json_object_set_new(doc, "device_bytes", json_integer((json_int_t)j->budget.total));
     json_object_set_new(doc, "slab_bytes", json_integer((json_int_t)j->budget.slab));
+    json_object_set_new(doc, "scratch_bytes", json_integer((json_int_t)j->budget.scratch));
     json_object_set_new(doc, "parameters", json_integer(j->budget.parameters));
     json_object_set_new(doc, "macs", json_integer((json_int_t)j->budget.macs));
     if (j->stages) print_stages(j, doc);

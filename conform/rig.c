@@ -56,7 +56,7 @@ static int bind(rig *r, uint32_t id)
     sx_program_bind(r->program, t, r->memory[id - 1], 0);
     if (v->role != SX_ROLE_WEIGHT && v->role != SX_ROLE_STATE) return 0;
     float *start = sx_alloc(r->a, sx_val_bytes(v));
-    sx_init_fill(v, start);
+    sx_init_fill(v, 0, sx_val_count(v), start);
     rig_write(r, t, start);
     return 0;
 }

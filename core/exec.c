@@ -95,6 +95,18 @@ int sx_memory_open(sx_arena *a, const sx_machine *m, size_t bytes, sx_memory **o
     return 0;
 }
 
+int sx_machine_room(const sx_machine *m, const sx_graph *g, bool fuse, sx_room *most, sx_diags *d)
+{
+    sx_arena *own = sx_arena_open(NULL);
+    sx_plan *p;
+    const int bad = sx_plan_open(own, g, m ? m->device : NULL, m ? m->dev : NULL, fuse && m, &p, d);
+    const size_t slab = bad ? 0 : sx_plan_slab(p), scratch = bad || !m ? 0 : sx_plan_beside(p, m->threads);
+    if (slab > most->slab) most->slab = slab;
+    if (scratch > most->scratch) most->scratch = scratch;
+    sx_arena_close(own);
+    return bad;
+}
+
 /* --- Programs --- */
 struct sx_program {
     const sx_machine *machine; sx_plan *plan; sx_exe *exe;

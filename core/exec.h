@@ -18,6 +18,11 @@ typedef struct { sx_buf *buf; size_t bytes; const sx_machine *machine; } sx_memo
 /* SX_E_MEMORY says how much */
 int sx_memory_open(sx_arena *a, const sx_machine *m, size_t bytes, sx_memory **out, sx_diags *d);
 
+/* What programs that never run at once share: the slab, and what the device takes beside it. */
+typedef struct { size_t slab, scratch; } sx_room;
+/* Plans g for m (NULL: a device that keeps every value) and makes *most large enough for it, too. */
+int sx_machine_room(const sx_machine *m, const sx_graph *g, bool fuse, sx_room *most, sx_diags *d);
+
 typedef struct sx_program sx_program;
 /* Plans (fuse), compiles, takes the slab. slab NULL: an own one; programs that never run at once may share
  * one big enough. */

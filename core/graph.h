@@ -89,8 +89,8 @@ char sx_op_type(sx_opcode code);                 /* the type column of ops.def *
 bool sx_shape_infer(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, sx_val *out);
 /* Rank <= 8, axes >= 1, at most 2^40 elements; or refuses */
 bool sx_shape_check(sx_graph *g, const sx_val *v);
-/* init.c: the numbers that a weight or state starts with: sx_val_count(v) floats. */
-void sx_init_fill(const sx_val *v, float *out);
+/* init.c: the numbers that a weight or state starts with: elements [from, from + n), from even. */
+void sx_init_fill(const sx_val *v, long from, long n, float *out);
 bool sx_init_known(const char *init);
 /* Does an expression's text name x, x0, y ..? */
 bool sx_map_names(const char *text, const char *name);

@@ -33,23 +33,22 @@ static double variance(const sx_val *v, int fan)
 
 /* Normal numbers beyond 2 deviations are drawn again from the next stream; Keras divides by the deviation
  * that is left. */
-static void truncated(sx_key key, long n, double deviation, float *out)
+static void truncated(sx_key key, long from, long n, double deviation, float *out)
 {
     const float to = (float)(deviation / 0.87962566103423978);
-    sx_normal_fill(key, 0, 0, n, out);
+    sx_normal_fill(key, 0, (uint64_t)from, n, out);
     for (long i = 0; i < n; i++) {
         float pair[2];
         for (uint32_t step = 1; fabsf(out[i]) > 2; step++) {
-            sx_normal_fill(key, step, (uint64_t)(i & ~1L), 2, pair);
+            sx_normal_fill(key, step, (uint64_t)(from + (i & ~1L)), 2, pair);
             out[i] = pair[i & 1];
         }
         out[i] *= to;
     }
 }
 
-void sx_init_fill(const sx_val *v, float *out)
+void sx_init_fill(const sx_val *v, long from, long n, float *out)
 {
-    const long n = sx_val_count(v);
     const int kind = v->init ? find(v->init) : -1;
     if (kind < 0) {
         const float fill = v->init ? strcmp(v->init, "ones") == 0 : v->fill;
@@ -57,8 +56,8 @@ void sx_init_fill(const sx_val *v, float *out)
         return;
     }
     const double var = variance(v, spread[kind].fan);
-    if (spread[kind].normal) { truncated(v->key, n, sqrt(var), out); return; }
+    if (spread[kind].normal) { truncated(v->key, from, n, sqrt(var), out); return; }
     const float limit = (float)sqrt(3 * var);
-    sx_uniform_fill(v->key, 0, 0, n, out);
+    sx_uniform_fill(v->key, 0, (uint64_t)from, n, out);
     for (long i = 0; i < n; i++) out[i] = limit * (2 * out[i] - 1);
 }

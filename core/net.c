@@ -17,6 +17,7 @@ struct sx_net {
     sx_arena *arena; const sx_exp *e; const sx_machine *m; const sx_data *data; uint64_t seed; int64_t trial;
     sx_steps steps; mode train, eval;
     sx_memory *kept[SX_TENSOR_KINDS], *slab;
+    sx_room room;
     sx_net_clock clock;
 };
 
@@ -88,17 +89,6 @@ static void bind(sx_net *n, mode *o)
     bind_tensors(n, o);
 }
 
-static int slab_of(sx_net *n, const sx_step *s, bool fuse, size_t *most, sx_diags *d)
-{
-    if (!s) return 0;
-    sx_arena *own = sx_arena_open(NULL);
-    sx_plan *p;
-    const int bad = sx_plan_open(own, s->graph, n->m->device, n->m->dev, fuse, &p, d);
-    if (!bad && sx_plan_slab(p) > *most) *most = sx_plan_slab(p);
-    sx_arena_close(own);
-    return bad;
-}
-
 static int open_mode(sx_net *n, mode *o, const sx_step *s, bool fuse, sx_diags *d)
 {
     if (!s) return 0;
@@ -111,10 +101,10 @@ static int open_mode(sx_net *n, mode *o, const sx_step *s, bool fuse, sx_diags *
 
 static int open_memory(sx_net *n, bool fuse, sx_diags *d)
 {
-    size_t most = 64;
-    int bad = slab_of(n, n->steps.train, fuse, &most, d);
-    if (!bad) bad = slab_of(n, n->steps.eval, fuse, &most, d);
-    if (!bad) bad = sx_memory_open(n->arena, n->m, most, &n->slab, d);
+    n->room.slab = 64;
+    int bad = n->steps.train ? sx_machine_room(n->m, n->steps.train->graph, fuse, &n->room, d) : 0;
+    if (!bad) bad = sx_machine_room(n->m, n->steps.eval->graph, fuse, &n->room, d);
+    if (!bad) bad = sx_memory_open(n->arena, n->m, n->room.slab, &n->slab, d);
     for (int kind = 0; kind < SX_TENSOR_KINDS && !bad; kind++)
         bad = sx_memory_open(n->arena, n->m, n->steps.bytes[kind], &n->kept[kind], d);
     return bad;
@@ -180,31 +170,38 @@ static int import_files(sx_net *n, sx_diags *d)
     return bad;
 }
 
+/* Piece by piece: nothing of the size of a tensor is taken that the budget does not count. */
+static int start_tensor(sx_net *n, const sx_tensor *t, sx_diags *d)
+{
+    float piece[4096] = { 0 };
+    const long most = sizeof piece / sizeof *piece;
+    int bad = 0;
+    for (long at = 0; at < t->count && !bad; at += most) {
+        const long count = t->count - at < most ? t->count - at : most;
+        if (t->kind != SX_TENSOR_SLOT) sx_init_fill(t->val, at, count, piece);
+        bad = put(n, n->kept[t->kind], t->offset + (size_t)at * sizeof *piece, piece,
+                  (size_t)count * sizeof *piece, d);
+    }
+    return bad;
+}
+
 int sx_net_init(sx_net *n, sx_diags *d)
 {
     int bad = 0;
-    for (long i = 0; i < n->steps.tensors.n && !bad; i++) {
-        const sx_tensor *t = &n->steps.tensors.v[i];
-        float *v = calloc((size_t)t->count, sizeof *v);
-        if (!v)
-            return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
-        if (t->kind != SX_TENSOR_SLOT) sx_init_fill(t->val, v);
-        bad = sx_net_write(n, t, v, d);
-        free(v);
-    }
+    for (long i = 0; i < n->steps.tensors.n && !bad; i++) bad = start_tensor(n, &n->steps.tensors.v[i], d);
     n->clock = (sx_net_clock){ 0 };
     return bad ? bad : import_files(n, d);
 }
 
 sx_budget sx_net_used(const sx_net *n)
 {
-    sx_budget b = sx_steps_budget(&n->steps, n->slab->bytes);
+    sx_budget b = sx_steps_budget(&n->steps, n->room);
     b.weights = n->kept[SX_TENSOR_WEIGHT]->bytes;
     b.states = n->kept[SX_TENSOR_STATE]->bytes;
     b.slots = n->kept[SX_TENSOR_SLOT]->bytes;
     b.data = n->data->x->bytes + n->data->y->bytes;
     b.logs = n->eval.io->bytes + (n->train.io ? n->train.io->bytes : 0);
-    b.total = b.weights + b.states + b.slots + b.slab + b.data + b.logs;
+    b.total = b.weights + b.states + b.slots + b.slab + b.scratch + b.data + b.logs;
     return b;
 }
 

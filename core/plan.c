@@ -121,6 +121,10 @@ int64_t sx_plan_maker(const sx_plan *p, sx_value v)
 void *sx_plan_alloc(const sx_plan *p, size_t bytes) { return sx_alloc(p->arena, bytes); }
 const sx_graph *sx_plan_graph(const sx_plan *p) { return p->graph; }
 size_t sx_plan_slab(const sx_plan *p) { return p->slab; }
+size_t sx_plan_beside(const sx_plan *p, int threads)
+{
+    return p->dev && p->device->beside ? p->device->beside(p->dev, p, threads) : 0;
+}
 const sx_stage *sx_plan_stages(const sx_plan *p, uint32_t *n) { *n = p->orders; return p->order; }
 
 size_t sx_plan_bytes(const sx_plan *p, sx_value v, sx_dtype *dtype, const long **shape)

@@ -11,6 +11,8 @@
 int sx_plan_open(sx_arena *a, const sx_graph *g, const sx_device *device, sx_dev *dev, bool fuse,
                  sx_plan **out, sx_diags *d);
 size_t sx_plan_slab(const sx_plan *p);           /* bytes */
+/* What the device takes on top of that and of the bound values, for a queue of so many threads */
+size_t sx_plan_beside(const sx_plan *p, int threads);
 /* Bytes of the bound values of a role, each rounded up to 64 */
 size_t sx_plan_bound(const sx_plan *p, sx_role role);
 const sx_graph *sx_plan_graph(const sx_plan *p);

@@ -93,8 +93,8 @@ static int check_outputs(writer *w, const sx_data_shape *s)
                         sx_graph_shape(w->a, y));
     w->s->outputs = y->shape[1];
     if (s->classes <= w->s->outputs) return 0;
-    return sx_error(w->d, SX_E_CONFIG, where, "the model has %ld outputs, the data set has %ld classes",
-                    w->s->outputs, s->classes);
+    return sx_error(w->d, SX_E_CONFIG, where, "the model has %s, the data set has %s",
+                    sx_plural(w->a, w->s->outputs, "output"), sx_plural(w->a, s->classes, "class"));
 }
 
 static int write_model(writer *w, const sx_data_shape *s)
@@ -267,7 +267,8 @@ int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool tr
     const long batch = e->train.batch;
     if (training && s->fit < batch)
         return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.batch")),
-                        "a batch of %ld rows is larger than the %ld rows to learn from", batch, s->fit);
+                        "a batch of %s is larger than the %s to learn from", sx_plural(a, batch, "row"),
+                        sx_plural(a, s->fit, "row"));
     const sx_step_want learn = { .training = true, .batch = batch, .steps = training ? s->fit / batch : 1 };
     const sx_step_want look = { .batch = e->train.eval_batch, .steps = eval_steps(s, e->train.eval_batch) };
     int bad = training ? sx_step_write(a, e, s, &learn, seed, trial, &out->train, d) : 0;
@@ -297,14 +298,14 @@ static size_t bytes_of_logs(const sx_step *s)
     return sum;
 }
 
-sx_budget sx_steps_budget(const sx_steps *s, size_t slab)
+sx_budget sx_steps_budget(const sx_steps *s, sx_room room)
 {
     sx_budget b = { .weights = s->bytes[SX_TENSOR_WEIGHT], .states = s->bytes[SX_TENSOR_STATE],
-                    .slots = s->bytes[SX_TENSOR_SLOT], .slab = slab };
+                    .slots = s->bytes[SX_TENSOR_SLOT], .slab = room.slab, .scratch = room.scratch };
     const sx_graph *g = s->eval->graph;
     b.data = bytes_of(s->eval, s->eval->data) + bytes_of(s->eval, s->eval->labels);
     b.logs = bytes_of_logs(s->train) + bytes_of_logs(s->eval);
-    b.total = b.weights + b.states + b.slots + b.slab + b.data + b.logs;
+    b.total = b.weights + b.states + b.slots + b.slab + b.scratch + b.data + b.logs;
     const sx_layer_rows *rows = &s->eval->layers;
     const int64_t from = s->eval->model_from < rows->n ? rows->v[s->eval->model_from].first : g->ops.n;
     const sx_cost cost = sx_graph_cost(g, from, g->ops.n);
@@ -318,24 +319,15 @@ int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d)
     return sx_error(d, SX_E_UNSUPPORTED, SX_NOWHERE, "device '%s' does not compute in bf16", m->name);
 }
 
-static int slab_of(sx_arena *a, const sx_step *s, const sx_machine *m, size_t *most, sx_diags *d)
-{
-    if (!s) return 0;
-    sx_plan *p;
-    const int bad = sx_plan_open(a, s->graph, m ? m->device : NULL, m ? m->dev : NULL, m != NULL, &p, d);
-    if (!bad && sx_plan_slab(p) > *most) *most = sx_plan_slab(p);
-    return bad;
-}
-
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
                    sx_diags *d)
 {
     sx_steps steps;
-    size_t slab = 0;
+    sx_room room = { 0 };
     int bad = m ? sx_step_precision(e, m, d) : 0;
     if (!bad) bad = sx_steps_write(a, e, s, true, 0, 0, &steps, d);
-    if (!bad) bad = slab_of(a, steps.train, m, &slab, d);
-    if (!bad) bad = slab_of(a, steps.eval, m, &slab, d);
-    if (!bad) *out = sx_steps_budget(&steps, slab);
+    if (!bad) bad = sx_machine_room(m, steps.train->graph, true, &room, d);
+    if (!bad) bad = sx_machine_room(m, steps.eval->graph, true, &room, d);
+    if (!bad) *out = sx_steps_budget(&steps, room);
     return bad;
 }

@@ -39,13 +39,14 @@ int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool tr
 int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d);
 
 /* What a trial will take on a device, in bytes, before anything runs. */
-typedef struct { size_t weights, slots, states, slab, data, logs, total; long parameters, frozen;
+/* slab: values of a step; scratch: what the device takes beside it */
+typedef struct { size_t weights, slots, states, slab, scratch, data, logs, total; long parameters, frozen;
                  double macs; } sx_budget;
 /* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation
  * step. */
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
                    sx_diags *d);
-sx_budget sx_steps_budget(const sx_steps *s, size_t slab);           /* the same for steps already planned */
+sx_budget sx_steps_budget(const sx_steps *s, sx_room room);          /* the same for steps already planned */
 /* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
 int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d);
 /* sx_exp_constraints that also tells what e costs; cost may be NULL. */

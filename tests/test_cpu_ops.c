@@ -192,7 +192,7 @@ Test(cpu_pool, memory)
         cpu_unmap(m, n);
     }
     pool *p = pool_open(2);
-    cr_assert_eq(pool_reserve(p, 1000), 0);
-    cr_assert_eq(pool_reserve(p, (size_t)1 << 62), SX_E_MEMORY);
+    cr_assert_eq(pool_reserve(p, 1000, 64), 0);
+    cr_assert_eq(pool_reserve(p, (size_t)1 << 62, 0), SX_E_MEMORY);
     pool_close(p);
 }

@@ -180,7 +180,10 @@ static void moments_of(const char *init, const long *shape, double *mean, double
     const sx_val *v = sx_graph_val(g, sx_weight(g, "w", shape, init));
     const long n = sx_val_count(v);
     float *x = sx_alloc_array(arena, (size_t)n, sizeof *x);
-    sx_init_fill(v, x);
+    float *end = sx_alloc_array(arena, (size_t)n, sizeof *end);
+    sx_init_fill(v, 0, n, x);
+    sx_init_fill(v, 1002, n - 1002, end);
+    cr_expect_not(memcmp(end, x + 1002, (size_t)(n - 1002) * sizeof *x), "%s: a part is another", init);
     *mean = *deviation = *largest = 0;
     for (long i = 0; i < n; i++) *mean += x[i] / (double)n;
     for (long i = 0; i < n; i++) {

@@ -52,6 +52,8 @@ static void budget(const char *layers, const char *train)
     cr_expect_float_eq((double)b.total / (double)used.total, 1, 0.1, "planned %zu, used %zu", b.total,
                        used.total);
     cr_expect_eq(b.slab, used.slab);
+    cr_expect_eq(b.scratch, used.scratch);
+    cr_expect_gt(b.scratch, 0);
     cr_expect_gt(b.parameters, 100);
     cr_expect_gt(b.macs, 100);
 }

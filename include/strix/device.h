@@ -71,6 +71,9 @@ typedef struct {
     const char *(*last_error)(void);                           /* of this thread; never NULL */
     /* Optional, may be NULL: seconds and a name of each stage in the runs since the last call; for `bench step`. */
     int (*profile)(sx_exe *x, int max, double *seconds, const char **name);
+    /* Optional, NULL: none. Bytes that running p takes on top of the slab and what is bound (scratch of threads, libraries), for a
+     * queue of so many threads. Programs of one queue never run at once, so the core counts the largest of them. */
+    size_t (*beside)(sx_dev *dev, const sx_plan *p, int threads);
 } sx_device;
 
 /* --- What lower and compile may ask of a plan --- */

@@ -75,12 +75,16 @@ static void free_buf(sx_buf *buf)
 }
 
 /* --- Queue --- */
+static int threads_of(int wanted)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN), n = wanted > 0 ? wanted : cores > 0 ? cores : 1;
+    return n < MAX_THREADS ? (int)n : MAX_THREADS;
+}
+
 static int queue(sx_dev *dev, int threads, sx_queue **q)
 {
     (void)dev;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (threads <= 0) threads = cores > 0 ? (int)cores : 1;
-    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    threads = threads_of(threads);
     if (!(*q = malloc(sizeof **q))) return fail(SX_E_MEMORY, "no memory");
     if (((*q)->pool = pool_open(threads))) return 0;
     free(*q);
@@ -167,16 +171,17 @@ static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
 /* --- Compiled plans --- */
 typedef struct {
     const chain *c;
-    size_t scratch_at; bool own;                 /* in the slab, or own: in the exe */
+    size_t scratch_at; bool shared;              /* in the slab, or in what the queue's threads share */
     double seconds;
 } step;
 typedef struct { void *what; void (*drop)(void *); } engine;
+typedef struct { size_t lane, shared; } needs;   /* of a queue: for each thread, for all of them */
 struct sx_exe {
     step *steps; uint32_t n;
     uint32_t values; size_t *offset;             /* of value id in the slab; SIZE_MAX: bound */
     void **at;
     engine *engines; long engines_n;
-    char *spare; size_t spare_bytes, lane;
+    needs need;
 };
 
 static uint32_t highest(uint32_t most, int n, const sx_value *v)
@@ -220,17 +225,44 @@ static chain *single(sx_dev *dev, const sx_plan *p, const sx_node *op)
     return c;
 }
 
+static chain *chain_of(sx_dev *dev, const sx_plan *p, const sx_stage *s)
+{
+    uint32_t n;
+    return s->own ? *(chain *const *)s->own : single(dev, p, &sx_plan_ops(p, &n)[s->op[0]]);
+}
+
+/* A stage of the core brings no scratch, since only our lowering asks for it. */
+static bool in_shared(const chain *c, const sx_stage *s) { return s->scratch < c->scratch; }
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static void add_needs(needs *n, const chain *c, const sx_stage *s)
+{
+    n->lane = larger(n->lane, c->temp + round_up(c->lane));
+    if (in_shared(c, s)) n->shared = larger(n->shared, c->scratch);
+}
+
+static size_t beside(sx_dev *dev, const sx_plan *p, int threads)
+{
+    uint32_t n;
+    needs need = { 0 };
+    const sx_stage *s = sx_plan_stages(p, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        const chain *c = chain_of(dev, p, &s[i]);
+        if (c) add_needs(&need, c, &s[i]);
+    }
+    return (size_t)threads_of(threads) * need.lane + need.shared;
+}
+
 static int compile_stage(sx_dev *dev, const sx_plan *p, const sx_stage *s, sx_exe *x, step *to)
 {
     uint32_t n;
     const sx_node *op = sx_plan_ops(p, &n);
-    chain *c = s->own ? *(chain *const *)s->own : single(dev, p, &op[s->op[0]]);
+    chain *c = chain_of(dev, p, s);
     if (!c) return fail(SX_E_UNSUPPORTED, "op %s is not there for these shapes", op[s->op[0]].op->name);
     ready_engines(x, c);
-    *to = (step){ .c = c, .scratch_at = s->scratch_at, .own = s->scratch < c->scratch };
-    if (to->own && c->scratch > x->spare_bytes) x->spare_bytes = c->scratch;
-    const size_t room = c->temp + round_up(c->lane);
-    x->lane = room > x->lane ? room : x->lane;
+    *to = (step){ .c = c, .scratch_at = s->scratch_at, .shared = in_shared(c, s) };
+    add_needs(&x->need, c, s);
     return 0;
 }
 
@@ -238,7 +270,6 @@ static void exe_free(sx_exe *x)
 {
     if (!x) return;
     for (long i = 0; i < x->engines_n; i++) x->engines[i].drop(x->engines[i].what);
-    cpu_unmap(x->spare, x->spare_bytes);
     free(x);
 }
 
@@ -254,8 +285,6 @@ static int compile(sx_dev *dev, const sx_plan *p, sx_exe **out)
     place_values(x, p, s, x->n);
     int code = 0;
     for (uint32_t i = 0; i < x->n && !code; i++) code = compile_stage(dev, p, &s[i], x, &x->steps[i]);
-    if (!code && x->spare_bytes && !(x->spare = cpu_map(x->spare_bytes)))
-        code = fail(SX_E_MEMORY, "%zu bytes of scratch could not be had", x->spare_bytes);
     if (code) exe_free(x);
     else *out = x;
     return code;
@@ -286,15 +315,16 @@ static int run_exe(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned 
 {
     char *slab = NULL;
     int code = bind_values(x, n, bind, &slab);
-    if (!code && pool_reserve(q->pool, x->lane))
-        code = fail(SX_E_MEMORY, "%zu bytes a thread could not be had", x->lane);
+    if (!code && pool_reserve(q->pool, x->need.lane, x->need.shared))
+        code = fail(SX_E_MEMORY, "%zu bytes a thread and %zu for all of them could not be had", x->need.lane,
+                    x->need.shared);
     if (code) return code;
     const unsigned saved = pool_flush();
     const int threads = dnnl_one_thread();
     for (double then = clock_now(), now; times; times--)
         for (uint32_t i = 0; i < x->n; i++, then = now) {
             step *s = &x->steps[i];
-            chain_run(s->c, q->pool, x->at, s->own ? x->spare : slab + s->scratch_at);
+            chain_run(s->c, q->pool, x->at, s->shared ? pool_shared(q->pool) : slab + s->scratch_at);
             now = clock_now();
             s->seconds += now - then;
         }
@@ -319,5 +349,6 @@ SX_DEFINE(SX_KIND_DEVICE, sx_device, cpu, SX_NO_PARAMS, sx_no_params,
           .count = count, .open = open_dev, .close = close_dev, .info = info, .alloc = alloc,
           .free = free_buf, .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf,
           .sync = sync_queue, .supports = supports, .lower = cpu_lower, .compile = compile,
-          .exe_free = exe_free, .run = run_exe, .last_error = last_error, .profile = profile);
+          .exe_free = exe_free, .run = run_exe, .last_error = last_error, .profile = profile,
+          .beside = beside);
 SX_PLUGIN("cpu", "1.0", "MIT", SX_ITEM(cpu));

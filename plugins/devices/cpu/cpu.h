@@ -18,8 +18,10 @@ void pool_close(pool *p);
 int pool_threads(const pool *p);
 /* Calls fn(ctx, i, thread) for i in [0, n); the caller works too and returns when all is done. */
 void pool_for(pool *p, long n, void (*fn)(const void *ctx, long i, int thread), const void *ctx);
-int pool_reserve(pool *p, size_t bytes);         /* room of each thread; 0 or SX_E_MEMORY */
+/* Room of each thread and room that they share, kept until more is wanted; 0 or SX_E_MEMORY. */
+int pool_reserve(pool *p, size_t each, size_t shared);
 void *pool_room(const pool *p, int thread);
+void *pool_shared(const pool *p);
 unsigned pool_flush(void); /* denormals count as zero from here on; gives what to restore */
 void pool_unflush(unsigned saved);
 void *cpu_map(size_t bytes);                     /* zeroed pages, huge where that pays; NULL: no memory */

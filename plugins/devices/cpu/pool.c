@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -157,7 +158,7 @@ pool *pool_open(int threads)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->idle, NULL);
-    p->room = calloc((size_t)p->threads, sizeof *p->room);
+    p->room = calloc((size_t)p->threads + 1, sizeof *p->room);
     p->worker = calloc((size_t)p->threads, sizeof *p->worker);
     bool good = p->room && p->worker;
     for (int i = 1; good && i < p->threads; i++) {
@@ -178,7 +179,7 @@ void pool_close(pool *p)
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     for (int i = 1; i <= p->started; i++) pthread_join(p->worker[i].thread, NULL);
-    for (int i = 0; p->room && i < p->threads; i++) cpu_unmap(p->room[i].p, p->room[i].bytes);
+    for (int i = 0; p->room && i <= p->threads; i++) cpu_unmap(p->room[i].p, p->room[i].bytes);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->wake);
     pthread_cond_destroy(&p->idle);
@@ -189,11 +190,13 @@ void pool_close(pool *p)
 
 int pool_threads(const pool *p) { return p->threads; }
 void *pool_room(const pool *p, int thread) { return p->room[thread].p; }
+void *pool_shared(const pool *p) { return p->room[p->threads].p; }
 
-int pool_reserve(pool *p, size_t bytes)
+int pool_reserve(pool *p, size_t each, size_t shared)
 {
-    for (int i = 0; i < p->threads; i++) {
+    for (int i = 0; i <= p->threads; i++) {
         room *r = &p->room[i];
+        const size_t bytes = i < p->threads ? each : shared;
         if (r->bytes >= bytes) continue;
         cpu_unmap(r->p, r->bytes);
         r->p = cpu_map(bytes);
@@ -203,18 +206,16 @@ int pool_reserve(pool *p, size_t bytes)
     return 0;
 }
 
-/* Page faults on 4 KB pages cost a training step as much as its arithmetic: big blocks take huge pages. */
+/* Page faults on 4 KB pages cost a training step as much as its arithmetic: big blocks take huge pages. What
+ * is left at their end takes small ones, so that no more is used than was planned. */
 enum { HUGE = 2 << 20 };
-static size_t mapped(size_t bytes)
-{
-    return bytes >= HUGE ? (bytes + HUGE - 1) & ~(size_t)(HUGE - 1) : bytes;
-}
 
 void *cpu_map(size_t bytes)
 {
     if (bytes == 0) bytes = 1;
     if (bytes > SIZE_MAX / 4) return NULL;
-    const size_t size = mapped(bytes), more = size >= HUGE ? size + HUGE : size;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (bytes + page - 1) / page * page;
+    const size_t more = size >= HUGE ? size + HUGE : size;
     char *p = mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
     if (size < HUGE) return p;
@@ -227,5 +228,5 @@ void *cpu_map(size_t bytes)
 
 void cpu_unmap(void *p, size_t bytes)
 {
-    if (p) munmap(p, mapped(bytes ? bytes : 1));
+    if (p) munmap(p, bytes ? bytes : 1);
 }
