@@ -296,7 +296,7 @@ static int expand(cli_context *c, const sx_exp *e)
 static int warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m)
 {
     const char *why = NULL;
-    const int rc = e->tune.constraints ? sx_exp_constraints(c->arena, e, m, &why, &c->diags) : 0;
+    const int rc = e->tune.known.n ? sx_exp_constraints(c->arena, e, m, &why, &c->diags) : 0;
     if (rc != SX_E_REFUSED) return rc;
     sx_warn(&c->diags, (sx_where){ .file = e->file }, "with the values of 'vars', %s", why);
     return 0;

@@ -218,8 +218,8 @@ cli_progress *crew_progress(cli_context *c, sx_study *s)
     const long n = sx_study_trials(s, c->arena, &row, &c->diags);
     cli_progress_want w = { .title = sx_study_name(s),
                             .trials = e->tune.trials,
-                            .objective = e->tune.objective,
-                            .maximize = e->tune.maximize };
+                            .objective = e->tune.objective[0],
+                            .maximize = e->tune.maximize[0] };
     for (long i = 0; i < n; i++) w.done += row[i]->t.fate != SX_RUNNING && row[i]->t.fate != SX_PAUSED;
     const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
     if (best) {

@@ -39,7 +39,7 @@ json_t *study_head_json(sx_study *s)
 {
     const sx_exp *e = sx_study_exp(s);
     return json_pack("{s:s, s:s, s:s, s:s}", "study", sx_study_name(s), "store", sx_study_url(s), "objective",
-                     e->tune.objective, "direction", e->tune.maximize ? "maximize" : "minimize");
+                     e->tune.objective[0], "direction", e->tune.maximize[0] ? "maximize" : "minimize");
 }
 
 /* --- show, best --- */
@@ -63,8 +63,8 @@ int study_show(cli_context *c, sx_study *s)
     json_object_set_new(doc, "best", best ? study_row_json(best) : json_null());
     if (c->json) { cli_json_print(c, doc); return 0; }
     printf("study      %s\nstore      %s\nobjective  %s, %s\ntrials     %ld", sx_study_name(s),
-           sx_study_url(s), sx_study_exp(s)->tune.objective,
-           sx_study_exp(s)->tune.maximize ? "maximize" : "minimize", n);
+           sx_study_url(s), sx_study_exp(s)->tune.objective[0],
+           sx_study_exp(s)->tune.maximize[0] ? "maximize" : "minimize", n);
     const char *key;
     json_t *v;
     json_object_foreach(counts, key, v) printf(", %s %lld", key, (long long)json_integer_value(v));
@@ -93,7 +93,7 @@ int study_best(cli_context *c, sx_study *s)
         cli_json_print(c, doc);
         return 0;
     }
-    printf("trial %ld: %s %.6g\n%s\n", best->t.number, sx_study_exp(s)->tune.objective, *best->t.value,
+    printf("trial %ld: %s %.6g\n%s\n", best->t.number, sx_study_exp(s)->tune.objective[0], *best->t.value,
            best->values);
     if (best->dir) printf("%s\n", best->dir);
     return 0;

@@ -53,7 +53,7 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     printf("study %s: %s, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s),
            sx_plural(c->arena, k->all, "trial"), k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
-    printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective, *best->t.value);
+    printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective[0], *best->t.value);
     json_object_foreach(values, name, v) {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         printf("  %-16s %s\n", name, json_is_string(v) ? json_string_value(v) : text ? text : "");
@@ -82,7 +82,7 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
         cli_json_real(b, "value", *best->t.value);
         json_object_set_new(b, "values", json_loads(best->values, 0, NULL));
     }
-    json_object_set_new(doc, "objective", json_string(e->tune.objective));
+    json_object_set_new(doc, "objective", json_string(e->tune.objective[0]));
     json_object_set_new(doc, "best", b);
     if (t->there) {
         json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report",
@@ -169,7 +169,7 @@ static int run(cli_context *c)
     if (c->dry_run) {
         printf("study %s in %s: %s, %s, best by %s\n", e->study.name, e->study.store,
                sx_plural(c->arena, e->tune.trials, "trial"),
-               sx_plural(c->arena, e->domain->space.n, "axis"), e->tune.objective);
+               sx_plural(c->arena, e->domain->space.n, "axis"), e->tune.objective[0]);
         return 0;
     }
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);

@@ -138,20 +138,14 @@ static void dataset(sx_exp *e, sx_diags *d)
 
 struct tune {
     long trials, seed, keep; double time;
-    const char *objective; int direction, on_repeat; bool first;
-    sx_texts constraints;
+    int on_repeat; bool first;
+    sx_texts objective, direction, constraints;
 };
-enum { BY_METRIC, MINIMIZE, MAXIMIZE };
 static const sx_param tune_params[] = {
     SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9,
            .doc = "trials of the study, failed ones included"),
     SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12,
             .doc = "seconds after which no trial starts; 0: no limit"),
-    SX_TEXT(struct tune, objective, .text = NULL,
-            .doc = "the value that is searched for; val_ and the first metric where not given"),
-    SX_CHOICE(struct tune, direction,
-              .choices = (const char *const[]){ "auto", "minimize", "maximize", NULL },
-              .doc = "auto: up for metrics of which more is better, down for others and for losses"),
     SX_INT(struct tune, seed, .def = 1, .min = 0, .max = 0x1p62,
            .doc = "of the search and of each trial's random numbers"),
     SX_CHOICE(struct tune, on_repeat, .choices = (const char *const[]){ "resample", "replay", "rerun", NULL },
@@ -159,56 +153,16 @@ static const sx_param tune_params[] = {
     SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9,
            .doc = "trials, the best ones, of which weights are kept"),
     SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
-    SX_TEXTS(struct tune, constraints, .text = "", .doc = "expressions that must hold before a trial starts"),
+    SX_TEXTS(struct tune, objective, .text = "",
+             .doc = "the value that is searched for, or several; val_ and the first metric where not given"),
+    SX_TEXTS(struct tune, direction, .text = "",
+             .doc = "of each objective: auto (up for metrics of which more is better, else down), minimize or "
+                    "maximize"),
+    SX_TEXTS(struct tune, constraints, .text = "",
+             .doc = "expressions that must hold: checked before a trial starts, or measured at its end where "
+                    "they name a metric or seconds"),
     SX_END
 };
-
-/* Is name "loss", a metric or one of these after "val_"? *more: greater is better. */
-static bool is_value(const sx_exp *e, const char *name, bool *more)
-{
-    const char *base = strncmp(name, "val_", 4) ? name : name + 4;
-    *more = false;
-    if (!strcmp(base, "loss")) return true;
-    for (long i = 0; i < e->train.metrics; i++) {
-        const sx_entry *m = e->train.metric[i].entry;
-        if (!m || strcmp(base, m->item->name)) continue;
-        *more = ((const sx_loss *)(const void *)m->item)->maximize;
-        return true;
-    }
-    return false;
-}
-
-static void check_value(const sx_exp *e, const char *what, const char *name, const sx_conf *c, bool *more,
-                        sx_diags *d)
-{
-    if (is_value(e, name, more)) return;
-    const char *names[20];                       /* two of the loss and of at most eight metrics */
-    long n = 0;
-    for (long i = -1; i < e->train.metrics; i++) {
-        const sx_entry *m = i < 0 ? NULL : e->train.metric[i].entry;
-        if (i >= 0 && !m) continue;
-        names[n++] = m ? m->item->name : "loss";
-        names[n++] = sx_format(e->arena, "val_%s", m ? m->item->name : "loss");
-    }
-    sx_error(d, SX_E_CONFIG, at(e, c), "'%s' is '%s', which no training gives", what, name);
-    const char *near = sx_nearest(name, names, n), *all = names[0];
-    for (long i = 1; i < n; i++) all = sx_format(e->arena, "%s, %s", all, names[i]);
-    if (near) sx_hint(d, "Did you mean '%s'?", near);
-    else sx_hint(d, "It gives %s.", all);
-}
-
-static void constraints(sx_exp *e, const sx_conf *c, const sx_texts *texts)
-{
-    sx_tune_conf *t = &e->tune;
-    t->constraints = texts->n;
-    t->constraint = sx_alloc_array(e->arena, (size_t)texts->n, sizeof *t->constraint);
-    t->constraint_at = sx_alloc_array(e->arena, (size_t)texts->n, sizeof *t->constraint_at);
-    const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : NULL;
-    for (long i = 0; i < texts->n; i++, one = one ? one->next : NULL) {
-        t->constraint[i] = texts->v[i];
-        t->constraint_at[i] = one ? one : c;
-    }
-}
 
 static void tune(sx_exp *e, sx_diags *d)
 {
@@ -231,20 +185,10 @@ static void tune(sx_exp *e, sx_diags *d)
     e->tune.on_repeat = s.on_repeat;
     e->tune.keep = s.keep;
     e->tune.first = s.first;
-    if (e->search) {                             /* any name will do: values come from outside */
-        e->tune.objective = s.objective ? s.objective : "value";
-        e->tune.maximize = s.direction == MAXIMIZE;
-        return;
-    }
-    const sx_entry *metric = e->train.metrics ? e->train.metric[0].entry : NULL;
-    e->tune.objective = s.objective;
-    if (!s.objective) e->tune.objective = sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
-    bool more = false;
-    check_value(e, "objective", e->tune.objective, sx_conf_member(c, "objective"), &more, d);
-    e->tune.maximize = s.direction == BY_METRIC ? more : s.direction == MAXIMIZE;
+    sx_goals_read(e, c, &(sx_goal_texts){ s.objective, s.direction, s.constraints }, d);
     const sx_conf *stop = sx_conf_find(e->root, "train.early_stop.monitor");
-    if (e->train.monitor) check_value(e, "monitor", e->train.monitor, stop, &more, d);
-    constraints(e, sx_conf_member(c, "constraints"), &s.constraints);
+    bool more;
+    if (e->train.monitor) sx_goal_check(e, "monitor", e->train.monitor, false, stop, &more, d);
 }
 
 /* --- study --- */
@@ -373,7 +317,8 @@ static int open_exp(sx_arena *a, sx_registry *r, sx_conf *root, const char *file
     (void)!sx_scope_check(a, e->scope, vars, d);
     if (d->errors > errors) return code_since(d, n, errors);
     (void)!resolve(e, d);
-    (void)!sx_domain_open(a, space, vars, e->scope, 1, (int)e->tune.constraints, &e->domain, d);
+    (void)!sx_domain_open(a, space, vars, e->scope, (int)e->tune.objectives, (int)e->tune.measured.n,
+                          &e->domain, d);
     if (d->errors > errors) return code_since(d, n, errors);
     *out = e;
     return 0;

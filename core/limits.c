@@ -1,5 +1,6 @@
-/* limits.c: what a point would cost and whether it keeps the experiment's constraints, before any of it runs.
- * So that a search never spends time on what cannot be trained. */
+/* limits.c: what a point would cost and whether it keeps the experiment's constraints, before any of it runs,
+ * so that a search never spends time on what cannot be trained; and what a trial is worth at its end. */
+#include <float.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ static int shape_of(sx_arena *a, const sx_exp *e, sx_data_shape *s, sx_diags *d)
 typedef struct {
     sx_arena *a; const sx_exp *e; const sx_machine *m; const sx_data_shape *shape; sx_diags *d;
     sx_budget cost; bool planned;                /* planned: memory is known as well */
+    bool pretend;                                /* only the writing is looked at: every cost is 1 */
     sx_where where;
     const char *seen;                            /* what was called, with its value, for the message */
 } price;
@@ -74,6 +76,21 @@ static int memory_of(price *p, double *v)
     return 0;
 }
 
+static bool is_cost(const char *name)
+{
+    return !strcmp(name, "memory") || !strcmp(name, "device_memory") || !strcmp(name, "parameters") ||
+           !strcmp(name, "macs");
+}
+
+static int cost_of(price *p, const char *name, double *v)
+{
+    if (!strcmp(name, "memory")) return memory_of(p, v);
+    if (!strcmp(name, "parameters")) *v = (double)(p->cost.parameters + p->cost.frozen);
+    else if (!strcmp(name, "macs")) *v = p->cost.macs;
+    else *v = p->m && p->m->info.memory ? (double)p->m->info.memory : host_memory();
+    return 0;
+}
+
 static int call(void *ctx, const char *name, long n, const sx_datum *args, sx_datum *out)
 {
     price *p = ctx;
@@ -81,33 +98,43 @@ static int call(void *ctx, const char *name, long n, const sx_datum *args, sx_da
     int rc = 0;
     (void)args;
     if (n) return sx_error(p->d, SX_E_CONFIG, p->where, "%s() takes no argument", name);
-    if (!strcmp(name, "memory")) rc = memory_of(p, &v);
-    else if (!strcmp(name, "device_memory"))
-        v = p->m && p->m->info.memory ? (double)p->m->info.memory : host_memory();
-    else if (!strcmp(name, "parameters")) v = (double)(p->cost.parameters + p->cost.frozen);
-    else if (!strcmp(name, "macs")) v = p->cost.macs;
-    else return SX_E_UNSUPPORTED;
+    if (p->e->search || !is_cost(name)) return SX_E_UNSUPPORTED;
+    if (p->pretend) v = 1;
+    else rc = cost_of(p, name, &v);
     *out = (sx_datum){ .kind = SX_DATUM_REAL, .r = v };
     p->seen = sx_format(p->a, "%s%s%s() is %.6g", p->seen, *p->seen ? ", " : "", name, v);
     return rc;
 }
 
-static int constraint(price *p, long i, const char **why)
+static int evaluate(price *p, const sx_rule *r, const char *text, const sx_scope *scope, sx_datum *v)
 {
-    const sx_where where = sx_conf_where(p->a, p->e->tune.constraint_at[i]);
-    sx_datum v = { 0 };
     p->seen = "";
-    p->where = where;
-    const int rc = sx_eval(p->a, p->e->tune.constraint[i], sx_scope_calls(p->a, p->e->scope, call, p), where,
-                           &v, p->d);
+    p->where = sx_conf_where(p->a, r->at);
+    return sx_eval(p->a, text, sx_scope_calls(p->a, scope, call, p), p->where, v, p->d);
+}
+
+static int constraint(price *p, const sx_rule *r, const char **why)
+{
+    sx_datum v = { 0 };
+    const int rc = evaluate(p, r, r->text, p->e->scope, &v);
     if (rc) return rc;
     if (v.kind != SX_DATUM_BOOL)
-        return sx_error(p->d, SX_E_CONFIG, where, "a constraint is %s, not true or false",
+        return sx_error(p->d, SX_E_CONFIG, p->where, "a constraint is %s, not true or false",
                         sx_datum_text(p->a, &v));
     if (v.b) return 0;
-    *why = sx_format(p->a, "constraint '%s' does not hold%s%s", p->e->tune.constraint[i],
-                     *p->seen ? ": " : "", p->seen);
+    *why = sx_format(p->a, "constraint '%s' does not hold%s%s", r->text, *p->seen ? ": " : "", p->seen);
     return SX_E_REFUSED;
+}
+
+/* Writes the step down, so that what it costs is known. SX_E_REFUSED: the model does not fit this point. */
+static int open_price(price *p, sx_data_shape *shape, sx_diags *d)
+{
+    sx_steps steps;
+    int rc = shape_of(p->a, p->e, shape, d);
+    p->shape = shape;
+    if (!rc) rc = sx_steps_write(p->a, p->e, shape, true, 0, 0, &steps, p->d);
+    if (!rc) p->cost = sx_steps_budget(&steps, (sx_room){ 0 });
+    return rc;
 }
 
 int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why,
@@ -115,18 +142,14 @@ int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *c
 {
     const char *reason = NULL;
     sx_data_shape shape;
-    sx_steps steps;
     sx_diags own;
     sx_diags_init(&own, a);
-    int rc = shape_of(a, e, &shape, d);
-    if (rc) return rc;
-    rc = sx_steps_write(a, e, &shape, true, 0, 0, &steps, &own);
+    price p = { .a = a, .e = e, .m = m, .d = &own };
+    int rc = e->search ? 0 : open_price(&p, &shape, d);
     if (rc == SX_E_REFUSED) reason = own.n ? own.v[own.n - 1].text : "the model refuses";
-    price p = { .a = a, .e = e, .m = m, .shape = &shape, .d = &own };
-    if (!rc) p.cost = sx_steps_budget(&steps, 0);
     double total;
     if (!rc && cost) { rc = memory_of(&p, &total); *cost = p.cost; }
-    for (long i = 0; i < e->tune.constraints && !rc; i++) rc = constraint(&p, i, &reason);
+    for (long i = 0; i < e->tune.known.n && !rc; i++) rc = constraint(&p, &e->tune.known.v[i], &reason);
     if (why) *why = reason;
     if (rc && rc != SX_E_REFUSED && own.n)
         (void)sx_error(d, rc, own.v[own.n - 1].where, "%s", own.v[own.n - 1].text);
@@ -136,4 +159,89 @@ int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *c
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d)
 {
     return sx_exp_price(a, e, m, NULL, why, d);
+}
+
+/* --- At the end of a trial --- */
+
+/* "a <= b" as "(a) - (b)", so that a sampler learns by how much a point misses; text itself where it is no
+ * single comparison. strict: 0 is a miss, too. */
+static const char *excess(sx_arena *a, const char *text, bool *strict)
+{
+    const char *sign = NULL, *s = text;
+    *strict = false;
+    if (sx_text_mentions(text, "and") || sx_text_mentions(text, "or") || sx_text_mentions(text, "not"))
+        return text;
+    for (int depth = 0; *s; s++) {
+        depth += (*s == '(' || *s == '[') - (*s == ')' || *s == ']');
+        if (depth || !strchr("<>=!?\"'", *s)) continue;
+        if (sign || (*s != '<' && *s != '>')) return text;
+        sign = s;
+        s += s[1] == '=';
+    }
+    if (!sign) return text;
+    *strict = sign[1] != '=';
+    const char *left = sx_strndup(a, text, (size_t)(sign - text)), *right = sign + 1 + !*strict;
+    return *sign == '<' ? sx_format(a, "(%s) - (%s)", left, right) : sx_format(a, "(%s) - (%s)", right, left);
+}
+
+static int measured(price *p, const sx_rule *r, const sx_scope *scope, double *out)
+{
+    sx_datum v = { 0 };
+    bool strict;
+    const char *text = excess(p->a, r->text, &strict);
+    const int rc = evaluate(p, r, text, scope, &v);
+    if (rc) return rc;
+    if (v.kind == SX_DATUM_TEXT || v.kind == SX_DATUM_LIST || v.kind == SX_DATUM_NONE)
+        return sx_error(p->d, SX_E_CONFIG, p->where, "a constraint is %s, no number or truth value",
+                        sx_datum_text(p->a, &v));
+    *out = v.kind == SX_DATUM_BOOL ? !v.b : sx_datum_real(&v);
+    if (strict && *out == 0) *out = DBL_MIN;
+    if (!(*out < DBL_MAX)) *out = DBL_MAX;       /* no number: it cannot have been kept */
+    return 0;
+}
+
+int sx_exp_measurable(const sx_exp *e, sx_diags *d)
+{
+    price p = { .a = e->arena, .e = e, .d = d, .pretend = true };
+    const sx_scope *s = e->tune.measured.n ? sx_goal_scope(e->arena, e, 0, NULL, NULL) : NULL;
+    double v;
+    int rc = 0;
+    for (long i = 0; i < e->tune.measured.n; i++) {
+        const int bad = measured(&p, &e->tune.measured.v[i], s, &v);
+        if (!rc) rc = bad;
+    }
+    return rc;
+}
+
+static bool costs_matter(const sx_tune_conf *t)
+{
+    bool any = false;
+    for (long i = 0; i < t->objectives; i++) any |= is_cost(t->objective[i]);
+    for (long i = 0; i < t->measured.n; i++) any |= strchr(t->measured.v[i].text, '(') != NULL;
+    return any;
+}
+
+int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, const char *const *name,
+                   const double *value, double *objective, double *constraint, sx_diags *d)
+{
+    const sx_tune_conf *t = &e->tune;
+    sx_data_shape shape;
+    price p = { .a = a, .e = e, .m = m, .d = d };
+    const sx_scope *s = sx_goal_scope(a, e, n, name, value);
+    int rc = !e->search && costs_matter(t) ? open_price(&p, &shape, d) : 0;
+    for (long i = 0; i < t->objectives && !rc; i++) {
+        const long at = sx_goal_place(t->objective[i], n, name);
+        if (at >= 0) objective[i] = value[at];
+        else if (!e->search && is_cost(t->objective[i])) rc = cost_of(&p, t->objective[i], &objective[i]);
+        else rc = sx_error(d, SX_E_REFUSED, SX_NOWHERE, "no epoch gave '%s'", t->objective[i]);
+    }
+    sx_diags own;
+    sx_diags_init(&own, a);
+    p.d = &own;
+    for (long i = 0; i < t->measured.n && !rc; i++) {
+        if (!measured(&p, &t->measured.v[i], s, &constraint[i])) continue;
+        constraint[i] = DBL_MAX;                 /* what has no value cannot have been kept */
+        sx_warn(d, p.where, "constraint '%s': %s", t->measured.v[i].text, own.n ? own.v[own.n - 1].text : "?");
+    }
+    return rc;
 }

@@ -17,10 +17,13 @@ typedef struct {
 typedef struct {
     sx_use set; double val; uint64_t split_seed; const sx_conf *transform; long limit;   /* limit: rows used; 0: all */
 } sx_data_conf;
+typedef struct { const char *text; const sx_conf *at; } sx_rule;     /* an expression of tune.constraints */
+typedef struct { sx_rule *v; long n, cap; } sx_rules;
 typedef struct {
-    long trials; double time; const char *objective; bool maximize; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
+    long trials; double time; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
+    long objectives; const char **objective; bool *maximize;         /* at least one */
     bool first;                                  /* the first trial has the values of `vars` */
-    long constraints; const char **constraint; const sx_conf **constraint_at;
+    sx_rules known, measured;                    /* constraints: before a trial starts; at its end only */
 } sx_tune_conf;
 typedef struct { const char *store, *name; double heartbeat; const char *runs; } sx_study_conf;
 typedef struct sx_layer_list sx_layer_list;
@@ -47,7 +50,21 @@ sx_facts *sx_facts_open(sx_arena *a);
 /* sx_param_fill for those members of group that params name; the others are somebody else's. */
 int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
                 void *out, sx_diags *d);
-/* Can e's model (sx_exp_at) be built, and does it keep tune.constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
+/* goals.c: objectives and constraints of the tune section. */
+typedef struct { sx_texts objective, direction, constraints; } sx_goal_texts;
+void sx_goals_read(sx_exp *e, const sx_conf *tune, const sx_goal_texts *t, sx_diags *d);
+/* Does a training tell this value (costs: or what it takes)? *more: greater is better. An error at c where it does not. */
+void sx_goal_check(const sx_exp *e, const char *what, const char *value, bool costs, const sx_conf *c, bool *more, sx_diags *d);
+/* The place of a value among those of an epoch, or -1. Without validation rows "val_loss" is "loss". */
+long sx_goal_place(const char *want, long n, const char *const *name);
+/* e's variables and what the end of a trial tells; name NULL: each is 1. */
+const sx_scope *sx_goal_scope(sx_arena *a, const sx_exp *e, long n, const char *const *name, const double *value);
+bool sx_text_mentions(const char *text, const char *name);           /* as a word of its own */
+/* Objectives (as users see them) and measured constraints (kept where <= 0) of a trial at its end; name: its metrics and "seconds". */
+int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, const char *const *name, const double *value,
+                   double *objective, double *constraint, sx_diags *d);
+int sx_exp_measurable(const sx_exp *e, sx_diags *d);                 /* are the measured constraints well written? */
+/* Can e's model (sx_exp_at) be built, and does it keep the known constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
  * is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine) in a; other SX_E_*: cannot be told. */
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
 

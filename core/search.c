@@ -1,5 +1,4 @@
-/* search.c: spaces that come from a store: a study of another program as an experiment, and what differs
- * between two spaces. */
+/* search.c: spaces that come from a store: a study of another program as an experiment. */
 #include "search.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -63,47 +62,14 @@ int sx_search_of_axes(sx_arena *a, sx_registry *r, const sx_study_row *row, sx_e
     sx_exp *e = *out;
     e->domain = domain;
     e->root = NULL;                              /* there is no text that a worker could run */
-    if (row->metric && row->metric[0]) e->tune.objective = row->metric[0];
-    e->tune.maximize = row->objectives && row->maximize[0];
+    sx_tune_conf *t = &e->tune;
+    t->objectives = row->objectives > 0 ? row->objectives : 1;
+    t->objective = sx_alloc_array(a, (size_t)t->objectives, sizeof *t->objective);
+    t->maximize = sx_alloc_array(a, (size_t)t->objectives, sizeof *t->maximize);
+    for (int i = 0; i < t->objectives; i++) {
+        const char *name = row->metric ? row->metric[i] : NULL;
+        t->objective[i] = name ? name : t->objectives > 1 ? sx_format(a, "value%d", i) : "value";
+        t->maximize[i] = i < row->objectives && row->maximize[i];
+    }
     return 0;
-}
-
-static json_t *axis_of(const json_t *axes, const char *name)
-{
-    for (size_t i = 0; i < json_array_size(axes); i++) {
-        json_t *axis = json_array_get(axes, i);
-        const char *is = json_string_value(json_object_get(axis, "name"));
-        if (is && name && !strcmp(is, name)) return axis;
-    }
-    return NULL;
-}
-
-/* An axis of `these` that `those` lacks, or has otherwise. */
-static const char *odd_one(sx_arena *a, const json_t *these, const json_t *those, const char *says)
-{
-    for (size_t i = 0; i < json_array_size(these); i++) {
-        json_t *axis = json_array_get(these, i);
-        const char *name = json_string_value(json_object_get(axis, "name"));
-        const json_t *other = axis_of(those, name);
-        if (name && !other) return sx_format(a, "'%s' %s.", name, says);
-        if (!name || json_equal(axis, other)) continue;
-        char *x = json_dumps(axis, 0), *y = json_dumps(other, 0);
-        const char *text = sx_format(a, "'%s' was %s, and is %s.", name, x ? x : "?", y ? y : "?");
-        free(x);
-        free(y);
-        return text;
-    }
-    return NULL;
-}
-
-const char *sx_domain_difference(sx_arena *a, const char *was, const char *is)
-{
-    json_t *x = json_loads(was, 0, NULL), *y = json_loads(is, 0, NULL);
-    const json_t *old = json_object_get(x, "axes"), *new = json_object_get(y, "axes");
-    const char *text = odd_one(a, old, new, "is no longer searched");
-    if (!text) text = odd_one(a, new, old, "was not searched");
-    if (!text && !json_equal(old, new)) text = "The variables stand in another order.";
-    json_decref(x);
-    json_decref(y);
-    return text;
 }

@@ -4,6 +4,7 @@
 #include "study.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "file.h"
 #include "history.h"
@@ -47,7 +48,11 @@ static const sx_pruner *pruner(const sx_study *s)
 {
     return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item;
 }
-static double minimised(const sx_study *s, double v) { return s->exp->tune.maximize ? -v : v; }
+/* And back. */
+static double minimised(const sx_study *s, long objective, double v)
+{
+    return s->exp->tune.maximize[objective] ? -v : v;
+}
 
 /* --- Opening --- */
 
@@ -95,8 +100,9 @@ static int stored_exp(sx_study *s, const sx_study_row *row, sx_diags *d)
 static void told_difference(const sx_study *s, const sx_study_row *row, const char *space, sx_diags *d)
 {
     const char *difference = row->space ? sx_domain_difference(s->arena, row->space, space) : NULL;
-    if (difference) sx_detail(d, "%s", difference);
-    sx_hint(d, "Give the study another name (--set study.name=...), or set the old one aside with --fresh.");
+    if (difference) sx_detail(d, "%s.", difference);
+    sx_hint(d, "Give the study another name (--set study.name=...), or set the old one aside with --fresh; `strix study"
+               " import` takes its trials along.");
 }
 
 /* given: the experiment comes from a file, and its text is kept; else it came from the store and stays as it
@@ -105,15 +111,14 @@ static int join(sx_study *s, bool given, const sx_study_row *row, bool write, sx
 {
     const sx_domain *domain = s->exp->domain;
     const char **dist = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *dist);
-    const char **metric = sx_dup(s->arena, &s->exp->tune.objective, sizeof *metric);
     for (int i = 0; i < domain->space.n; i++) dist[i] = sx_axis_optuna(s->arena, domain->var[i]);
     sx_study_row *w = SX_NEW(s->arena, sx_study_row);
     *w = (sx_study_row){ .size = sizeof *w,
                          .name = s->name,
                          .seed = s->exp->tune.seed,
-                         .objectives = 1,
-                         .metric = metric,
-                         .maximize = sx_dup(s->arena, &s->exp->tune.maximize, sizeof(bool)),
+                         .objectives = (int)s->exp->tune.objectives,
+                         .metric = s->exp->tune.objective,
+                         .maximize = s->exp->tune.maximize,
                          .axes = &domain->space,
                          .distribution = dist,
                          .space = sx_domain_json(s->arena, domain),
@@ -126,6 +131,22 @@ static int join(sx_study *s, bool given, const sx_study_row *row, bool write, sx
     told(s, rc, d);
     if (rc == SX_E_CONFIG) told_difference(s, row, w->space, d);
     return rc;
+}
+
+static int read_news(sx_study *s, sx_diags *d);
+
+/* A study goes on with another space: one line says what became of its trials. */
+static int tell_change(sx_study *s, const sx_study_row *row, sx_diags *d)
+{
+    const char *is = sx_domain_json(s->arena, s->exp->domain),
+               *difference = row->space ? sx_domain_difference(s->arena, row->space, is) : NULL;
+    long ended, fit;
+    const int rc = difference ? read_news(s, d) : 0;
+    if (rc || !difference) return rc;
+    sx_past_count(s->past, &ended, &fit);
+    sx_warn(d, SX_NOWHERE, "study '%s' has another space now: %s; %ld of %ld ended trials fit it", s->name, difference,
+            fit, ended);
+    return 0;
 }
 
 /* The value of axis i nearest to its variable; 0 where it has none. */
@@ -157,6 +178,15 @@ static const double *usual_point(sx_study *s)
     return x;
 }
 
+/* What every axis is read as in a trial that has no value for it. */
+static const double *values_of_vars(sx_study *s)
+{
+    const int n = s->exp->domain->space.n;
+    double *x = sx_alloc_array(s->arena, (size_t)n + 1, sizeof *x);
+    for (int i = 0; i < n; i++) x[i] = isnan(s->usual[i]) ? nearest(s, i) : s->usual[i];
+    return x;
+}
+
 int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write,
                   sx_study **out, sx_diags *d)
 {
@@ -177,8 +207,9 @@ int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const
     if (!e) s->exp->study.store = s->url, s->exp->study.name = s->name;
     if ((rc = join(s, e != NULL, &row, write, d))) return rc;
     s->usual = usual_point(s);
-    s->past = sx_past_open(a, s->exp->domain, s->usual);
+    s->past = sx_past_open(a, s->exp->domain, values_of_vars(s));
     if (sampler(s)->open) s->cache = sampler(s)->open(s->exp->tune.sampler.params, &s->exp->domain->space);
+    if (e && write && (rc = tell_change(s, &row, d))) return rc;
     *out = s;
     return 0;
 }
@@ -198,7 +229,7 @@ typedef struct { sx_study *s; sx_arena *a; sx_diags *d; bool said; } asking;
 static int check_point(void *ctx, const double *x, const char **why)
 {
     const asking *q = ctx;
-    if (q->s->exp->search) return 0;
+    if (q->s->exp->search && !q->s->exp->tune.known.n) return 0;
     sx_arena *a = sx_arena_open(NULL);
     sx_diags own;
     sx_diags_init(&own, a);
@@ -282,23 +313,30 @@ static void keep_curve(sx_study *s, int64_t id, long step, double v)
     l->v[l->n++].v = v;
 }
 
+static double *reals(sx_arena *a, const double *v, long n)
+{
+    double *copy = v ? sx_alloc_array(a, (size_t)n + 1, sizeof *copy) : NULL;
+    if (v && n) memcpy(copy, v, (size_t)n * sizeof *v);
+    return copy;
+}
+
 static void copy_row(sx_study *s, sx_arena *a, const sx_trial_row *from, sx_trial_row *to)
 {
-    const size_t n = (size_t)s->exp->domain->space.n;
+    const sx_space *space = &s->exp->domain->space;
     *to = *from;
-    to->t.x = from->t.x ? sx_dup(a, from->t.x, (n + 1) * sizeof(double)) : NULL;
-    to->t.value = from->t.value ? sx_dup(a, from->t.value, sizeof(double)) : NULL;
-    to->t.constraint = NULL;
+    to->t.x = reals(a, from->t.x, space->n);
+    to->t.value = reals(a, from->t.value, space->objectives);
+    to->t.constraint = reals(a, from->t.constraint, space->constraints);
     to->t.step = from->t.steps ? sx_dup(a, from->t.step, (size_t)from->t.steps * sizeof(long)) : NULL;
-    to->t.curve = from->t.steps ? sx_dup(a, from->t.curve, (size_t)from->t.steps * sizeof(double)) : NULL;
+    to->t.curve = from->t.steps ? reals(a, from->t.curve, from->t.steps) : NULL;
     to->worker = sx_strdup(a, from->worker);
     to->dir = sx_strdup(a, from->dir);
     to->reason = sx_strdup(a, from->reason);
     to->values = sx_strdup(a, from->values);
 }
 
-int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
-                   sx_diags *d)
+static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                 sx_diags *d)
 {
     sx_trial_row row = { 0 };
     asking q = { s, sx_arena_open(NULL), d, false };
@@ -313,20 +351,27 @@ int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, l
     return 0;
 }
 
+/* A trial that was begun in another space may not fit this one: it is over. */
+int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                   sx_diags *d)
+{
+    for (;;) {
+        bool stopped;
+        int rc = sx_study_stopped(s, &stopped, d);
+        if (!rc && stopped) return 3;
+        if (!rc) rc = claim(s, a, worker, lease, budget, out, d);
+        if (rc || sx_past_fit(s->past, out->x)) return rc;
+        rc = sx_study_tell(s, out, SX_FAILED, NULL, NULL, "its point does not fit the changed space", d);
+        if (rc && rc != SX_E_LOST) return rc;
+    }
+}
+
 int sx_study_ask(sx_study *s, sx_arena *a, const char *worker, double lease, sx_claim *out, sx_diags *d)
 {
     return sx_study_claim(s, a, worker, lease, INT32_MAX, out, d);
 }
 
 /* --- Telling --- */
-
-long sx_study_objective(const sx_exp *e, long n, const char *const *name)
-{
-    const char *want = e->tune.objective;
-    for (long i = 0; i < n; i++) if (!strcmp(name[i], want)) return i;
-    for (long i = 0; i < n && !strncmp(want, "val_", 4); i++) if (!strcmp(name[i], want + 4)) return i;
-    return -1;
-}
 
 static int judge(sx_study *s, const sx_claim *c, sx_diags *d)
 {
@@ -354,14 +399,19 @@ int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const cha
 {
     enum { MOST = 64 };
     sx_metric m[MOST];
-    const long objective = sx_study_objective(s->exp, n, name);
+    const sx_tune_conf *t = &s->exp->tune;       /* several objectives have no common curve */
+    const long objective = t->objectives == 1 ? sx_goal_place(t->objective[0], n, name) : -1;
     if (n > MOST)
         return sx_error(d, SX_E_USAGE, SX_NOWHERE, "%ld metrics in a report, more than %d", n, MOST);
     for (long i = 0; i < n; i++) m[i] = (sx_metric){ name[i], value[i], i == objective ? 0 : -1 };
-    const int rc = s->store->report(s->db, c->row.id, c->row.worker, step, (int)n, m);
-    if (rc || objective < 0) return told(s, rc, d);
-    keep_curve(s, c->row.id, step, minimised(s, value[objective]));
-    return judge(s, c, d);
+    int rc = s->store->report(s->db, c->row.id, c->row.worker, step, (int)n, m);
+    const bool away = rc == 1;                   /* the store keeps it for later: no news, no verdict */
+    bool stopped = false;
+    if (!away && (rc || (rc = sx_study_stopped(s, &stopped, d)))) return told(s, rc, d);
+    if (stopped) return SX_E_STOPPED;
+    if (objective < 0) return 0;
+    keep_curve(s, c->row.id, step, minimised(s, 0, value[objective]));
+    return away ? 0 : judge(s, c, d);
 }
 
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d)
@@ -379,21 +429,37 @@ int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *j
     return told(s, s->store->note(s->db, c->row.id, key, json), d);
 }
 
-static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_fate fate, double value,
-                  const char *reason, sx_diags *d)
+/* value: minimised. */
+static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_fate fate, const double *value,
+                  const double *constraint, const char *reason, sx_diags *d)
 {
     sx_trial_row r = *row;
-    const double v = minimised(s, value);
     r.t.fate = fate;
-    r.t.value = isnan(value) ? NULL : &v;
+    r.t.value = value;
+    r.t.constraint = constraint;
     r.worker = worker;
     r.reason = reason;
     return told(s, s->store->finish(s->db, &r), d);
 }
 
-int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, double value, const char *reason, sx_diags *d)
+/* A trial that lacks one of its values has none. */
+static const double *all_minimised(const sx_study *s, sx_arena *a, const double *value)
 {
-    return finish(s, &c->row, c->row.worker, fate, value, reason, d);
+    double *v = reals(a, value, s->exp->tune.objectives);
+    for (long i = 0; v && i < s->exp->tune.objectives; i++) {
+        if (isnan(v[i])) return NULL;
+        v[i] = minimised(s, i, v[i]);
+    }
+    return v;
+}
+
+int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, const double *value, const double *constraint,
+                  const char *reason, sx_diags *d)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    const int rc = finish(s, &c->row, c->row.worker, fate, all_minimised(s, a, value), constraint, reason, d);
+    sx_arena_close(a);
+    return rc;
 }
 
 static bool names(const sx_named *v, long n, const char *name)
@@ -426,6 +492,7 @@ int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags 
     if (rc) return rc;
     blank_unnamed(domain, v, n, x, keep);
     const sx_trial_row row = { .size = sizeof row, .t = { .x = x } };
+    if (!number) return 0;
     return told(s, s->store->add(s->db, s->id, &row, number), d);
 }
 
@@ -438,9 +505,10 @@ static void gather(void *ctx, const sx_trial_row *row)
     gathering *g = ctx;
     sx_trial_row *r = SX_NEW(g->a, sx_trial_row);
     copy_row(g->s, g->a, row, r);
-    if (r->t.value) *(double *)(uintptr_t)r->t.value = minimised(g->s, *r->t.value);
+    for (long i = 0; r->t.value && i < g->s->exp->tune.objectives; i++)
+        ((double *)(uintptr_t)r->t.value)[i] = minimised(g->s, i, r->t.value[i]);
     for (long i = 0; i < r->t.steps; i++)
-        ((double *)(uintptr_t)r->t.curve)[i] = minimised(g->s, r->t.curve[i]);
+        ((double *)(uintptr_t)r->t.curve)[i] = minimised(g->s, 0, r->t.curve[i]);
     SX_PUSH(g->a, *g, r);
 }
 
@@ -452,15 +520,71 @@ long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows,
     return rc ? told(s, rc, d) : g.n;
 }
 
+bool sx_study_feasible(const sx_study *s, const sx_trial_row *row)
+{
+    for (int i = 0; row->t.constraint && i < s->exp->domain->space.constraints; i++)
+        if (row->t.constraint[i] > 0) return false;
+    return true;
+}
+
+/* Is it complete, with all its values, and within the constraints? */
+static bool counts(const sx_study *s, const sx_trial_row *row)
+{
+    bool whole = row->t.fate == SX_DONE && row->t.value && sx_study_feasible(s, row);
+    for (long i = 0; whole && i < s->exp->tune.objectives; i++) whole = !isnan(row->t.value[i]);
+    return whole;
+}
+
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d)
 {
     const sx_trial_row *const *row, *best = NULL;
     const long n = sx_study_trials(s, a, &row, d);
     for (long i = 0; i < n; i++) {
-        if (row[i]->t.fate != SX_DONE || !row[i]->t.value || isnan(*row[i]->t.value)) continue;
-        if (!best || minimised(s, *row[i]->t.value) < minimised(s, *best->t.value)) best = row[i];
+        if (!counts(s, row[i])) continue;
+        if (!best || minimised(s, 0, *row[i]->t.value) < minimised(s, 0, *best->t.value)) best = row[i];
     }
     return best;
+}
+
+/* x is as good in all objectives and better in one. */
+static bool dominates(const sx_study *s, const sx_trial_row *x, const sx_trial_row *y)
+{
+    bool better = false;
+    for (long i = 0; i < s->exp->tune.objectives; i++) {
+        const double a = minimised(s, i, x->t.value[i]), b = minimised(s, i, y->t.value[i]);
+        if (a > b) return false;
+        better |= a < b;
+    }
+    return better;
+}
+
+long sx_study_front(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+{
+    const sx_trial_row *const *row;
+    struct { const sx_trial_row **v; long n, cap; } front = { 0 };
+    const long n = sx_study_trials(s, a, &row, d);
+    for (long i = 0; i < n; i++) {
+        bool beaten = !counts(s, row[i]);
+        for (long k = 0; k < n && !beaten; k++) beaten = counts(s, row[k]) && dominates(s, row[k], row[i]);
+        if (!beaten) SX_PUSH(a, front, row[i]);
+    }
+    *rows = front.v;
+    return n < 0 ? n : front.n;
+}
+
+int sx_study_remark(sx_study *s, const char *key, const char *json, sx_diags *d)
+{
+    return s->store->remark ? told(s, s->store->remark(s->db, s->id, key, json), d) : SX_E_UNSUPPORTED;
+}
+
+int sx_study_remarks(sx_study *s, sx_on_note *each, void *ctx, sx_diags *d)
+{
+    return s->store->remarks ? told(s, s->store->remarks(s->db, s->id, each, ctx), d) : 0;
+}
+
+int sx_study_notes(sx_study *s, const char *key, sx_on_note *each, void *ctx, sx_diags *d)
+{
+    return s->store->notes ? told(s, s->store->notes(s->db, s->id, key, each, ctx), d) : 0;
 }
 
 static const sx_trial_row *numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
@@ -472,15 +596,36 @@ static const sx_trial_row *numbered(sx_study *s, sx_arena *a, long number, sx_di
     return NULL;
 }
 
-int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason,
-                         sx_diags *d)
+/* Checks that a trial can be told, and works out what its values say of the constraints. */
+static int take_values(const sx_study *s, sx_arena *a, const sx_trial_row *row, sx_fate fate, long n,
+                       const double *value, double **constraint, sx_diags *d)
+{
+    const sx_tune_conf *t = &s->exp->tune;
+    if (row->waiting || (row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED))
+        return sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is not running", row->t.number);
+    if (n != t->objectives && (n || fate == SX_DONE)) {
+        const char *all = t->objective[0];
+        for (long i = 1; i < t->objectives; i++) all = sx_format(a, "%s, %s", all, t->objective[i]);
+        return sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld was told %ld value%s; study '%s' is about %s",
+                        row->t.number, n, n == 1 ? "" : "s", s->name, all);
+    }
+    if (!n || !t->measured.n || !s->exp->search) return 0;
+    sx_exp *at = NULL;
+    double *v = sx_alloc_array(a, (size_t)n, sizeof *v);
+    *constraint = sx_alloc_array(a, (size_t)t->measured.n, sizeof **constraint);
+    const int rc = sx_exp_at(a, s->exp, row->t.x, &at, d);
+    return rc ? rc : sx_exp_measure(a, at, s->machine, n, t->objective, value, v, *constraint, d);
+}
+
+int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const double *value,
+                         const char *reason, sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
+    double *constraint = NULL;
     const sx_trial_row *row = numbered(s, a, number, d);
-    int rc = row ? 0 : SX_E_USAGE;
-    if (row && (row->waiting || (row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED)))
-        rc = sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is not running", number);
-    if (!rc) rc = finish(s, row, NULL, fate, value, reason, d);
+    int rc = row ? take_values(s, a, row, fate, n, value, &constraint, d) : SX_E_USAGE;
+    if (!rc)
+        rc = finish(s, row, NULL, fate, n ? all_minimised(s, a, value) : NULL, constraint, reason, d);
     sx_arena_close(a);
     return rc;
 }
@@ -493,7 +638,7 @@ int sx_study_end(sx_study *s, sx_diags *d)
     int rc = n < 0 ? (int)n : 0;
     for (long i = 0; i < n && !rc; i++)
         if (row[i]->t.fate == SX_PAUSED)
-            rc = finish(s, row[i], NULL, SX_PRUNED, NAN, "paused when the study ended", d);
+            rc = finish(s, row[i], NULL, SX_PRUNED, NULL, NULL, "paused when the study ended", d);
     sx_arena_close(a);
     return rc;
 }
@@ -505,9 +650,22 @@ static bool same_point(const double *x, const double *y, int n)
     return true;
 }
 
+static void read_from(void *from, long trial, const char *key, const char *json)
+{
+    (void)trial;
+    if (!strcmp(key, "strix:space_from")) *(long *)from = strtol(json, NULL, 10);
+}
+
+/* The first trial of the space that the study has now: the ones before were asked for in another. */
+static long asked_from(sx_study *s)
+{
+    long from = 0;
+    return sx_study_remarks(s, read_from, &from, NULL) ? 0 : from;
+}
+
 int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d)
 {
-    if (row->waiting || !row->attempt || row->queued) return 2;
+    if (row->waiting || !row->attempt || row->queued || row->t.number < asked_from(s)) return 2;
     int rc = row->seen > s->since ? read_news(s, d) : 0;
     if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);

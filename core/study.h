@@ -19,31 +19,46 @@ typedef struct {
     sx_exp *exp;                                 /* the experiment at the point; the worker's */
 } sx_claim;
 /* 0: a trial to run; 1: nothing left to do (budget used up, space exhausted); 2: nothing now, but trials of
- * others run and may come back; SX_E_*. lease in seconds, INFINITY: held by hand. */
+ * others run and may come back; 3: nothing, since the study was stopped; SX_E_*. lease in seconds, INFINITY: held by hand. */
 int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
                    sx_diags *d);
-/* Stores the metrics of an epoch and asks the pruner. 0 go on, 1 stop, 2 pause, SX_E_LOST ... */
+/* Stores the metrics of an epoch and asks the pruner. 0 go on, 1 stop, 2 pause, SX_E_LOST, SX_E_STOPPED (the whole
+ * study) ... */
 int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
                     const double *value, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
-/* value: as the user sees it. */
-int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, double value, const char *reason, sx_diags *d);
+/* value: of each objective, as the user sees it; constraint: measured ones, kept where <= 0. NULL: none. */
+int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, const double *value, const double *constraint,
+                  const char *reason, sx_diags *d);
 /* Gives the lease of a trial back; died: this attempt counts (3 are made). */
 int sx_study_drop(sx_study *s, int64_t id, const char *worker, bool died, sx_diags *d);
 int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *json, sx_diags *d);
+/* Remarks on the study, notes on its trials: see store.h. */
+int sx_study_remark(sx_study *s, const char *key, const char *json, sx_diags *d);
+int sx_study_remarks(sx_study *s, sx_on_note *each, void *ctx, sx_diags *d);
+int sx_study_notes(sx_study *s, const char *key, sx_on_note *each, void *ctx, sx_diags *d);
+/* steer.c: what one command asks of all the others. A stop: no new trial, running ones are given back after their
+ * epoch; it lasts until it is undone. A skip: the trial ends as pruned, and its worker leaves it at its next report. */
+int sx_study_stop(sx_study *s, bool stop, sx_diags *d);
+int sx_study_stopped(sx_study *s, bool *stopped, sx_diags *d);
+int sx_study_skip(sx_study *s, long number, sx_diags *d);
+/* Queues a point; number NULL: only says whether it is legal. */
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
 int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
 /* Sets an existing study and its runs aside under another name, so that the name is free. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);
-/* The objective's place among the values of an epoch, or -1. Without validation rows "val_loss" is "loss". */
-long sx_study_objective(const sx_exp *e, long n, const char *const *name);
-/* Ask and tell without running, for scripts; tell by number. */
+/* Ask and tell without running, for scripts; tell by number, n values: one for each objective, or none of a
+ * trial that failed or was pruned. Constraints that name objectives are worked out. */
 int sx_study_ask(sx_study *s, sx_arena *a, const char *worker, double lease, sx_claim *out, sx_diags *d);
-int sx_study_tell_number(sx_study *s, long number, sx_fate fate, double value, const char *reason,
-                         sx_diags *d);
+int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const double *value,
+                         const char *reason, sx_diags *d);
 /* All trials in order of number (values as the user sees them: sign undone). Returns how many, or SX_E_*. */
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
-const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);       /* NULL: none is complete */
+/* The best complete trial by the first objective that kept the measured constraints; NULL: there is none. */
+const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);
+bool sx_study_feasible(const sx_study *s, const sx_trial_row *row);  /* what is not known counts as kept */
+/* Complete, feasible trials that no other one beats in every objective, by number. How many, or SX_E_*. */
+long sx_study_front(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 /* Asks again for a stored trial from the history it saw: does the sampler give the same point (in x)? 0 yes;
  * 1 no; 2: it was not suggested here (queued, or of another program). */
 int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d);

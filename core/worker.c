@@ -69,7 +69,7 @@ static int on_pulse(void *ctx, long epoch, double share)
 static int on_epoch(void *ctx, const sx_epoch *e)
 {
     job *j = ctx;
-    const long objective = sx_study_objective(j->claim.exp, e->n, e->name);
+    const long objective = sx_goal_place(j->claim.exp->tune.objective[0], e->n, e->name);
     if (objective >= 0 && isfinite(e->value[objective])) j->last = e->value[objective];
     event(j, (sx_event){ .kind = "epoch", .epoch = e });
     const int rc = sx_study_report(j->w->s, &j->claim, e->epoch, e->n, e->name, e->value, &j->d);
@@ -104,25 +104,32 @@ static int by_value(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
+static bool among(const sx_trial_row *const *row, long n, long number)
+{
+    for (long i = 0; i < n; i++) if (row[i]->t.number == number) return true;
+    return false;
+}
+
+/* Of several objectives the whole front is kept, of one the best trials. */
 int sx_work_tidy(sx_study *s, sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
-    const sx_exp *e = sx_study_exp(s);
-    const sx_trial_row *const *row;
+    const sx_tune_conf *t = &sx_study_exp(s)->tune;
+    const sx_trial_row *const *row, *const *front;
     struct { kept *v; long n, cap; } done = { 0 };
-    const long n = sx_study_trials(s, a, &row, d);
-    for (long i = 0; i < n; i++) {
+    const long n = sx_study_trials(s, a, &row, d), fronts = sx_study_front(s, a, &front, d);
+    for (long i = 0; i < n && fronts >= 0; i++) {
         const sx_trial_row *r = row[i];
-        if (!r->dir) continue;
-        if (r->t.fate == SX_DONE && r->t.value)
-            SX_PUSH(a, done, ((kept){ e->tune.maximize ? -*r->t.value : *r->t.value, r->dir }));
-        else if (r->t.fate == SX_DONE || r->t.fate == SX_PRUNED || r->t.fate == SX_FAILED)
-            remove_weights(r->dir);
+        if (!r->dir || r->t.fate == SX_RUNNING || r->t.fate == SX_PAUSED) continue;
+        const bool good = r->t.fate == SX_DONE && r->t.value && sx_study_feasible(s, r);
+        if (good && t->objectives == 1)
+            SX_PUSH(a, done, ((kept){ t->maximize[0] ? -*r->t.value : *r->t.value, r->dir }));
+        else if (!among(front, fronts, r->t.number)) remove_weights(r->dir);
     }
     if (done.n) qsort(done.v, (size_t)done.n, sizeof *done.v, by_value);
-    for (long i = e->tune.keep; i < done.n; i++) remove_weights(done.v[i].dir);
+    for (long i = t->keep; i < done.n; i++) remove_weights(done.v[i].dir);
     sx_arena_close(a);
-    return n < 0 ? (int)n : 0;
+    return n < 0 ? (int)n : fronts < 0 ? (int)fronts : 0;
 }
 
 /* --- The data set, opened again only where the point changes it --- */
@@ -222,10 +229,10 @@ static void pass_on(const sx_diags *from, int rc, sx_diags *to)
     if (!from->errors) sx_error(to, rc, SX_NOWHERE, "%s", sx_error_text(rc));
 }
 
-static int tell(job *j, sx_fate fate, double value, const char *reason)
+static int tell(job *j, sx_fate fate, const double *value, const double *constraint, const char *reason)
 {
-    event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = value, .reason = reason });
-    const int rc = sx_study_tell(j->w->s, &j->claim, fate, value, reason, &j->d);
+    event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = value ? *value : NAN, .reason = reason });
+    const int rc = sx_study_tell(j->w->s, &j->claim, fate, value, constraint, reason, &j->d);
     if (rc && rc != SX_E_LOST) pass_on(&j->d, rc, j->w->d);
     return rc == SX_E_LOST ? 0 : rc;             /* lost: somebody else finished it a moment ago */
 }
@@ -239,16 +246,28 @@ static int give_back(job *j, int rc)
     return rc;
 }
 
+/* What the best epoch gave, and the time that all of them took. */
+static int measure(job *j, const sx_outcome *o)
+{
+    const sx_tune_conf *t = &j->claim.exp->tune;
+    const char **name = sx_alloc_array(j->a, (size_t)o->n + 1, sizeof *name);
+    double *value = sx_alloc_array(j->a, (size_t)o->n + 1, sizeof *value);
+    double *objective = sx_alloc_array(j->a, (size_t)t->objectives, sizeof *objective);
+    double *constraint = sx_alloc_array(j->a, (size_t)t->measured.n + 1, sizeof *constraint);
+    for (long i = 0; i < o->n; i++) { name[i] = o->name[i]; value[i] = o->value[i]; }
+    name[o->n] = "seconds", value[o->n] = o->seconds;
+    const int rc = sx_exp_measure(j->a, j->claim.exp, j->w->machine, o->n + 1, name, value, objective,
+                                  constraint, &j->d);
+    if (rc) return tell(j, SX_FAILED, NULL, NULL, first_error(&j->d, rc));
+    return tell(j, SX_DONE, objective, t->measured.n ? constraint : NULL, NULL);
+}
+
 static int outcome(job *j, const sx_outcome *o)
 {
-    const long objective = sx_study_objective(j->claim.exp, o->n, o->name);
-    if (o->paused) return tell(j, SX_PAUSED, NAN, NULL);
-    if (o->pruned)
-        return tell(j, SX_PRUNED, j->last,
-                    sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
-    if (objective < 0)
-        return tell(j, SX_FAILED, NAN, sx_format(j->a, "no epoch gave '%s'", j->claim.exp->tune.objective));
-    return tell(j, SX_DONE, o->value[objective], NULL);
+    if (o->paused) return tell(j, SX_PAUSED, NULL, NULL, NULL);
+    if (!o->pruned) return measure(j, o);
+    return tell(j, SX_PRUNED, isnan(j->last) ? NULL : &j->last, NULL,
+                sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
 }
 
 /* 0: the trial is over, whatever became of it; SX_E_*: so is this worker. */
@@ -264,11 +283,11 @@ static int run_trial(job *j, bool *failed)
         event(j, (sx_event){ .kind = "trial_end",
                              .fate = SX_RUNNING,
                              .value = NAN,
-                             .reason = "another worker has it now" });
+                             .reason = "another command ended it, or has it now" });
         return 0;
     }
     if (!points_fault(rc)) return give_back(j, rc);
-    return tell(j, SX_FAILED, NAN, first_error(&j->d, rc));
+    return tell(j, SX_FAILED, NULL, NULL, first_error(&j->d, rc));
 }
 
 /* --- The worker --- */
@@ -312,7 +331,7 @@ static int wait_for_others(worker *w)
     return sx_work_revive(w->s, 0, w->d);
 }
 
-/* 0: a trial is over; 1: nothing is left; 2: nothing now; SX_E_*. */
+/* 0: a trial is over; 1: nothing is left; 2: nothing now; 3: the study was stopped; SX_E_*. */
 static int one_trial(worker *w, long *done, long *failed)
 {
     job j = { .w = w, .a = sx_arena_open(w->a), .beaten = now(), .last = NAN };
@@ -354,5 +373,6 @@ int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, lo
         rc = one_trial(&w, done, failed);
         if (rc == 2) rc = wait_for_others(&w);
     }
-    return rc == 1 ? sx_study_end(s, d) : rc;
+    const bool study = rc == 3 || (rc == SX_E_STOPPED && !stopped(&w));    /* it was stopped, not this worker */
+    return rc == 1 ? sx_study_end(s, d) : study ? 0 : rc;
 }

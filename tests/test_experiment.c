@@ -17,8 +17,8 @@ Test(experiment, defaults)
     cr_assert_str_eq(t->schedule.entry->item->name, "constant");
     cr_assert_eq(t->metrics, 1);
     cr_assert(!t->early_stop && !t->restore_best);
-    cr_assert_str_eq(w.e->tune.objective, "val_accuracy");
-    cr_assert(w.e->tune.maximize);
+    cr_assert_str_eq(w.e->tune.objective[0], "val_accuracy");
+    cr_assert(w.e->tune.maximize[0]);
     cr_assert_float_eq(w.e->data.val, 0.2, 0);
     cr_assert_str_eq(w.e->study.store, "sqlite:studies/test.db");
     cr_assert_str_eq(w.e->study.name, "test");
@@ -50,7 +50,7 @@ Test(experiment, settings)
     cr_assert(t->early_stop && t->restore_best);
     cr_assert_str_eq(t->monitor, "val_accuracy");
     cr_assert_eq(w.e->tune.seed, 5);
-    cr_assert(!w.e->tune.maximize);
+    cr_assert(!w.e->tune.maximize[0]);
     cr_assert_eq(w.e->tune.on_repeat, 2);
     sx_arena_close(w.a);
 }
@@ -123,7 +123,7 @@ Test(experiment, constraints)
     world w = open_text(SPACE
                         "constraints = [ \"parameters() < 10000\", \"memory() <= device_memory()\" ]; };");
     opens(&w);
-    cr_assert_eq(w.e->tune.constraints, 2);
+    cr_assert_eq(w.e->tune.known.n, 2);
     const char *why = NULL;
     sx_exp *small = NULL, *big = NULL;
     cr_assert_eq(at(&w, 2, 0.5, &small), 0);

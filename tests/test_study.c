@@ -83,9 +83,9 @@ static void play(sx_study *s, bool pairs)
     while (!ask(s, "a", &a)) {
         const bool second = pairs && !ask(s, "b", &b);
         cr_assert_eq(
-            sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE, value_of(&a), NULL, &diags),
+            sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE, (double[]){ value_of(&a) }, NULL, NULL, &diags),
             0);
-        if (second) cr_assert_eq(sx_study_tell(s, &b, SX_DONE, value_of(&b), NULL, &diags), 0);
+        if (second) cr_assert_eq(sx_study_tell(s, &b, SX_DONE, (double[]){ value_of(&b) }, NULL, NULL, &diags), 0);
     }
 }
 
@@ -123,7 +123,7 @@ Test(study, grid_is_the_same_for_two_and_ends)
         cr_assert_eq(ask(one, "a", &a), 0);
         cr_assert_eq(ask(two, i % 2 ? "a" : "b", &b), 0);            /* all six run at once */
         cr_assert(a.x[0] == b.x[0] && a.x[1] == b.x[1]);
-        cr_assert_eq(sx_study_tell(one, &a, SX_DONE, 1, NULL, &diags), 0);
+        cr_assert_eq(sx_study_tell(one, &a, SX_DONE, (double[]){ 1 }, NULL, NULL, &diags), 0);
     }
     cr_assert_eq(ask(one, "a", &a), 1, "exhausted");
     cr_assert_eq(ask(two, "a", &b), 2, "exhausted, but somebody runs");
@@ -158,7 +158,7 @@ Test(study, another_process_goes_on_as_if_it_had_been_there)
         sx_claim c;
         cr_assert_eq(sx_study_open(a, registry, experiment(space, tune), url, "parts", true, &s, &diags), 0);
         cr_assert_eq(ask(s, "a", &c), 0);
-        cr_assert_eq(sx_study_tell(s, &c, i % 7 == 6 ? SX_FAILED : SX_DONE, value_of(&c), NULL, &diags), 0);
+        cr_assert_eq(sx_study_tell(s, &c, i % 7 == 6 ? SX_FAILED : SX_DONE, (double[]){ value_of(&c) }, NULL, NULL, &diags), 0);
         sx_arena_close(a);
     }
     const sx_trial_row *const *x = rows(whole, 40), *const *y = rows(opened(NULL, "parts"), 40);
@@ -193,9 +193,9 @@ Test(study, failures_and_pauses_and_the_end)
     const char *const name[] = { "loss", "value" };
     cr_assert_eq(sx_study_report(s, &b, 1, 2, name, (const double[]){ 3, 0.25 }, &diags), 0);
     cr_assert_eq(sx_study_report(s, &b, 2, 2, name, (const double[]){ 3, NAN }, &diags), 0);
-    cr_assert_eq(sx_study_tell(s, &a, SX_DONE, NAN, NULL, &diags), 0);
-    cr_assert_eq(sx_study_tell(s, &b, SX_PRUNED, NAN, "by hand", &diags), 0);
-    cr_assert_eq(sx_study_tell(s, &c, SX_PAUSED, NAN, NULL, &diags), 0);
+    cr_assert_eq(sx_study_tell(s, &a, SX_DONE, NULL, NULL, NULL, &diags), 0);
+    cr_assert_eq(sx_study_tell(s, &b, SX_PRUNED, NULL, NULL, "by hand", &diags), 0);
+    cr_assert_eq(sx_study_tell(s, &c, SX_PAUSED, NULL, NULL, NULL, &diags), 0);
     const sx_trial_row *const *r = rows(s, 3);
     cr_assert(r[0]->t.fate == SX_FAILED && !r[0]->t.value && strstr(r[0]->reason, "not a number"));
     cr_assert(r[1]->t.fate == SX_PRUNED && *r[1]->t.value == 0.25 && !strcmp(r[1]->reason, "by hand"));
@@ -203,8 +203,8 @@ Test(study, failures_and_pauses_and_the_end)
     cr_assert_eq(sx_study_end(s, &diags), 0);
     cr_assert_eq(rows(s, 3)[2]->t.fate, SX_PRUNED);
     cr_assert_null(sx_study_best(s, arena, &diags));
-    cr_assert_eq(sx_study_tell_number(s, 1, SX_DONE, 1, NULL, NULL), SX_E_USAGE);
-    cr_assert_eq(sx_study_tell_number(s, 17, SX_DONE, 1, NULL, NULL), SX_E_USAGE);
+    cr_assert_eq(sx_study_tell_number(s, 1, SX_DONE, 1, (double[]){ 1 }, NULL, NULL), SX_E_USAGE);
+    cr_assert_eq(sx_study_tell_number(s, 17, SX_DONE, 1, (double[]){ 1 }, NULL, NULL), SX_E_USAGE);
 }
 
 Test(study, the_median_pruner_sees_the_others)
@@ -219,7 +219,7 @@ Test(study, the_median_pruner_sees_the_others)
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(ask(s, "a", &c), 0);
         cr_assert_eq(sx_study_report(s, &c, 1, 1, &name, &(double){ 0.5 }, &diags), 0);
-        cr_assert_eq(sx_study_tell(s, &c, SX_DONE, 0.5, NULL, &diags), 0);
+        cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 0.5 }, NULL, NULL, &diags), 0);
     }
     cr_assert_eq(ask(s, "a", &c), 0);
     cr_assert_eq(sx_study_report(s, &c, 1, 1, &name, &(double){ 0.6 }, &diags), 0);
@@ -293,7 +293,7 @@ static void worker(int who)
     }
     int rc;
     while (!(rc = sx_study_claim(s, a, name, 60, 60, &c, NULL)))
-        if (sx_study_tell(s, &c, SX_DONE, value_of(&c), NULL, NULL)) _exit(2);
+        if (sx_study_tell(s, &c, SX_DONE, (double[]){ value_of(&c) }, NULL, NULL, NULL)) _exit(2);
     _exit(rc == 1 || rc == 2 ? 0 : 3);
 }
 
