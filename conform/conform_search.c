@@ -235,7 +235,7 @@ int conform_pruner(conform *c, const sx_entry *e)
     for (long i = 0; i < OTHERS; i++)
         others[i] = curve_of(c->arena, i, i == 3 ? SX_PRUNED : i == 4 ? SX_FAILED : SX_DONE,
                              i == 5 ? NAN : 1 + (double)i);
-    const sx_history none = { 0, 0, others }, many = { OTHERS, OTHERS, others };
+    const sx_history none = { .trial = others }, many = { .n = OTHERS, .done = OTHERS, .trial = others };
     sx_trial best = *curve_of(c->arena, OTHERS, SX_RUNNING, 0.1),
         worst = *curve_of(c->arena, OTHERS + 1, SX_RUNNING, 1000);
     best.steps = worst.steps = 1;

@@ -15,9 +15,10 @@ static double seconds(void)
 trials trials_open(sx_arena *a, const sx_sampler *sampler, const void *params, const sx_space *s,
                    uint64_t seed, bool cached)
 {
-    return (trials){ .arena = sx_arena_open(a), .sampler = sampler, .params = params, .space = s,
-                     .seed = seed,
-                     .cache = cached && sampler->open ? sampler->open(params, s) : NULL };
+    trials t = { .arena = sx_arena_open(a), .sampler = sampler, .params = params, .space = s, .seed = seed,
+                 .cache = cached && sampler->open ? sampler->open(params, s) : NULL };
+    t.places = sx_places_open(t.arena, s->n);
+    return t;
 }
 
 void trials_close(trials *t)
@@ -29,7 +30,7 @@ void trials_close(trials *t)
 sx_history trials_history(const trials *t, sx_arena *a)
 {
     const sx_trial **list = sx_alloc_array(a, (size_t)t->all.n + 1, sizeof *list);
-    sx_history h = { 0, t->ended.n, list };
+    sx_history h = { .done = t->ended.n, .trial = list, .places = t->places };
     for (long i = 0; i < t->ended.n; i++) list[h.n++] = t->ended.v[i];
     for (long i = 0; i < t->all.n; i++) if (t->all.v[i]->fate == SX_RUNNING) list[h.n++] = t->all.v[i];
     return h;
@@ -39,11 +40,11 @@ int trials_probe(trials *t, double *x)
 {
     sx_arena *a = sx_arena_open(t->arena);
     const sx_history h = trials_history(t, a);
-    int64_t tag = 0;
+    t->tag = 0;
     sx_rng r;
     sx_rng_init(&r, t->seed, t->all.n, "ask");
     t->asked -= seconds();
-    const int rc = t->sampler->ask(t->params, t->cache, t->space, &h, &r, x, &tag);
+    const int rc = t->sampler->ask(t->params, t->cache, t->space, &h, &r, x, &t->tag);
     t->asked += seconds();
     sx_arena_close(a);
     return rc;
@@ -52,7 +53,7 @@ int trials_probe(trials *t, double *x)
 sx_trial *trials_add(trials *t, const double *x)
 {
     sx_trial *trial = SX_NEW(t->arena, sx_trial);
-    *trial = (sx_trial){ .number = t->all.n, .fate = SX_RUNNING,
+    *trial = (sx_trial){ .number = t->all.n, .fate = SX_RUNNING, .tag = t->tag,
                          .x = sx_dup(t->arena, x, (size_t)t->space->n * sizeof *x) };
     SX_PUSH(t->arena, t->all, trial);
     return trial;
@@ -70,5 +71,6 @@ void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value)
 {
     trial->fate = fate;
     trial->value = fate == SX_DONE ? sx_dup(t->arena, &value, sizeof value) : NULL;
+    sx_places_add(t->places, trial->x);
     SX_PUSH(t->arena, t->ended, trial);
 }

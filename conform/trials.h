@@ -4,13 +4,15 @@
 #ifndef TRIALS_H
 #define TRIALS_H
 #include <strix/plugin.h>
-#include "arena.h"
+#include "places.h"
 
 typedef struct {
     sx_arena *arena;
     const sx_sampler *sampler; const void *params; const sx_space *space; uint64_t seed;
     void *cache;
+    sx_places *places;                           /* of the ended ones */
     struct { sx_trial **v; long n, cap; } all, ended;                /* by number; in order of their ends */
+    int64_t tag;                                 /* of the latest answer; trials_add notes it */
     double asked;                                /* seconds of CPU time spent in the sampler */
 } trials;
 

@@ -12,7 +12,7 @@ typedef struct {
     sx_arena *arena;
     const sx_ask_want *want;
     const sx_domain *domain;
-    sx_history history; long room;               /* a copy that grows by refused points */
+    sx_history history; long room;               /* the wanted one; a copy from the first refused point on */
     const sx_trial **trial;
     const char *why;                             /* the latest refusal by a constraint; NULL: a repeat */
     sx_diags *diags;
@@ -23,10 +23,11 @@ static void refuse(asking *q, const double *x)
     sx_trial *t = SX_NEW(q->arena, sx_trial);
     *t = (sx_trial){ .number = q->want->number, .fate = SX_REFUSED,
                      .x = sx_dup(q->arena, x, (size_t)q->domain->space.n * sizeof *x) };
-    if (q->history.n == q->room) {
-        const long more = 2 * q->room + 16;
-        q->trial = sx_grow(q->arena, q->trial, (size_t)q->room, (size_t)more, sizeof *q->trial);
-        q->history.trial = q->trial;
+    if (q->history.n >= q->room) {
+        const long n = q->history.n, more = 2 * n + 16;
+        const sx_trial **list = sx_alloc_array(q->arena, (size_t)more, sizeof *list);
+        if (n) memcpy(list, q->history.trial, (size_t)n * sizeof *list);
+        q->history.trial = q->trial = list;
         q->room = more;
     }
     q->trial[q->history.n++] = t;
@@ -84,11 +85,7 @@ int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_
     const sx_use *use = &w->exp->tune.sampler;
     const sx_sampler *sampler = (const sx_sampler *)use->entry->item;
     const uint64_t size = sx_domain_size(w->exp->domain);
-    const long room = w->history->n + 16;
-    asking q = { .arena = a, .want = w, .domain = w->exp->domain, .history = *w->history, .room = room,
-                 .diags = d, .trial = sx_alloc_array(a, (size_t)room, sizeof *q.trial) };
-    if (w->history->n) memcpy(q.trial, w->history->trial, (size_t)w->history->n * sizeof *q.trial);
-    q.history.trial = q.trial;
+    asking q = { .arena = a, .want = w, .domain = w->exp->domain, .history = *w->history, .diags = d };
     sx_rng r;
     sx_rng_init(&r, w->seed, w->number, "ask");
     /* A grid with a constraint may be refused many times in a row and still have points to give. */

@@ -2,17 +2,24 @@
  * and what a sampler saw once can be shown again. */
 #include "history.h"
 #include <string.h>
+#include "places.h"
 
-typedef struct { int64_t seq; const sx_trial *trial; } event;        /* trial->fate: what happened */
+/* trial->fate: what happened; NULL: it does not fit the space */
+typedef struct { int64_t seq; const sx_trial *trial; bool ended; } event;
+/* What is known after some of the events: ended trials, then running ones. */
+typedef struct { const sx_trial **v; long n, cap, done, events; } state;
 struct sx_past {
     sx_arena *arena; const sx_domain *domain; const double *usual;
     struct { event *v; long n, cap; } events;
+    state now;                                   /* after all events that were asked for so far */
+    sx_places *places;                           /* of now's ended trials, and so of any earlier moment's */
 };
 
 sx_past *sx_past_open(sx_arena *a, const sx_domain *domain, const double *usual)
 {
     sx_past *p = SX_NEW(a, sx_past);
-    *p = (sx_past){ .arena = a, .domain = domain, .usual = usual };
+    *p = (sx_past){ .arena = a, .domain = domain, .usual = usual,
+                    .places = sx_places_open(a, domain->space.n) };
     return p;
 }
 
@@ -26,9 +33,16 @@ static bool fits(const sx_axis *a, double *v)
     return true;
 }
 
-static bool legal_point(const sx_past *p, double *x)
+static bool empty(const double *x, int n)
+{
+    for (int i = 0; i < n; i++) if (!isnan(x[i])) return false;
+    return n > 0;
+}
+
+bool sx_past_fit(const sx_past *p, double *x)
 {
     const sx_space *s = &p->domain->space;
+    if (empty(x, s->n)) return false;            /* it was never begun */
     for (int i = 0; i < s->n; i++) {
         if (!sx_active(s, x, i)) { x[i] = NAN; continue; }
         if (isnan(x[i]) && p->usual) x[i] = p->usual[i];
@@ -43,7 +57,7 @@ void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
     double *x = sx_alloc_array(p->arena, n, sizeof *x);
     sx_trial *t = sx_dup(p->arena, &row->t, sizeof row->t);
     if (n) memcpy(x, row->t.x, n * sizeof *x);
-    const bool legal = legal_point(p, x);
+    const bool legal = sx_past_fit(p, x);
     t->x = x;
     t->value =
         row->t.value ? sx_dup(p->arena, row->t.value, (size_t)p->domain->space.objectives * sizeof *x) : NULL;
@@ -52,41 +66,59 @@ void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
                                       : NULL;
     t->step = t->steps ? sx_dup(p->arena, row->t.step, (size_t)t->steps * sizeof *t->step) : NULL;
     t->curve = t->steps ? sx_dup(p->arena, row->t.curve, (size_t)t->steps * sizeof *t->curve) : NULL;
-    SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL }));
+    SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL, t->fate != SX_RUNNING && t->fate != SX_PAUSED }));
+}
+
+void sx_past_count(const sx_past *p, long *ended, long *fit)
+{
+    *ended = *fit = 0;
+    for (long i = 0; i < p->events.n; i++) {
+        const event *e = &p->events.v[i];
+        *ended += e->ended;
+        *fit += e->ended && e->trial;
+    }
 }
 
 int64_t sx_past_last(const sx_past *p) { return p->events.n ? p->events.v[p->events.n - 1].seq : 0; }
 
-typedef struct { const sx_trial **v; long n, cap; } trials;
-
-static void start(sx_arena *a, trials *running, const sx_trial *t)
+static void put(sx_arena *a, state *s, long at, const sx_trial *t)
 {
-    SX_PUSH(a, *running, t);
-    for (long i = running->n - 1; i > 0 && running->v[i - 1]->number > t->number; i--) {
-        running->v[i] = running->v[i - 1];
-        running->v[i - 1] = t;
-    }
+    SX_PUSH(a, *s, t);
+    for (long i = s->n - 1; i > at; i--) s->v[i] = s->v[i - 1];
+    s->v[at] = t;
 }
 
-static void leave(trials *running, long number)
+static void leave(state *s, long number)
 {
-    long to = 0;
-    for (long i = 0; i < running->n; i++)
-        if (running->v[i]->number != number) running->v[to++] = running->v[i];
-    running->n = to;
+    long to = s->done;
+    for (long i = s->done; i < s->n; i++) if (s->v[i]->number != number) s->v[to++] = s->v[i];
+    s->n = to;
 }
 
-sx_history sx_past_at(const sx_past *p, sx_arena *a, int64_t seen)
+static void happen(sx_arena *a, state *s, const sx_trial *t)
 {
-    trials done = { 0 }, running = { 0 };
-    for (long i = 0; i < p->events.n && p->events.v[i].seq <= seen; i++) {
-        const sx_trial *t = p->events.v[i].trial;
-        if (!t) continue;
-        leave(&running, t->number);
-        if (t->fate == SX_RUNNING) start(a, &running, t);
-        else SX_PUSH(a, done, t);
+    leave(s, t->number);
+    long at = s->done;
+    if (t->fate != SX_RUNNING) s->done++;
+    else while (at < s->n && s->v[at]->number < t->number) at++;
+    put(a, s, at, t);
+}
+
+/* Goes on to the last event up to `seen`. */
+static void go_on(const sx_past *p, sx_arena *a, state *s, int64_t seen)
+{
+    for (; s->events < p->events.n && p->events.v[s->events].seq <= seen; s->events++)
+        if (p->events.v[s->events].trial) happen(a, s, p->events.v[s->events].trial);
+}
+
+sx_history sx_past_at(sx_past *p, sx_arena *a, int64_t seen)
+{
+    state then = { 0 }, *s = &p->now;
+    if (s->events && p->events.v[s->events - 1].seq > seen) go_on(p, a, s = &then, seen);
+    else {
+        const long known = s->done;
+        go_on(p, p->arena, s, seen);
+        for (long i = known; i < s->done; i++) sx_places_add(p->places, s->v[i]->x);
     }
-    const long n = done.n;
-    for (long i = 0; i < running.n; i++) SX_PUSH(a, done, running.v[i]);
-    return (sx_history){ .n = done.n, .done = n, .trial = done.v };
+    return (sx_history){ .n = s->n, .done = s->done, .trial = s->v, .places = p->places };
 }

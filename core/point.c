@@ -1,6 +1,6 @@
 /* point.c: points of a space as samplers handle them: at random, counted through, found again in a history.
  * Parents come before children, so one pass over the axes decides which are active. */
-#include <strix/plugin.h>
+#include "places.h"
 
 static double step_of(const sx_axis *a) { return a->step > 0 ? a->step : 1; }
 
@@ -65,6 +65,12 @@ static bool same(const double *a, const double *b, int n)
 
 long sx_point_find(const sx_space *s, const sx_history *h, const double *x, long near)
 {
+    if (h->places) {
+        const long at = sx_places_find(h->places, x);
+        if (at >= 0 && at < h->done) return at;
+        for (long i = h->done; i < h->n; i++) if (same(h->trial[i]->x, x, s->n)) return i;
+        return -1;
+    }
     for (long d = 0; d < h->n; d++) {
         if (near + d >= 0 && near + d < h->n && same(h->trial[near + d]->x, x, s->n)) return near + d;
         if (near - d - 1 >= 0 && near - d - 1 < h->n && same(h->trial[near - d - 1]->x, x, s->n))

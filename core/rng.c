@@ -66,15 +66,25 @@ void sx_normal_fill(sx_key key, uint32_t step, uint64_t from, long n, float *out
 
 void sx_rng_init(sx_rng *r, uint64_t seed, int64_t trial, const char *purpose)
 {
-    *r = (sx_rng){ sx_key_of(seed, trial, purpose), 0 };
+    const sx_key study = sx_key_of(seed, -1, purpose);
+    *r = (sx_rng){ sx_key_of(seed, trial, purpose), 0, (uint64_t)study.v[1] << 32 | study.v[0], (long)trial };
 }
 
-double sx_uniform(sx_rng *r)
+static double uniform(sx_key key, uint64_t index)
 {
     uint32_t w[4];
-    block(r->key, 0, r->next++, w);
+    block(key, 0, index, w);
     const uint64_t bits = (uint64_t)w[0] << 32 | w[1];
     return (double)(bits >> 11) * 0x1p-53;
+}
+
+double sx_uniform(sx_rng *r) { return uniform(r->key, r->next++); }
+long sx_rng_trial(const sx_rng *r) { return r->trial; }
+uint64_t sx_rng_study(const sx_rng *r) { return r->study; }
+
+double sx_uniform_of(uint64_t key, uint64_t i)
+{
+    return uniform((sx_key){ { (uint32_t)key, (uint32_t)(key >> 32) } }, i);
 }
 
 void sx_permutation(sx_key key, uint32_t epoch, int32_t n, int32_t *out)

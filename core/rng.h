@@ -14,7 +14,7 @@ float sx_uniform_at(sx_key key, uint32_t step, uint64_t element);
 void sx_uniform_fill(sx_key key, uint32_t step, uint64_t from, long n, float *out);
 void sx_normal_fill(sx_key key, uint32_t step, uint64_t from, long n, float *out); /* Box-Muller on pairs (2i, 2i+1); from even */
 /* A sequential stream for samplers: sx_uniform of plugin.h draws from it. */
-struct sx_rng { sx_key key; uint64_t next; };
+struct sx_rng { sx_key key; uint64_t next, study; long trial; };
 void sx_rng_init(sx_rng *r, uint64_t seed, int64_t trial, const char *purpose);
 void sx_permutation(sx_key key, uint32_t epoch, int32_t n, int32_t *out);        /* Fisher-Yates of 0 .. n-1 */
 #endif

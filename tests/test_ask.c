@@ -69,7 +69,7 @@ static void tried(long n)
                                .value = &points[i] };
         list[i] = &trial[i];
     }
-    history = (sx_history){ n, n, list };
+    history = (sx_history){ .n = n, .done = n, .trial = list };
 }
 
 static int suggest(int how, int (*check)(void *, const double *, const char **), double *x)

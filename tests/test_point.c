@@ -96,7 +96,7 @@ Test(point, found_wherever_the_search_begins)
     sx_trial t[4];
     const sx_trial *list[4];
     for (int i = 0; i < 4; i++) t[i] = (sx_trial){ .number = i, .x = points[i] }, list[i] = &t[i];
-    const sx_history h = { 4, 4, list }, none = { 0, 0, list };
+    const sx_history h = { .n = 4, .done = 4, .trial = list }, none = { .trial = list };
     for (long near = 0; near <= 4; near++) {
         for (int i = 0; i < 4; i++) cr_assert_eq(sx_point_find(&few, &h, points[i], near), i);
         cr_assert_eq(sx_point_find(&few, &h, other, near), -1);

@@ -52,7 +52,7 @@ static sx_history others(const json_t *list)
                       json_object_get(t, "steps"), json_object_get(t, "values"));
         v[i] = copy;
     }
-    return (sx_history){ (long)n, (long)n, v };
+    return (sx_history){ .n = (long)n, .done = (long)n, .trial = v };
 }
 
 static long setting(const json_t *c, const char *name)
@@ -85,7 +85,7 @@ static sx_verdict after(const pruner *p, const double *y, long n)
 {
     static const long step[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     const sx_trial t = { .fate = SX_RUNNING, .steps = n, .step = step, .curve = y };
-    return p->item->judge(p->params, &(sx_history){ 0, 0, NULL }, &t);
+    return p->item->judge(p->params, &(sx_history){ .n = 0 }, &t);
 }
 
 Test(pruners, patience_counts_reports_since_the_best)

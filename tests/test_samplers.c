@@ -133,7 +133,7 @@ Test(samplers, tpe_gives_every_point_once_then_ends)
             const sx_history h = trials_history(&t, a);
             cr_assert_eq(h.n, i + 1);
             for (int k = 0; k < i; k++) {
-                const sx_history before = { 1, 1, &(const sx_trial *){ t.all.v[k] } };
+                const sx_history before = { .n = 1, .done = 1, .trial = &(const sx_trial *){ t.all.v[k] } };
                 cr_assert_lt(sx_point_find(&few, &before, t.all.v[i]->x, 0), 0, "%s: %d repeats %d",
                              variants[v], i, k);
             }

@@ -204,7 +204,7 @@ static sx_history *history_of(axes *s, const json_t *root)
     const long n = size(trials);
     const sx_trial **list = PARZEN_NEW(&run.pool, const sx_trial *, n);
     sx_history *h = PARZEN_NEW(&run.pool, sx_history, 1);
-    *h = (sx_history){ 0, 0, list };
+    *h = (sx_history){ .trial = list };
     for (int running = 0; running < 2; running++)        /* ended ones first, as the core hands them out */
         for (long i = 0; i < n; i++)
             if ((fate_of(item(trials, i)) == SX_RUNNING) == running) {

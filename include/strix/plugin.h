@@ -293,10 +293,19 @@ typedef struct {
     const double *x, *value, *constraint;        /* feasible: all constraints <= 0; NULL: not known */
     long steps; const long *step; const double *curve;               /* reports of the objective, minimised as well */
 } sx_trial;
-typedef struct { long n, done; const sx_trial *const *trial; } sx_history;   /* 0..done-1: ended or paused, in that order;
-                                                                        then refused and running ones, without curve */
+typedef struct sx_places sx_places;
+typedef struct {
+    long n, done; const sx_trial *const *trial;  /* 0..done-1: ended or paused, in that order; then refused and running
+                                                    ones, without curve */
+    const sx_places *places;                     /* the core's, for a fast sx_point_find; NULL: none */
+} sx_history;
 typedef struct sx_rng sx_rng;                                        /* keyed by (study seed, trial number) */
 double sx_uniform(sx_rng *r);                                        /* in [0, 1), 53 bits */
+/* For designs over all trials: the number of this trial; a key that all trials of the study have in common; draw i of
+ * a key. Keys of several purposes: sx_rng_study(r) + 1, + 2, ... */
+long sx_rng_trial(const sx_rng *r);
+uint64_t sx_rng_study(const sx_rng *r);
+double sx_uniform_of(uint64_t key, uint64_t i);
 double sx_axis_at(const sx_axis *a, double u);                       /* u in [0,1) -> a legal value, by the axis' prior */
 double sx_axis_snap(const sx_axis *a, double v);                     /* the nearest legal value */
 long sx_axis_count(const sx_axis *a);                                /* how many values; 0: infinitely many */
@@ -305,7 +314,7 @@ void sx_point_random(const sx_space *s, sx_rng *r, double *x);       /* by the a
 /* Counting through a space, the last axis fastest; a continuous axis counts as `parts` values. next: false behind the last. */
 void sx_point_first(const sx_space *s, long parts, double *x);
 bool sx_point_next(const sx_space *s, long parts, double *x);
-/* The place in h of a trial at exactly x (inactive axes blank), looked for around `near` first; -1: none. */
+/* A place in h of a trial at exactly x (inactive axes blank), looked for around `near` first; -1: none. */
 long sx_point_find(const sx_space *s, const sx_history *h, const double *x, long near);
 typedef struct {
     SX_HEAD;
