@@ -44,6 +44,40 @@ static int test_best(cli_context *c, const sx_trial_row *best, tested *t)
     return rc;
 }
 
+static const char *worth(cli_context *c, const sx_exp *e, const sx_trial_row *r)
+{
+    const char *text = "";
+    for (long i = 0; i < e->tune.objectives; i++)
+        text = sx_format(c->arena, "%s%s%s %.6g", text, i ? ", " : "", e->tune.objective[i], r->t.value[i]);
+    return text;
+}
+
+/* Of several objectives: the trials that no other one beats in all of them. */
+static void print_front(cli_context *c, sx_study *s)
+{
+    const sx_exp *e = sx_study_exp(s);
+    const sx_trial_row *const *row;
+    if (e->tune.objectives < 2) return;
+    const long n = sx_study_front(s, c->arena, &row, &c->diags);
+    printf("front of %s:\n", sx_plural(c->arena, n < 0 ? 0 : n, "trial"));
+    for (long i = 0; i < n; i++) printf("  trial %-5ld %s\n", row[i]->t.number, worth(c, e, row[i]));
+}
+
+static json_t *front_json(cli_context *c, sx_study *s)
+{
+    const sx_tune_conf *t = &sx_study_exp(s)->tune;
+    const sx_trial_row *const *row;
+    json_t *list = json_array();
+    const long n = sx_study_front(s, c->arena, &row, &c->diags);
+    for (long i = 0; i < n; i++) {
+        json_t *o = json_pack("{s:I}", "number", (json_int_t)row[i]->t.number), *of = json_object();
+        for (long k = 0; k < t->objectives; k++) cli_json_real(of, t->objective[k], row[i]->t.value[k]);
+        json_object_set_new(o, "objectives", of);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
                        const tested *t)
 {
@@ -53,7 +87,8 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     printf("study %s: %s, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s),
            sx_plural(c->arena, k->all, "trial"), k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
-    printf("best trial %ld: %s %.6g\n", best->t.number, e->tune.objective[0], *best->t.value);
+    print_front(c, s);
+    printf("best trial %ld: %s\n", best->t.number, worth(c, e, best));
     json_object_foreach(values, name, v) {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         printf("  %-16s %s\n", name, json_is_string(v) ? json_string_value(v) : text ? text : "");
@@ -84,6 +119,7 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
     }
     json_object_set_new(doc, "objective", json_string(e->tune.objective[0]));
     json_object_set_new(doc, "best", b);
+    if (e->tune.objectives > 1) json_object_set_new(doc, "front", front_json(c, s));
     if (t->there) {
         json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report",
                               sx_report_text(c->arena, &t->verdicts));

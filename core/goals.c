@@ -119,7 +119,8 @@ static void read_objectives(sx_exp *e, const sx_conf *tune, const sx_texts *name
         n = OBJECTIVES;
     }
     if (way->n && way->n != n) {
-        sx_error(d, SX_E_CONFIG, at(e, ways), "%ld directions for %ld objectives", way->n, n);
+        sx_error(d, SX_E_CONFIG, at(e, ways), "%s for %s", sx_plural(e->arena, way->n, "direction"),
+                 sx_plural(e->arena, n, "objective"));
         sx_hint(d, "Write one for each, or none: metrics of which more is better go up, all else goes down.");
     }
     t->objectives = n;

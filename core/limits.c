@@ -207,7 +207,10 @@ int sx_exp_measurable(const sx_exp *e, sx_diags *d)
     double v;
     int rc = 0;
     for (long i = 0; i < e->tune.measured.n; i++) {
-        const int bad = measured(&p, &e->tune.measured.v[i], s, &v);
+        const sx_rule *r = &e->tune.measured.v[i];
+        sx_datum whole;
+        int bad = evaluate(&p, r, r->text, s, &whole);               /* its errors are in the user's words */
+        if (!bad) bad = measured(&p, r, s, &v);
         if (!rc) rc = bad;
     }
     return rc;

@@ -118,12 +118,25 @@ struct telling {
     int (*what)(sx_db *db, const telling *t);    /* or NULL: reports alone */
     double lease; bool died;
     const sx_trial_row *row; const struct ledger *ledger;
+    int tries;
 };
+
+/* An end told again may have been heard the first time: the server was gone before it could say so. */
+static bool ended_so(sx_db *db, const telling *t)
+{
+    int64_t found;
+    return t->row && t->worker &&
+           sx_db_lookup(db, &found,
+                        "SELECT 1" SX_ROWS "WHERE t.trial_id = $1 AND s.worker = $2 AND CAST(t.state AS TEXT) = $3",
+                        "itt", t->trial, t->worker, sx_fate_word(t->row->t.fate)) == 1;
+}
 
 static int tell_inside(sx_db *db, void *ctx)
 {
-    const telling *t = ctx;
+    telling *t = ctx;
+    const bool once_more = t->tries++ > 0;
     int rc = sx_trial_mine(db, t->trial, t->worker);
+    if (rc == SX_E_LOST && once_more && ended_so(db, t)) return 0;
     if (!rc) rc = deliver(db, t->trial);
     return rc || !t->what ? rc : t->what(db, t);
 }
@@ -221,17 +234,25 @@ static int insert_values(sx_db *db, const struct ledger *l, const sx_trial_row *
     return rc;
 }
 
+/* For samplers and as Optuna has them, under constraints:NUMBER. */
 static int insert_constraints(sx_db *db, const struct ledger *l, const sx_trial_row *r)
 {
     int rc = 0;
     for (int i = 0; !rc && r->t.constraint && l->axes && i < l->axes->constraints; i++) {
-        char name[32];
+        char name[32], key[32], json[40];
         snprintf(name, sizeof name, "constraint:%04d", i);
+        snprintf(key, sizeof key, "constraints:%d", i);
+        snprintf(json, sizeof json, "%.17g", r->t.constraint[i]);
         rc = sx_db_run(db,
                  "INSERT INTO strix_report (trial_id, step, metric, value) VALUES ($1, -1, $2, $3) ON "
                  "CONFLICT (trial_id, step, metric)"
                  " DO UPDATE SET value = excluded.value",
                  "itr", r->id, name, r->t.constraint[i]);
+        if (!rc && isfinite(r->t.constraint[i]))
+            rc = sx_db_run(db,
+                     "INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) VALUES ($1, $2, $3)"
+                     " ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+                     "itt", r->id, key, json);
     }
     return rc;
 }
