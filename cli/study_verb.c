@@ -46,7 +46,8 @@ static const struct { const char *name; bool write, make; int most; study_action
     { "show", false, false, 2, study_show },     { "best", false, false, 2, study_best },
     { "trials", false, false, 2, study_trials }, { "replay", false, false, 2, study_replay },
     { "ask", true, true, 2, study_ask },         { "tell", true, false, 4, study_tell },
-    { "add", true, true, 1000, study_add },
+    { "add", true, true, 1000, study_add },      { "stop", true, false, 2, study_stop },
+    { "resume", true, false, 2, study_resume },  { "skip", true, false, 1000, study_skip },
 };
 
 static int run(cli_context *c)
@@ -61,6 +62,7 @@ static int run(cli_context *c)
         if (strcmp(c->arg[0], actions[i].name)) continue;
         if (c->args > actions[i].most)
             return cli_usage(c, "study %s takes at most %d arguments", c->arg[0], actions[i].most - 1);
+        if (!strcmp(c->arg[0], "add")) study_words_of_sets(c);
         sx_study *s;
         const int rc = open_study(c, actions[i].write, actions[i].make, &s);
         return rc ? rc : actions[i].run(c, s);
@@ -88,7 +90,11 @@ static const char more[] =
     "  replay NAME                   does the sampler suggest the same points again?\n"
     "  ask NAME                      a new trial as JSON {number, values}, to be run by the caller\n"
     "  tell NAME NUMBER VALUE        its result (VALUE may be left out with --state fail or pruned)\n"
-    "  add NAME VARIABLE=VALUE ...   queue a point; the sampler chooses what is not named\n";
+    "  add NAME VARIABLE=VALUE ...   queue a point (or --set ...); the sampler chooses what is not named\n"
+    "  add NAME FILE                 queue the points of a file: vars, points = ( { .. } ), or JSON\n"
+    "  stop NAME                     no new trials; running ones are given back after their epoch\n"
+    "  resume NAME                   undoes a stop, as the next strix tune does\n"
+    "  skip NAME NUMBER ...          ends a trial as pruned; its worker leaves it after its epoch\n";
 
 const cli_verb verb_study = { .name = "study",
                               .args = "ACTION [NAME] [...]",

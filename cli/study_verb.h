@@ -5,7 +5,8 @@
 #include "crew.h"
 
 typedef int study_action(cli_context *c, sx_study *s);               /* c->arg: action, study, what follows */
-study_action study_show, study_best, study_trials, study_replay, study_ask, study_tell, study_add;
+study_action study_show, study_best, study_trials, study_replay, study_ask, study_tell, study_add,
+    study_stop, study_resume, study_skip;
 int study_list(cli_context *c);
 
 const char *study_state(const sx_trial_row *r);  /* "complete", "waiting" .. */
@@ -15,4 +16,6 @@ json_t *study_row_json(const sx_trial_row *r);
 json_t *study_head_json(sx_study *s);            /* the head of a document: study, store, objective */
 const char *study_json_text(cli_context *c, const json_t *v);        /* a value as a cell shows it */
 bool study_real(const char *text, double *v);    /* the whole text is a number */
+bool study_number(const char *text, long *number);           /* of a trial */
+void study_words_of_sets(cli_context *c);        /* add: --set lr=0.001 (no dot in the name) is a word of the point */
 #endif

@@ -163,13 +163,28 @@ static bool find_branch(const inverse *v, int i, double *x)
     return false;
 }
 
+const char *sx_axis_words(sx_arena *a, const sx_var *v)
+{
+    enum { MOST = 20 };
+    const sx_axis *x = &v->axis;
+    if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high)) return "any numbers";
+    if (x->kind != SX_AXIS_CHOICE)
+        return sx_format(a, "%s to %s%s", sx_real_text(a, x->low), sx_real_text(a, x->high),
+                         x->step > 0 && !(x->whole && x->step == 1) ? sx_format(a, " by %s", sx_real_text(a, x->step))
+                         : x->whole ? ", whole ones" : "");
+    const char *text = v->label[0];
+    for (long k = 1; k <= (long)x->high && k < MOST; k++) text = sx_format(a, "%s, %s", text, v->label[k]);
+    return x->high < MOST ? text : sx_format(a, "%s and %ld more", text, (long)x->high + 1 - MOST);
+}
+
 static int refuse(const inverse *v, int i, const sx_datum *is)
 {
     const sx_var *var = v->s->var[i];
     const sx_where where = sx_conf_where(v->a, var->where);
-    if (is)
+    if (is) {
         sx_error(v->d, SX_E_REFUSED, where, "'%s' cannot be %.80s", var->axis.name, sx_datum_text(v->a, is));
-    else sx_error(v->d, SX_E_REFUSED, where, "no branch of '%s' has these values", var->axis.name);
+        sx_detail(v->d, "Its values are %s.", sx_axis_words(v->a, var));
+    } else sx_error(v->d, SX_E_REFUSED, where, "no branch of '%s' has these values", var->axis.name);
     return SX_E_REFUSED;
 }
 

@@ -42,6 +42,8 @@ long sx_domain_values(sx_arena *a, const sx_domain *s, const double *x, sx_named
  * variable in scope. SX_E_REFUSED: does not fit. */
 int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
                     double *x, sx_diags *d);
+/* "4 to 16 by 4", "relu, tanh": the values of an axis, in words. */
+const char *sx_axis_words(sx_arena *a, const sx_var *v);
 uint64_t sx_domain_size(const sx_domain *s);     /* number of points; 0: infinite (or above 2^63) */
 /* for the store: names, kinds, bounds, conditions */
 const char *sx_domain_json(sx_arena *a, const sx_domain *s);

@@ -601,7 +601,7 @@ static int take_values(const sx_study *s, sx_arena *a, const sx_trial_row *row, 
                        const double *value, double **constraint, sx_diags *d)
 {
     const sx_tune_conf *t = &s->exp->tune;
-    if (row->waiting || (row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED))
+    if (row->waiting ? fate != SX_PRUNED : row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED)
         return sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is not running", row->t.number);
     if (n != t->objectives && (n || fate == SX_DONE)) {
         const char *all = t->objective[0];

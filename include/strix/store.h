@@ -35,6 +35,8 @@ typedef int sx_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made);
 typedef void sx_on_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best);
 typedef void sx_on_event(void *ctx, int64_t event, const sx_trial_row *r);   /* rows live during the call */
 typedef void sx_on_trial(void *ctx, const sx_trial_row *r);
+/* A remark on the study (trial -1), or a note on that trial; the texts live during the call. */
+typedef void sx_on_note(void *ctx, long trial, const char *key, const char *json);
 typedef struct {
     SX_HEAD;
     /* A file or server of unknown revision is opened for reading only: write is refused with SX_E_STORE;
@@ -62,7 +64,8 @@ typedef struct {
                  void *ctx, sx_trial_row *mine);
     /* Queues a point; x NaN: left to the sampler. */
     int (*add)(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
-    /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. */
+    /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. 1: the store is away for the moment and
+     * keeps the report; the next call about this trial that reaches it delivers it first. */
     int (*report)(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m);
     int (*beat)(sx_db *db, int64_t trial, const char *worker, double lease);
     /* Fate, values, constraints, reason, in one transaction; SX_E_LOST as above. */
@@ -72,5 +75,10 @@ typedef struct {
     /* Gives the lease back: another worker may go on at once. died: this attempt counts. */
     int (*drop)(sx_db *db, int64_t trial, const char *worker, bool died);
     const char *(*last_error)(void);             /* of this thread; never NULL */
+    /* An attribute of the study; json NULL: no longer there. All of them whose keys begin with "strix:". The
+     * notes of that key on all trials, by number. */
+    int (*remark)(sx_db *db, int64_t study, const char *key, const char *json);
+    int (*remarks)(sx_db *db, int64_t study, sx_on_note *each, void *ctx);
+    int (*notes)(sx_db *db, int64_t study, const char *key, sx_on_note *each, void *ctx);
 } sx_store;
 #endif

@@ -15,6 +15,9 @@ static int axis_named(const struct ledger *l, const char *name, int hint)
     return -1;
 }
 
+/* An option that the axis has no more: a value, but none of its own. */
+static double known(double option) { return isnan(option) ? -1 : option; }
+
 /* A stored value in the terms of our axis: the same number, but the same word of a choice. */
 static double into_axis(sx_db *db, const struct ledger *l, int i, const char *text, double v)
 {
@@ -23,7 +26,7 @@ static double into_axis(sx_db *db, const struct ledger *l, int i, const char *te
     if (!was || !is) return NAN;
     if (!was->choices || !is->choices) return !was->choices && !is->choices ? v : NAN;
     return v >= 0 && v < (double)json_array_size(was->choices)
-               ? sx_dist_internal(is, json_array_get(was->choices, (size_t)v))
+               ? known(sx_dist_internal(is, json_array_get(was->choices, (size_t)v)))
                : NAN;
 }
 
@@ -146,9 +149,23 @@ static sx_trial_row row_at(sx_db *db, sx_cursor *q, sx_arena *a)
     return r;
 }
 
+/* What a queued trial is to have. */
+static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
+{
+    sx_cursor *q = sx_db_query(
+        db, "SELECT value_json FROM trial_system_attributes WHERE trial_id = $1 AND \"key\" = 'fixed_params'", "i",
+        r->id);
+    const int rc = sx_db_next(db, q);
+    if (rc != 1) return rc;
+    r->values = sx_db_text(db, q, 0, a);
+    sx_db_stop(db, q);
+    return 0;
+}
+
 static int fill(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, long most, sx_trial_row *r)
 {
     int rc = sx_row_params(db, l, a, shown, r);
+    if (!rc && shown && r->waiting) rc = read_fixed(db, a, r);
     if (!rc && r->t.fate != SX_RUNNING && r->t.fate != SX_PAUSED) rc = read_values(db, l, a, r);
     if (!rc && most) rc = read_curve(db, l, a, most, r);
     return rc ? rc : read_constraints(db, l, a, r);

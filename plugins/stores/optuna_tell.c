@@ -6,7 +6,7 @@
 #include "arena.h"
 #include "ledger.h"
 
-/* 0: the trial runs and is worker's (NULL: anybody's). */
+/* 0: the trial runs and is worker's (NULL: anybody's, or queued still). */
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
 {
     sx_cursor *q = sx_db_query(db, "SELECT t.state, s.worker" SX_ROWS "WHERE t.trial_id = $1 /*! FOR UPDATE OF t */", "i",
@@ -14,10 +14,11 @@ int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
     const int rc = sx_db_next(db, q);
     if (rc < 0) return rc;
     const char *state = rc ? db->driver->text(q, 0) : NULL, *has = rc ? db->driver->text(q, 1) : NULL;
-    const bool mine = state && !strcmp(state, "RUNNING") && (!worker || (has && !strcmp(has, worker)));
+    const bool runs = state && !strcmp(state, "RUNNING"), mine = worker ? runs && has && !strcmp(has, worker)
+                                                                 : runs || (state && !strcmp(state, "WAITING"));
     if (!mine)
         sx_store_error(SX_E_LOST, "trial id %lld is %s", (long long)trial,
-                       state && !strcmp(state, "RUNNING") ? "somebody else's now" : "not running any more");
+                       runs ? "somebody else's now" : "not running any more");
     if (rc) sx_db_stop(db, q);
     return mine ? 0 : SX_E_LOST;
 }
@@ -45,7 +46,8 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
     if (!rc)
         rc = sx_db_run(
             db,
-            "UPDATE trials SET state = $1, datetime_complete = $2 WHERE trial_id = $3 AND state = 'RUNNING'",
+            "UPDATE trials SET state = $1, datetime_complete = $2 WHERE trial_id = $3"
+            " AND state IN ('RUNNING', 'WAITING')",
             "tti", sx_fate_word(fate), sx_time_text(sx_db_now(db), at), trial);
     if (!rc && db->driver->changes(db->conn) != 1)
         rc = sx_store_error(SX_E_LOST, "trial id %lld is not running any more", (long long)trial);

@@ -1,0 +1,181 @@
+/* study_add.c: strix study add: points known before are queued, from words such as lr=0.001 or from a file. */
+#include "study_verb.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { sx_named *v; long n, cap; } point;
+typedef struct { point *v; long n, cap; } points;
+
+/* --- Words --- */
+
+/* As libconfig reads it, else a word. */
+static sx_datum datum_of(cli_context *c, const char *text)
+{
+    sx_diags quiet;
+    sx_conf *root = NULL;
+    sx_datum value;
+    sx_diags_init(&quiet, c->arena);
+    const char *line = sx_format(c->arena, "v = %s;", text);
+    const bool read = !strpbrk(text, ";\n") && !sx_config_parse(c->arena, line, "--set", NULL, &root, &quiet) &&
+                      !sx_conf_datum(c->arena, sx_conf_member(root, "v"), NULL, SX_DATUM_NONE, &value, &quiet);
+    return read ? value : (sx_datum){ .kind = SX_DATUM_TEXT, .s = text };
+}
+
+static int put(cli_context *c, point *p, const char *name, sx_datum value)
+{
+    for (long i = 0; i < p->n; i++)
+        if (!strcmp(p->v[i].name, name)) return cli_usage(c, "'%s' is given twice", name);
+    SX_PUSH(c->arena, *p, ((sx_named){ sx_strdup(c->arena, name), value }));
+    return 0;
+}
+
+static int put_word(cli_context *c, point *p, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    return put(c, p, sx_strndup(c->arena, word, (size_t)(equals - word)), datum_of(c, equals + 1));
+}
+
+void study_words_of_sets(cli_context *c)
+{
+    const int most = c->args + (int)c->edits.n_set + 1;
+    const char **words = sx_alloc_array(c->arena, (size_t)most, sizeof *words);
+    const char **kept = sx_alloc_array(c->arena, (size_t)c->edits.n_set + 1, sizeof *kept);
+    long n = 0;
+    memcpy(words, c->arg, (size_t)c->args * sizeof *words);
+    for (long i = 0; i < c->edits.n_set; i++) {
+        const char *set = c->edits.set[i];
+        if (memchr(set, '.', strcspn(set, "="))) kept[n++] = set;
+        else words[c->args++] = set;
+    }
+    c->arg = words;
+    c->edits.set = kept;
+    c->edits.n_set = n;
+}
+
+/* --- Files --- */
+
+static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, bool all, points *to)
+{
+    const sx_domain *domain = sx_study_exp((sx_study *)(uintptr_t)s)->domain;
+    const sx_scope *scope = sx_scope_open(c->arena, NULL, group);
+    point p = { 0 };
+    for (const sx_conf *m = group->first; m; m = m->next) {
+        sx_datum value;
+        bool wanted = all;
+        for (int i = 0; i < domain->space.n && !wanted; i++) wanted = !strcmp(domain->var[i]->name, m->name);
+        for (long i = 0; i < domain->n_fixed && !wanted; i++) wanted = !strcmp(domain->fixed[i].name, m->name);
+        int rc = wanted ? sx_conf_datum(c->arena, m, scope, SX_DATUM_NONE, &value, &c->diags) : 0;
+        if (wanted && !rc) rc = put(c, &p, m->name, value);
+        if (rc) return rc;
+    }
+    SX_PUSH(c->arena, *to, p);
+    return 0;
+}
+
+/* points = ( { lr = 0.001; }, ... ), the `vars` of an experiment, or just the settings of one point. */
+static int read_config(cli_context *c, const sx_study *s, const char *file, const char *text, points *to)
+{
+    sx_conf *root = NULL;
+    int rc = sx_config_parse(c->arena, text, file, NULL, &root, &c->diags);
+    if (rc) return rc;
+    const sx_conf *list = sx_conf_member(root, "points"), *vars = sx_conf_member(root, "vars");
+    if (!list) return put_members(c, s, vars && vars->kind == SX_CONF_GROUP ? vars : root, !vars, to);
+    for (const sx_conf *m = list->kind == SX_CONF_LIST ? list->first : list; m && !rc; m = m == list ? NULL : m->next)
+        rc = m->kind == SX_CONF_GROUP
+                 ? put_members(c, s, m, true, to)
+                 : sx_error(&c->diags, SX_E_CONFIG, sx_conf_where(c->arena, m), "'points' is a list of groups");
+    return rc;
+}
+
+static sx_datum datum_of_json(cli_context *c, const json_t *v)
+{
+    if (json_is_integer(v)) return (sx_datum){ .kind = SX_DATUM_INT, .i = json_integer_value(v) };
+    if (json_is_real(v)) return (sx_datum){ .kind = SX_DATUM_REAL, .r = json_real_value(v) };
+    if (json_is_boolean(v)) return (sx_datum){ .kind = SX_DATUM_BOOL, .b = json_is_true(v) };
+    if (!json_is_array(v))
+        return (sx_datum){ .kind = SX_DATUM_TEXT, .s = json_is_string(v) ? sx_strdup(c->arena, json_string_value(v)) : "null" };
+    const size_t n = json_array_size(v);
+    sx_datum *list = sx_alloc_array(c->arena, n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++) list[i] = datum_of_json(c, json_array_get(v, i));
+    return (sx_datum){ .kind = SX_DATUM_LIST, .n = (long)n, .v = list };
+}
+
+/* { "lr": 0.001 }, or a list of such, or what study ask and trials print: { .., "values": { .. } }. */
+static int put_json(cli_context *c, const char *file, const json_t *v, points *to)
+{
+    int rc = 0;
+    size_t i;
+    json_t *one;
+    json_array_foreach(v, i, one) if (!rc) rc = put_json(c, file, one, to);
+    if (json_is_array(v)) return rc;
+    if (json_is_array(json_object_get(v, "trials"))) return put_json(c, file, json_object_get(v, "trials"), to);
+    const json_t *values = json_is_object(json_object_get(v, "values")) ? json_object_get(v, "values") : v;
+    if (!json_is_object(values))
+        return sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file }, "a point is an object of names and values");
+    point p = { 0 };
+    for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
+         at = json_object_iter_next((json_t *)(uintptr_t)values, at))
+        rc = put(c, &p, json_object_iter_key(at), datum_of_json(c, json_object_iter_value(at)));
+    if (!rc) SX_PUSH(c->arena, *to, p);
+    return rc;
+}
+
+static int read_json(cli_context *c, const char *file, const char *text, size_t bytes, points *to)
+{
+    int rc = 0;
+    json_error_t e = { 0 };
+    for (size_t at = 0; at < bytes && !rc; at += (size_t)e.position) {
+        at += strspn(text + at, " \t\r\n");
+        if (at >= bytes) break;
+        json_t *v = json_loadb(text + at, bytes - at, JSON_DISABLE_EOF_CHECK, &e);
+        rc = v ? put_json(c, file, v, to)
+               : sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file, .line = e.line }, "%s", e.text);
+        json_decref(v);
+    }
+    return rc;
+}
+
+static int read_file(cli_context *c, const sx_study *s, const char *file, points *to)
+{
+    char *text;
+    size_t bytes;
+    const int rc = sx_file_read(c->arena, file, 1 << 26, &text, &bytes, &c->diags);
+    if (rc) return rc;
+    const char first = text[strspn(text, " \t\r\n")];
+    return first == '{' || first == '[' ? read_json(c, file, text, bytes, to) : read_config(c, s, file, text, to);
+}
+
+/* --- add --- */
+
+static int read_points(cli_context *c, const sx_study *s, points *to)
+{
+    point p = { 0 };
+    int rc = 0;
+    bool words = false;
+    for (int i = 2; i < c->args && !rc; i++) {
+        const bool word = strchr(c->arg[i], '=') != NULL;
+        words |= word;
+        rc = word ? put_word(c, &p, c->arg[i]) : read_file(c, s, c->arg[i], to);
+    }
+    if (!rc && (words || c->args == 2)) SX_PUSH(c->arena, *to, p);
+    return rc;
+}
+
+int study_add(cli_context *c, sx_study *s)
+{
+    points all = { 0 };
+    long number = 0;
+    int rc = read_points(c, s, &all);
+    for (long i = 0; i < all.n && !rc; i++) rc = sx_study_add(s, all.v[i].v, all.v[i].n, NULL, &c->diags);
+    json_t *added = json_array();
+    for (long i = 0; i < all.n && !rc; i++) {
+        rc = sx_study_add(s, all.v[i].v, all.v[i].n, &number, &c->diags);
+        if (!rc) json_array_append_new(added, json_integer(number));
+        if (!rc && !c->json) printf("trial %ld waits\n", number);
+    }
+    json_t *doc = study_head_json(s);
+    json_object_set_new(doc, "added", added);
+    if (c->json && !rc) cli_json_print(c, doc);
+    else json_decref(doc);
+    return rc == SX_E_REFUSED ? SX_E_USAGE : rc;
+}
