@@ -1,0 +1,193 @@
+/* claim.c: which trial comes next: asks the sampler inside the store's claim, and can ask again for what was
+ * asked before. */
+#include <stdlib.h>
+#include <string.h>
+#include "own.h"
+
+static void one_event(void *past, int64_t seq, const sx_trial_row *row) { sx_past_add(past, seq, row); }
+
+int sx_study_news(sx_study *s, sx_diags *d)
+{
+    return sx_study_told(s, s->store->news(s->db, s->id, &s->since, one_event, s->past), d);
+}
+
+typedef struct { sx_study *s; sx_arena *a; sx_diags *d; bool said; } asking;
+
+/* Can the point be built, and does it keep the constraints? */
+static int check_point(void *ctx, const double *x, const char **why)
+{
+    const asking *q = ctx;
+    if (q->s->exp->search && !q->s->exp->tune.known.n) return 0;
+    sx_arena *a = sx_arena_open(NULL);
+    sx_diags own;
+    sx_diags_init(&own, a);
+    sx_exp *at = NULL;
+    const char *reason = NULL;
+    int rc = sx_exp_at(a, q->s->exp, x, &at, &own);
+    if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
+    if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
+    if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
+    else if (rc) sx_error(q->d, rc, SX_NOWHERE, "%s", own.n ? own.v[0].text : sx_error_text(rc));
+    sx_arena_close(a);
+    return rc;
+}
+
+static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
+
+/* The point of trial `number` after the history h; fixed (NaN: free) overwrites the sampler's answer. */
+static int suggest(asking *q, const sx_history *h, void *cache, long number, const double *fixed, double *x,
+                   int64_t *tag)
+{
+    const sx_study *s = q->s;
+    const sx_domain *domain = s->exp->domain;
+    const size_t bytes = (size_t)domain->space.n * sizeof *x;
+    const char *why = NULL;
+    *tag = 0;
+    if (bytes) memcpy(x, s->usual, bytes);
+    sx_domain_repair(domain, x);
+    if (!fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
+    const sx_ask_want w = { .exp = s->exp,
+                            .history = h,
+                            .seed = s->exp->tune.seed,
+                            .number = number,
+                            .cache = cache,
+                            .check = check_point,
+                            .ctx = q };
+    int rc = sx_ask_point(q->a, &w, x, tag, q->d);
+    if (!fixed || rc < 0) return rc;
+    if (rc && bytes) memcpy(x, s->usual, bytes); /* exhausted, but this point is wanted */
+    for (int i = 0; i < domain->space.n; i++) {
+        if (!isnan(fixed[i])) x[i] = fixed[i];
+        if (isnan(x[i]) && sx_active(&domain->space, x, i)) x[i] = sx_study_nearest(s, i);
+    }
+    sx_domain_repair(domain, x);
+    return 0;
+}
+
+static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
+{
+    asking *q = ctx;
+    sx_study *s = q->s;
+    int rc = sx_study_news(s, q->d);
+    q->said = rc < 0;
+    if (rc) return rc;
+    const sx_history h = sx_past_at(s->past, q->a, s->since);
+    const long paused = sx_study_pruner(s)->resume ? sx_study_pruner(s)->resume(s->exp->tune.pruner.params, &h) : -1;
+    if (paused >= 0) { made->t.number = paused; return 0; }
+    if (made->t.number < 0) return 1;
+    double *x = sx_alloc_array(q->a, (size_t)s->exp->domain->space.n + 1, sizeof *x);
+    rc = suggest(q, &h, s->cache, made->t.number, queued ? queued->t.x : NULL, x, &made->t.tag);
+    q->said = rc < 0;
+    made->t.x = x;
+    return rc;
+}
+
+static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                 sx_diags *d)
+{
+    sx_trial_row row = { 0 };
+    asking q = { s, sx_arena_open(NULL), d, false };
+    const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
+    sx_arena_close(q.a);
+    if (rc < 0) return q.said ? rc : sx_study_told(s, rc, d);
+    *out = (sx_claim){ 0 };
+    if (rc) return rc;
+    sx_study_copy_row(s, a, &row, &out->row);
+    out->x = (double *)(uintptr_t)out->row.t.x;
+    for (long i = 0; i < row.t.steps; i++) sx_study_curve(s, row.id, row.t.step[i], row.t.curve[i]);
+    return 0;
+}
+
+/* A trial that was begun in another space may not fit this one: it is over. */
+int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
+                   sx_diags *d)
+{
+    for (;;) {
+        bool stopped;
+        int rc = sx_study_stopped(s, &stopped, d);
+        if (!rc && stopped) return 3;
+        if (!rc) rc = claim(s, a, worker, lease, budget, out, d);
+        if (rc || sx_past_fit(s->past, out->x)) return rc;
+        rc = sx_study_tell(s, out, SX_FAILED, NULL, NULL, "its point does not fit the changed space", d);
+        if (rc && rc != SX_E_LOST) return rc;
+    }
+}
+
+int sx_study_ask(sx_study *s, sx_arena *a, const char *worker, double lease, sx_claim *out, sx_diags *d)
+{
+    return sx_study_claim(s, a, worker, lease, INT32_MAX, out, d);
+}
+
+static bool names(const sx_named *v, long n, const char *name)
+{
+    for (long i = 0; i < n; i++) if (!strcmp(v[i].name, name)) return true;
+    return false;
+}
+
+/* Leaves what was named, and the choices that it hangs on; the sampler fills the rest. */
+static void blank_unnamed(const sx_domain *domain, const sx_named *v, long n, double *x, bool *keep)
+{
+    for (int i = 0; i < domain->space.n; i++)
+        keep[i] = names(v, n, domain->var[i]->axis.name) || names(v, n, domain->var[i]->name);
+    for (long i = 0; i < domain->n_fixed; i++)
+        if (names(v, n, domain->fixed[i].name)) keep[domain->fixed[i].axis] = true;
+    for (int i = domain->space.n - 1; i >= 0; i--) {
+        const sx_axis *axis = domain->space.axis[i];
+        for (int w = 0; keep[i] && w < axis->whens; w++) keep[axis->when[w].parent] = true;
+        if (!keep[i]) x[i] = NAN;
+    }
+}
+
+int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d)
+{
+    const sx_domain *domain = s->exp->domain;
+    double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
+    bool *keep = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *keep);
+    const sx_scope *scope = sx_domain_bind(s->arena, domain, s->usual, s->exp->scope);
+    const int rc = sx_domain_point(s->arena, domain, v, n, scope, x, d);
+    if (rc) return rc;
+    blank_unnamed(domain, v, n, x, keep);
+    const sx_trial_row row = { .size = sizeof row, .t = { .x = x } };
+    if (!number) return 0;
+    return sx_study_told(s, s->store->add(s->db, s->id, &row, number), d);
+}
+
+static bool same_point(const double *x, const double *y, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!(isnan(x[i]) && isnan(y[i])) && memcmp(&x[i], &y[i], sizeof *x)) return false;
+    return true;
+}
+
+static void read_from(void *from, long trial, const char *key, const char *json)
+{
+    (void)trial;
+    if (!strcmp(key, "strix:space_from")) *(long *)from = strtol(json, NULL, 10);
+}
+
+/* The first trial of the space that the study has now: the ones before were asked for in another. */
+static long asked_from(sx_study *s)
+{
+    long from = 0;
+    return sx_study_remarks(s, read_from, &from, NULL) ? 0 : from;
+}
+
+int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d)
+{
+    if (row->waiting || !row->attempt || row->queued || row->t.number < asked_from(s)) return 2;
+    int rc = row->seen > s->since ? sx_study_news(s, d) : 0;
+    if (rc) return rc;
+    sx_arena *a = sx_arena_open(NULL);
+    const sx_history h = sx_past_at(s->past, a, row->seen);
+    const sx_sampler *p = sx_study_sampler(s);
+    void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
+    asking q = { s, a, d, false };
+    int64_t tag;
+    rc = suggest(&q, &h, cache, row->t.number, NULL, x, &tag);
+    if (rc == 1)
+        rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "the sampler has no point for trial %ld", row->t.number);
+    if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
+    if (cache && p->close) p->close(cache);
+    sx_arena_close(a);
+    return rc;
+}

@@ -1,0 +1,46 @@
+/* own.h: the inside of a study, for the files that make one: study.c opens it, claim.c asks, tell.c tells,
+ * results.c reads. */
+#ifndef SX_OWN_H
+#define SX_OWN_H
+#include "history.h"
+#include "study.h"
+
+struct report { long step; double v; };
+struct live {
+    struct live *next;
+    int64_t id;
+    long n, cap;
+    struct report *v;
+}; /* of a trial that runs here */
+struct sx_study {
+    sx_arena *arena; sx_registry *registry; sx_exp *exp;
+    const sx_store *store; sx_db *db; int64_t id, since;
+    const char *url, *name;
+    sx_past *past;
+    const double *usual;                         /* the point of `vars` */
+    void *cache;                                 /* the sampler's */
+    const sx_machine *machine;
+    struct live *lives;
+};
+
+static inline const sx_sampler *sx_study_sampler(const sx_study *s)
+{
+    return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item;
+}
+static inline const sx_pruner *sx_study_pruner(const sx_study *s)
+{
+    return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item;
+}
+/* And back. */
+static inline double sx_minimised(const sx_study *s, long objective, double v)
+{
+    return s->exp->tune.maximize[objective] ? -v : v;
+}
+int sx_study_told(const sx_study *s, int rc, sx_diags *d);           /* an error of the store, with its words */
+double sx_study_nearest(const sx_study *s, int i);   /* the value of axis i nearest to its variable; 0: it has none */
+int sx_study_news(sx_study *s, sx_diags *d);         /* takes in the events since the last look */
+void sx_study_curve(sx_study *s, int64_t id, long step, double v);   /* a report of a trial that runs here */
+double *sx_study_reals(sx_arena *a, const double *v, long n);        /* a copy; NULL of NULL */
+void sx_study_copy_row(sx_study *s, sx_arena *a, const sx_trial_row *from, sx_trial_row *to);
+const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d);   /* NULL: told */
+#endif
