@@ -55,13 +55,14 @@ static int open_net(job *j)
     sx_data_shape s;
     sx_data *data;
     int bad = sx_step_shape(c->arena, j->e, j->train ? rows : 0, j->train ? 0 : rows, &s, &c->diags);
-    s.classes = 1;                               /* labels are 0: any model has that output */
+    for (int i = 0; i < s.labels; i++) s.label[i].classes = 1;       /* labels are 0: any model has that output */
+    const double before = process_bytes("VmRSS");
     if (!bad) bad = sx_data_random(c->arena, j->m, &s, &data, &c->diags);
+    const double written = process_bytes("VmRSS") - before;
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, 1, 0, j->train, &j->net, &c->diags);
     if (bad) return bad;
     j->budget = sx_net_used(j->net);
-    /* of the net's buffers only the data are written yet */
-    j->program = process_bytes("VmRSS") - (double)j->budget.data;
+    j->program = process_bytes("VmRSS") - written;       /* the net's own buffers are not written yet */
     return sx_net_init(j->net, &c->diags);
 }
 

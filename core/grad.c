@@ -42,6 +42,8 @@ static void accumulate(struct back *b, sx_t v, sx_t d)
     if (!sx_graph_val(b->g, d)) return;
     if (!same_shape(b, d, v)) SX_BUG("gradient %u of value %u has another shape", d.id, v.id);
     if (d.id > b->vals) sx_graph_val(b->g, d)->batched = val(b, v).batched;
+    if (val(b, v).role == SX_ROLE_WEIGHT && val(b, d).dtype != SX_F32)
+        d = sx_graph_op(b->g, SX_OP_CAST, 1, &d, NULL, 0);     /* a batch of one row: nothing was summed */
     sx_t *sum = &b->grad[v.id];
     *sum = sum->id ? sx_add(b->g, *sum, d) : d;
 }
@@ -187,14 +189,6 @@ static void grad_avgpool(struct back *b, const sx_node *op, sx_t dy)
     give(b, input(op, 0), sx_graph_op(b->g, SX_OP_AVGPOOL_BWD, 1, &dy, &p, sizeof p));
 }
 
-/* The gradient of `of`; that of a weight is f32. */
-static sx_t weight_matmul(struct back *b, sx_t a, sx_t c, unsigned trans, sx_t of)
-{
-    const sx_t d = sx_matmul(b->g, a, c, trans);
-    if (d.id && val(b, of).role == SX_ROLE_WEIGHT) sx_graph_val(b->g, d)->dtype = SX_F32;
-    return d;
-}
-
 /* y = A B: dA = dy B', dB = A' dy; where an operand is stored transposed, so is its gradient. */
 static void grad_matmul(struct back *b, const sx_node *op, sx_t dy)
 {
@@ -203,13 +197,13 @@ static void grad_matmul(struct back *b, const sx_node *op, sx_t dy)
     const bool ta = trans & SX_TRANS_A, tb = trans & SX_TRANS_B;
     if (wants(b, w)) {
         const sx_t a = keep(b, x);
-        give(b, w, tb ? weight_matmul(b, dy, a, SX_TRANS_A | (ta ? SX_TRANS_B : 0), w)
-                      : weight_matmul(b, a, dy, ta ? 0 : SX_TRANS_A, w));
+        give(b, w, tb ? sx_matmul(b->g, dy, a, SX_TRANS_A | (ta ? SX_TRANS_B : 0))
+                      : sx_matmul(b->g, a, dy, ta ? 0 : SX_TRANS_A));
     }
     if (wants(b, x)) {
         const sx_t c = keep(b, w);
-        give(b, x, ta ? weight_matmul(b, c, dy, (tb ? SX_TRANS_A : 0) | SX_TRANS_B, x)
-                      : weight_matmul(b, dy, c, tb ? 0 : SX_TRANS_B, x));
+        give(b, x, ta ? sx_matmul(b->g, c, dy, (tb ? SX_TRANS_A : 0) | SX_TRANS_B)
+                      : sx_matmul(b->g, dy, c, tb ? 0 : SX_TRANS_B));
     }
 }
 
@@ -431,18 +425,26 @@ static int hand_over(struct back *b, long *n, sx_t **weights, sx_t **grads)
 
 int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t **grads)
 {
+    return sx_grad_sum(g, 1, &loss, &scale, n, weights, grads);
+}
+
+int sx_grad_sum(sx_graph *g, long losses, const sx_t *loss, const double *scale, long *n, sx_t **weights,
+                sx_t **grads)
+{
     struct back b = { .g = g, .vals = (uint32_t)g->vals.n, .ops = g->ops.n };
     const sx_layer_context at = g->at;
     *n = 0;
-    if (!sx_graph_val(g, loss)) return SX_E_REFUSED;
+    for (long i = 0; i < losses; i++) if (!sx_graph_val(g, loss[i])) return SX_E_REFUSED;
     b.active = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.active);
     b.grad = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.grad);
     b.again = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.again);
     b.custom = sx_alloc_array(g->arena, (size_t)b.ops + 1, sizeof *b.custom);
     find_active(&b);
-    const sx_val like = val(&b, loss);
-    const sx_node one = { .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ (float)scale } };
-    b.grad[loss.id] = sx_graph_node(g, &one, 0, NULL, sizeof(sx_fill), &like);
+    for (long i = 0; i < losses; i++) {
+        const sx_val like = val(&b, loss[i]);
+        const sx_node one = { .op = sx_op_row(SX_OP_FILL), .attr = &(sx_fill){ (float)scale[i] } };
+        b.grad[loss[i].id] = sx_graph_node(g, &one, 0, NULL, sizeof(sx_fill), &like);
+    }
     go_back(&b);
     g->at = at;
     return hand_over(&b, n, weights, grads);

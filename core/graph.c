@@ -246,13 +246,18 @@ static bool integers_fit(uint32_t code, int i)
     }
 }
 
-static sx_dtype result_type(const sx_graph *g, uint32_t code, const sx_t *in)
+/* The precision rule. What goes by the rows of the batch is of the compute type from where it is read (GATHER) or
+ * made of whole numbers (CAST) on, as far as it comes from there. Weights, states, statistics, losses and
+ * gradients of weights stay f32. */
+static sx_dtype result_type(const sx_graph *g, uint32_t code, int n, const sx_t *in, const sx_val *y)
 {
-    const sx_dtype first = code && code != SX_OP_FILL ? sx_graph_val(g, in[0])->dtype : g->compute;
+    const sx_dtype first = n ? sx_graph_val(g, in[0])->dtype : SX_F32, wide = y->batched ? g->compute : SX_F32;
+    bool computed = code == SX_OP_CAST;
     if (!code) return SX_F32;
-    if (code == SX_OP_GATHER) return first == SX_I32 ? SX_I32 : g->compute;
+    if (code == SX_OP_GATHER) return first == SX_I32 ? SX_I32 : wide;
+    for (int i = 0; i < n; i++) computed |= sx_graph_val(g, in[i])->dtype == g->compute;
     switch (sx_op_type((sx_opcode)code)) {
-    case 'C': return g->compute;
+    case 'C': return computed ? wide : SX_F32;
     case 'I': return SX_I32;
     case 'U': return SX_U8;
     case 'S': return first;
@@ -273,8 +278,8 @@ sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size
     sx_val v = like ? *like : (sx_val){ 0 };
     v.role = SX_ROLE_TEMP; v.name = v.init = NULL; v.learned = false; v.reader = -1;
     v.maker = g->ops.n;
-    v.dtype = result_type(g, op->code, in);
     if (op->code && !sx_shape_infer(g, (sx_opcode)op->code, n, in, node->attr, &v)) return refused;
+    v.dtype = result_type(g, op->code, n, in, &v);
     const bool writes = op->code && sx_op_type((sx_opcode)op->code) == '0';
     if (!writes && !sx_shape_check(g, &v)) return refused;
     sx_value *to = sx_alloc_array(g->arena, (size_t)n, sizeof *to);

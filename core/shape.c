@@ -176,8 +176,9 @@ static bool shape_put(const struct job *j)
 {
     const sx_batch *b = j->attr;
     const sx_val *log = in(j, 0), *x = in(j, 1);
+    const bool number = log->dtype == SX_F32 && x->dtype < SX_I32;
     bool fits = is_step(j, 2) && b->n == x->shape[0] && b->steps > 0 && log->rank == x->rank &&
-        log->dtype == x->dtype &&
+        (log->dtype == x->dtype || number) &&
                 log->shape[0] / b->steps == b->n && log->shape[0] % b->steps == 0;
     for (int i = 1; fits && i < x->rank; i++) fits = log->shape[i] == x->shape[i];
     return fits || REFUSE("puts %s into a log of %s", text(j, 1), text(j, 0));

@@ -30,6 +30,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_param \
 	tests/test_plan \
 	tests/test_point \
+	tests/test_precision \
 	tests/test_report \
 	tests/test_rng \
 	tests/test_shape \
