@@ -58,7 +58,13 @@ static int data_shape(cli_context *c, const sx_exp *e, sx_data_shape *s)
 {
     sx_diags own;
     sx_diags_init(&own, c->arena);
-    if (!sx_exp_shape(e, s, &own)) return 0;
+    const int rc = sx_exp_shape(e, s, &own);
+    if (!rc) return 0;
+    if (rc == SX_E_CONFIG && own.n) {            /* a mistake of the file, such as an input that the data lack */
+        (void)sx_error(&c->diags, rc, own.v[0].where, "%s", own.v[0].text);
+        if (own.v[0].hint) sx_hint(&c->diags, "%s", own.v[0].hint);
+        return rc;
+    }
     sx_warn(&c->diags, own.n ? own.v[0].where : SX_NOWHERE, "%s",
             own.n ? own.v[0].text : "the data set cannot be read");
     sx_detail(&c->diags, "Memory is told for 60,000 images in the shape of model.input.");

@@ -103,8 +103,11 @@ typedef int cli_open_data(cli_context *c, const sx_exp *e, const sx_machine *m, 
 int cli_open_run(cli_context *c, const char *dir, cli_open_data *open_data, void *ctx, sx_net **net);
 /* its safetensors file: best, else last */
 const char *cli_run_weights(cli_context *c, const char *dir);
-/* What the net says of rows of its data, against the labels: for sx_report_text. */
-int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts *out);
+/* What the net says of rows of its data, against the labels: an element of out for each output. As text or into a
+ * JSON object; whole: with the confusion matrix. */
+int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts **out);
+void cli_verdicts_print(cli_context *c, const sx_net *net, const sx_verdicts *v, bool whole);
+void cli_verdicts_json(cli_context *c, json_t *o, const sx_net *net, const sx_verdicts *v, bool whole);
 long cli_argmax(const float *y, long n);
 
 /* --- Progress (progress.c): stderr, and --events FILE. Any thread may call, many trials may run --- */

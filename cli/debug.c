@@ -7,52 +7,74 @@
 /* --- grads --- */
 typedef struct {
     cli_context *c; bool training; sx_exp *e; sx_machine *m; sx_net *net;
-    sx_data_shape shape; float *x; int32_t *y;
+    sx_data_shape shape; const void *x[SX_COLUMNS]; const int32_t *y[SX_COLUMNS];
 } job;
 
-static int read_x(job *j, const char *file, const sx_blobs *b)
+/* "x", or "x/meta" of a named column */
+static const char *key(job *j, const char *what, const char *name)
 {
-    const sx_blob *x = sx_blobs_find(b, "x");
-    if (!x || x->rank < 2 || strcmp(x->dtype, "F32") || !x->bytes)
-        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
-                        "a batch needs a tensor 'x' of f32 [rows, ..]");
-    j->shape = (sx_data_shape){ .rows = x->shape[0], .test = x->shape[0], .rank = x->rank - 1,
-                                .dtype = SX_F32 };
-    memcpy(j->shape.shape, x->shape + 1, (size_t)j->shape.rank * sizeof *x->shape);
-    j->x = sx_alloc(j->c->arena, x->bytes);
-    return sx_blob_f32(x, (long)(x->bytes / sizeof(float)), j->x);
+    return name ? sx_format(j->c->arena, "%s/%s", what, name) : what;
 }
 
-static int read_y(job *j, const char *file, const sx_blobs *b)
+static int read_x(job *j, const char *file, const sx_blobs *b, long i)
 {
-    const sx_blob *y = sx_blobs_find(b, "y");
+    const char *name = key(j, "x", j->e->input[i].name);
+    const sx_blob *x = sx_blobs_find(b, name);
+    sx_column_shape *s = &j->shape.input[i];
+    if (!x || x->rank < 2 || strcmp(x->dtype, "F32") || !x->bytes || (i && x->shape[0] != j->shape.rows))
+        return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
+                        "a batch needs a tensor '%s' of f32 [rows, ..]", name);
+    j->shape.rows = j->shape.test = x->shape[0];
+    j->shape.inputs = (int)i + 1;
+    *s = (sx_column_shape){ .rank = x->rank - 1, .dtype = SX_F32 };
+    memcpy(s->shape, x->shape + 1, (size_t)s->rank * sizeof *x->shape);
+    float *to = sx_alloc(j->c->arena, x->bytes);
+    j->x[i] = to;
+    return sx_blob_f32(x, (long)(x->bytes / sizeof(float)), to);
+}
+
+/* Labels by name; one called y is for all. */
+static int read_y(job *j, const char *file, const sx_blobs *b, int i)
+{
+    sx_column_shape *s = &j->shape.label[i];
+    const char *name = key(j, "y", s->name);
+    const sx_blob *y = sx_blobs_find(b, name);
+    if (!y) y = sx_blobs_find(b, name = "y");
     if (!y || y->rank != 1 || y->shape[0] != j->shape.rows || strcmp(y->dtype, "I64"))
         return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
-                        "a batch needs a tensor 'y' of i64 [rows]");
-    j->y = sx_alloc_array(j->c->arena, (size_t)j->shape.rows, sizeof *j->y);
-    for (long i = 0; i < j->shape.rows; i++) {
+                        "a batch needs a tensor '%s' of i64 [rows]", name);
+    int32_t *to = sx_alloc_array(j->c->arena, (size_t)j->shape.rows, sizeof *to);
+    j->y[i] = to;
+    for (long k = 0; k < j->shape.rows; k++) {
         int64_t label;
-        memcpy(&label, (const char *)y->data + 8 * i, sizeof label);
+        memcpy(&label, (const char *)y->data + 8 * k, sizeof label);
         if (label < 0 || label > 1 << 20)
             return sx_error(&j->c->diags, SX_E_DATA, (sx_where){ .file = file },
-                            "label %lld of row %ld is out of range", (long long)label, i);
-        j->y[i] = (int32_t)label;
-        if (label >= j->shape.classes) j->shape.classes = (long)label + 1;
+                            "label %lld of row %ld is out of range", (long long)label, k);
+        to[k] = (int32_t)label;
+        if (label >= s->classes) s->classes = (long)label + 1;
     }
     return 0;
+}
+
+static int read_batch(job *j)
+{
+    const char *file = cli_text(j->c, "batch", "");
+    sx_blobs b;
+    int bad = sx_tensors_read(j->c->arena, file, &b, &j->c->diags);
+    for (long i = 0; i < j->e->inputs && !bad; i++) bad = read_x(j, file, &b, i);
+    sx_step_labels(j->e, &j->shape);
+    for (int i = 0; i < j->shape.labels && !bad; i++) bad = read_y(j, file, &b, i);
+    return bad;
 }
 
 static int open_net(job *j)
 {
     cli_context *c = j->c;
-    const char *file = cli_text(c, "batch", "");
-    sx_blobs b;
     sx_data *data;
     int bad = cli_load_experiment(c, c->arg[1], &j->e);
     if (!bad) bad = cli_machine(c, &j->m);
-    if (!bad) bad = sx_tensors_read(c->arena, file, &b, &c->diags);
-    if (!bad) bad = read_x(j, file, &b);
-    if (!bad) bad = read_y(j, file, &b);
+    if (!bad) bad = read_batch(j);
     if (!bad) bad = sx_data_given(c->arena, j->m, &j->shape, j->x, j->y, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, j->e->tune.seed, 0, false, &j->net, &c->diags);
     if (!bad) bad = sx_net_init(j->net, &c->diags);
@@ -84,15 +106,32 @@ static int add_states(job *j, blobs *b)
     return bad;
 }
 
+/* Of several outputs logits and losses by name, and the weighted sum of the losses. */
+static void add_outputs(job *j, blobs *b, const sx_probe *p)
+{
+    sx_arena *a = j->c->arena;
+    const sx_exp *e = j->e;
+    float *total = sx_alloc(a, sizeof *total);
+    double all = 0;
+    for (long i = 0; i < e->outputs; i++) {
+        const char *name = e->outputs > 1 ? e->output[i].name : NULL;
+        float *loss = sx_alloc(a, sizeof *loss);
+        double sum = 0;
+        for (long k = 0; k < p->rows; k++) sum += (double)p->loss[i][k];
+        *loss = (float)(sum / (double)p->rows);
+        all += e->output[i].weight * (sum / (double)p->rows);
+        add(a, b, key(j, "logits", name), 2, (long[]){ p->rows, sx_net_head(j->net, i)->width }, p->logits[i]);
+        if (j->training && name) add(a, b, key(j, "loss", name), 0, NULL, loss);
+    }
+    *total = (float)all;
+    if (j->training) add(a, b, "loss", 0, NULL, total);
+}
+
 static int write_results(job *j, const sx_probe *p)
 {
     sx_arena *a = j->c->arena;
     blobs b = { 0 };
-    double sum = 0;
-    for (long i = 0; i < p->rows; i++) sum += (double)p->loss[i];
-    const float loss = (float)(sum / (double)p->rows);
-    add(a, &b, "logits", 2, (long[]){ p->rows, p->outputs }, p->logits);
-    if (j->training) add(a, &b, "loss", 0, NULL, &loss);
+    add_outputs(j, &b, p);
     for (long i = 0; i < p->n; i++)
         add(a, &b, sx_format(a, "grad/%s", p->weight[i]->name), p->weight[i]->rank, p->weight[i]->shape,
             p->grad[i]);
@@ -144,7 +183,7 @@ static int run(cli_context *c)
 
 static const cli_option options[] = {
     { "init", 0, CLI_TEXT, "FILE", "grads: weights and states by name", 0, 0 },
-    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as of the data set, y i64 [rows]", 0, 0 },
+    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as of the data set, y i64 [rows]; of several x/NAME, y/NAME", 0, 0 },
     { "out", 0, CLI_TEXT, "FILE", "grads: logits, loss, grad/NAME, state/NAME", 0, 0 },
     { "mode", 0, CLI_TEXT, "MODE", "grads: train or infer (logits only); default: train", 0, 0 },
     { "require", 0, CLI_FLAG, NULL, "optest: a missing device is an error", 0, 0 },

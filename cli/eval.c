@@ -52,21 +52,33 @@ static int find_part(cli_context *c, const sx_data *data, part *p)
     return p->n ? 0 : cli_fail(c, SX_E_DATA, "the data set has no rows for '%s'", p->name);
 }
 
-int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts *out)
+/* The verdicts on one output. */
+static sx_verdicts judge(cli_context *c, const sx_net *net, long output, const int32_t *rows, long n, const float *y)
 {
     const sx_data *data = sx_net_data(net);
-    const long outputs = sx_net_outputs(net), labels = data->shape.classes;
-    float *y = sx_alloc_array(c->arena, (size_t)n * (size_t)outputs, sizeof *y);
+    const sx_head *h = sx_net_head(net, output);
+    const long width = h->width, labels = data->shape.label[h->label].classes;
     int32_t *truth = sx_alloc_array(c->arena, (size_t)n, sizeof *truth);
     int32_t *guess = sx_alloc_array(c->arena, (size_t)n, sizeof *guess);
-    const int bad = sx_net_eval(net, rows, n, NULL, tally, y, &c->diags);
-    for (long i = 0; i < n && !bad; i++) {
-        truth[i] = data->label[rows[i]];
-        guess[i] = (int32_t)cli_argmax(y + i * outputs, outputs);
+    for (long i = 0; i < n; i++) {
+        truth[i] = data->label[h->label][rows[i]];
+        guess[i] = (int32_t)cli_argmax(y + i * width, width);
     }
-    *out = (sx_verdicts){ .n = n, .truth = truth, .guess = guess, .digits = 3 };
-    out->labels = outputs > labels ? outputs : labels;
-    if (data->names && outputs <= labels) out->name = data->names;
+    sx_verdicts v = { .n = n, .truth = truth, .guess = guess, .digits = 3 };
+    v.labels = width > labels ? width : labels;
+    if (data->names[h->label] && width <= labels) v.name = data->names[h->label];
+    return v;
+}
+
+int cli_verdicts(cli_context *c, sx_net *net, const int32_t *rows, long n, sx_tally *tally, sx_verdicts **out)
+{
+    const long outputs = sx_net_exp(net)->outputs;
+    float **y = sx_alloc_array(c->arena, (size_t)outputs, sizeof *y);
+    for (long i = 0; i < outputs; i++)
+        y[i] = sx_alloc_array(c->arena, (size_t)n * (size_t)sx_net_head(net, i)->width, sizeof **y);
+    const int bad = sx_net_eval(net, rows, n, NULL, tally, y, &c->diags);
+    *out = sx_alloc_array(c->arena, (size_t)outputs, sizeof **out);
+    for (long i = 0; i < outputs && !bad; i++) (*out)[i] = judge(c, net, i, rows, n, y[i]);
     return bad;
 }
 
@@ -83,18 +95,40 @@ static json_t *confusion_json(cli_context *c, const sx_verdicts *v)
     return rows;
 }
 
+void cli_verdicts_json(cli_context *c, json_t *o, const sx_net *net, const sx_verdicts *v, bool whole)
+{
+    const sx_exp *e = sx_net_exp(net);
+    json_t *all = e->outputs > 1 ? json_object() : NULL;
+    for (long i = 0; i < e->outputs; i++) {
+        json_t *to = all ? json_object() : o, *names = whole ? json_array() : NULL;
+        for (long k = 0; names && v[i].name && k < v[i].labels; k++)
+            json_array_append_new(names, json_string(v[i].name[k]));
+        if (whole) json_object_set_new(to, "classes", names);
+        if (whole) json_object_set_new(to, "confusion", confusion_json(c, &v[i]));
+        json_object_set_new(to, "report", json_string(sx_report_text(c->arena, &v[i])));
+        if (all) json_object_set_new(all, e->output[i].name, to);
+    }
+    if (all) json_object_set_new(o, "outputs", all);
+}
+
+void cli_verdicts_print(cli_context *c, const sx_net *net, const sx_verdicts *v, bool whole)
+{
+    const sx_exp *e = sx_net_exp(net);
+    for (long i = 0; i < e->outputs; i++) {
+        if (e->outputs > 1) printf("\noutput %s\n", e->output[i].name);
+        printf("\n%s", sx_report_text(c->arena, &v[i]));
+        if (whole) printf("\n%s", sx_confusion_text(c->arena, &v[i]));
+    }
+}
+
 static void print_json(cli_context *c, const sx_net *net, const part *p, const sx_tally *t,
                        const sx_verdicts *v)
 {
     const sx_train_conf *conf = &sx_net_exp(net)->train;
-    json_t *doc = json_pack("{s:s, s:I}", "data", p->name, "rows", (json_int_t)p->n), *names = json_array();
+    json_t *doc = json_pack("{s:s, s:I}", "data", p->name, "rows", (json_int_t)p->n);
     cli_json_real(doc, "loss", t->loss);
-    for (long i = 0; i < conf->metrics; i++)
-        cli_json_real(doc, conf->metric[i].entry->item->name, t->metric[i]);
-    for (long i = 0; v->name && i < v->labels; i++) json_array_append_new(names, json_string(v->name[i]));
-    json_object_set_new(doc, "classes", names);
-    json_object_set_new(doc, "confusion", confusion_json(c, v));
-    json_object_set_new(doc, "report", json_string(sx_report_text(c->arena, v)));
+    for (long i = 0; i < conf->values; i++) cli_json_real(doc, conf->value[i].name, t->metric[i]);
+    cli_verdicts_json(c, doc, net, v, true);
     cli_json_print(c, doc);
 }
 
@@ -103,9 +137,9 @@ static void print_text(cli_context *c, const sx_net *net, const part *p, const s
 {
     const sx_train_conf *conf = &sx_net_exp(net)->train;
     printf("%s  %s  loss %.4f", p->name, sx_plural(c->arena, p->n, "row"), t->loss);
-    for (long i = 0; i < conf->metrics; i++)
-        printf("  %s %.4f", conf->metric[i].entry->item->name, t->metric[i]);
-    printf("\n\n%s\n%s", sx_report_text(c->arena, v), sx_confusion_text(c->arena, v));
+    for (long i = 0; i < conf->values; i++) printf("  %s %.4f", conf->value[i].name, t->metric[i]);
+    printf("\n");
+    cli_verdicts_print(c, net, v, true);
 }
 
 static int open_set(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data)
@@ -119,13 +153,13 @@ static int run(cli_context *c)
     sx_net *net;
     part p = { 0 };
     sx_tally t;
-    sx_verdicts v;
+    sx_verdicts *v;
     int bad = cli_open_run(c, c->arg[0], open_set, NULL, &net);
     if (!bad) bad = find_part(c, sx_net_data(net), &p);
     if (!bad) bad = cli_verdicts(c, net, p.rows, p.n, &t, &v);
     if (bad) return bad;
-    if (c->json) print_json(c, net, &p, &t, &v);
-    else print_text(c, net, &p, &t, &v);
+    if (c->json) print_json(c, net, &p, &t, v);
+    else print_text(c, net, &p, &t, v);
     return 0;
 }
 

@@ -67,8 +67,8 @@ static void print_text(const job *j, const sx_outcome *o, const sx_tally *test)
     putchar('\n');
     if (test) {
         printf("test:  loss %.4f", test->loss);
-        for (long i = 0; i < j->e->train.metrics; i++)
-            printf("  %s %.4f", j->e->train.metric[i].entry->item->name, test->metric[i]);
+        for (long i = 0; i < j->e->train.values; i++)
+            printf("  %s %.4f", j->e->train.value[i].name, test->metric[i]);
         putchar('\n');
     }
     printf("%s in %s\n", cli_seconds(j->c->arena, o->seconds), j->dir);
@@ -83,8 +83,8 @@ static void print_json(const job *j, const sx_outcome *o, const sx_tally *test)
     if (test) {
         json_t *t = json_object();
         cli_json_real(t, "loss", test->loss);
-        for (long i = 0; i < j->e->train.metrics; i++)
-            cli_json_real(t, j->e->train.metric[i].entry->item->name, test->metric[i]);
+        for (long i = 0; i < j->e->train.values; i++)
+            cli_json_real(t, j->e->train.value[i].name, test->metric[i]);
         json_object_set_new(doc, "test", t);
     }
     cli_json_print(j->c, doc);

@@ -21,7 +21,7 @@ static counts count(const sx_trial_row *const *row, long n)
 
 /* --- The best net on the test part --- */
 
-typedef struct { bool there; sx_net *net; long rows; sx_tally tally; sx_verdicts verdicts; } tested;
+typedef struct { bool there; sx_net *net; long rows; sx_tally tally; sx_verdicts *verdicts; } tested;
 
 static int open_set(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data)
 {
@@ -98,9 +98,9 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     if (best->dir) printf("run: %s\n", best->dir);
     if (!t->there) return;
     printf("\ntest  %s  loss %.4f", sx_plural(c->arena, t->rows, "row"), t->tally.loss);
-    for (long i = 0; i < e->train.metrics; i++)
-        printf("  %s %.4f", e->train.metric[i].entry->item->name, t->tally.metric[i]);
-    printf("\n\n%s", sx_report_text(c->arena, &t->verdicts));
+    for (long i = 0; i < e->train.values; i++) printf("  %s %.4f", e->train.value[i].name, t->tally.metric[i]);
+    printf("\n");
+    cli_verdicts_print(c, t->net, t->verdicts, false);
 }
 
 static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
@@ -121,11 +121,11 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
     json_object_set_new(doc, "best", b);
     if (e->tune.objectives > 1) json_object_set_new(doc, "front", front_json(c, s));
     if (t->there) {
-        json_t *o = json_pack("{s:I, s:s}", "rows", (json_int_t)t->rows, "report",
-                              sx_report_text(c->arena, &t->verdicts));
+        json_t *o = json_pack("{s:I}", "rows", (json_int_t)t->rows);
+        cli_verdicts_json(c, o, t->net, t->verdicts, false);
         cli_json_real(o, "loss", t->tally.loss);
-        for (long i = 0; i < e->train.metrics; i++)
-            cli_json_real(o, e->train.metric[i].entry->item->name, t->tally.metric[i]);
+        for (long i = 0; i < e->train.values; i++)
+            cli_json_real(o, e->train.value[i].name, t->tally.metric[i]);
         json_object_set_new(doc, "test", o);
     }
     cli_json_print(c, doc);

@@ -51,17 +51,31 @@ static void place(sx_arena *a, pairs *p, const sx_progress_state *s)
     pair(a, p, "best", numbers(a, s->best, s->values));
 }
 
-/* What `predict` must know of the data set without opening it. Names that the experiment gives stay there:
- * texts may hold what the environment keeps secret. */
-static void describe_rows(sx_arena *a, pairs *p, const sx_data *data, const sx_exp *e)
+/* "row", of named inputs "row/NAME" */
+const char *sx_ckpt_key(sx_arena *a, const char *what, const char *name)
 {
-    const sx_data_shape *s = &data->shape;
-    const char *shape = sx_dtype_name(s->dtype), *names = "";
-    for (int i = 0; i < s->rank; i++) shape = sx_format(a, "%s %ld", shape, s->shape[i]);
-    for (long i = 0; data->names && i < s->classes; i++)
-        names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[i]);
-    pair(a, p, "row", shape);
-    if (*names && !sx_conf_find(e->root, "dataset.names")) pair(a, p, "classes", names);
+    return name ? sx_format(a, "%s/%s", what, name) : what;
+}
+
+/* What `predict` must know of the data set without opening it: type and shape of each input, class names of each
+ * output. Names that the experiment gives stay there: texts may hold what the environment keeps secret. */
+static void describe_rows(sx_arena *a, pairs *p, const sx_net *n)
+{
+    const sx_data *data = sx_net_data(n);
+    const sx_exp *e = sx_net_exp(n);
+    for (long k = 0; k < e->inputs; k++) {
+        const sx_column_shape *s = &data->shape.input[k];
+        const char *shape = sx_dtype_name(s->dtype);
+        for (int i = 0; i < s->rank; i++) shape = sx_format(a, "%s %ld", shape, s->shape[i]);
+        pair(a, p, sx_ckpt_key(a, "row", e->input[k].name), shape);
+    }
+    for (long k = 0; k < e->outputs && !sx_conf_find(e->root, "dataset.names"); k++) {
+        const int label = sx_net_head(n, k)->label;
+        const char *names = "";
+        for (long i = 0; data->names[label] && i < data->shape.label[label].classes; i++)
+            names = sx_format(a, "%s%s%s", names, i ? "\n" : "", data->names[label][i]);
+        if (*names) pair(a, p, sx_ckpt_key(a, "classes", e->output[k].name), names);
+    }
 }
 
 static void free_data(void *data) { free(data); }
@@ -90,7 +104,7 @@ int sx_ckpt_save(const char *file, const sx_net *n, const sx_progress_state *s, 
     pairs p = { 0 };
     pair(a, &p, "format", "strix");
     pair(a, &p, "version", PACKAGE_VERSION);
-    describe_rows(a, &p, sx_net_data(n), sx_net_exp(n));
+    describe_rows(a, &p, n);
     pair(a, &p, "config", sx_format(a, "%016" PRIx64, sx_conf_hash(sx_net_exp(n)->root)));
     if (!bad) pair(a, &p, "sum", sum_text(a, &b));
     if (s) {

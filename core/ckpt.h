@@ -15,6 +15,8 @@ typedef struct {                                 /* what a training needs to go 
 /* slots: with the optimizer's slots and s, to go on from; else weights and states alone. Atomic, see file.h;
  * SX_E_IO. */
 int sx_ckpt_save(const char *file, const sx_net *n, const sx_progress_state *s, bool slots, sx_diags *d);
+/* The key of a checkpoint's notes for `predict`: "row", or "row/meta" of a named input; "classes" of outputs. */
+const char *sx_ckpt_key(sx_arena *a, const char *what, const char *name);
 /* Everything is checked (sum of the data, names, shapes) before the net is touched. s NULL: weights and
  * states only; its lists live in a. SX_E_DATA: missing, damaged or of another net. */
 int sx_ckpt_load(sx_arena *a, const char *file, sx_net *n, sx_progress_state *s, sx_diags *d);

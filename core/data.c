@@ -1,6 +1,7 @@
 /* data.c: data sets -> one table of rows and labels on the device, the split into training and validation,
  * and the order in which an epoch takes the rows. */
 #include "data.h"
+#include "manifest.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,16 +14,24 @@ static void close_part(void *arg)
     if (p->item->close) p->item->close(&p->set);
 }
 
-static size_t row_bytes(const sx_data_shape *s)
+static size_t row_bytes(const sx_column_shape *s)
 {
-    size_t n = s->dtype == SX_U8 ? 1 : sizeof(float);
+    size_t n = sx_dtype_size(s->dtype);
     for (int i = 0; i < s->rank; i++) n *= (size_t)s->shape[i];
     return n;
 }
 
 /* --- What a plugin hands over is checked like a file --- */
-static int check_shape(const sx_set *s, sx_where where, sx_diags *d)
+typedef struct { sx_column_shape shape; const void *data; const char *const *names; } column;
+typedef struct {                                 /* a part of the data set, column by column */
+    long count; int inputs, labels;
+    column input[SX_COLUMNS], label[SX_COLUMNS];
+    sx_where where;
+} content;
+
+static int check_input(const column *c, long count, sx_where where, sx_diags *d)
 {
+    const sx_column_shape *s = &c->shape;
     double elements = 1;
     if (s->rank < 1 || s->rank >= SX_RANK)
         return sx_error(d, SX_E_DATA, where, "rows of the data set have %d axes", s->rank);
@@ -32,38 +41,77 @@ static int check_shape(const sx_set *s, sx_where where, sx_diags *d)
                             s->shape[i]);
         elements *= (double)s->shape[i];
     }
-    if (s->count > MOST_ROWS || elements * (double)s->count > 0x1p40)
-        return sx_error(d, SX_E_DATA, where, "%ld rows of %.0f numbers are too much", s->count, elements);
+    if (count > MOST_ROWS || elements * (double)count > 0x1p40)
+        return sx_error(d, SX_E_DATA, where, "%ld rows of %.0f numbers are too much", count, elements);
     if (s->dtype != SX_U8 && s->dtype != SX_F32)
         return sx_error(d, SX_E_DATA, where, "rows of a data set must be u8 or f32");
     return 0;
 }
 
-static int check_set(const sx_set *s, sx_where where, sx_diags *d)
+static int check_label(const column *c, long count, sx_where where, sx_diags *d)
 {
-    if (s->count < 0 || !s->x || !s->y) return sx_error(d, SX_E_DATA, where, "the data set gave no rows");
-    const int bad = check_shape(s, where, d);
-    if (bad) return bad;
-    if (s->classes < 1) return sx_error(d, SX_E_DATA, where, "the data set has %ld classes", s->classes);
-    for (long i = 0; i < s->count; i++)
-        if (s->y[i] < 0 || s->y[i] >= s->classes)
+    const long classes = c->shape.classes;
+    const int32_t *y = c->data;
+    if (classes < 1) return sx_error(d, SX_E_DATA, where, "the data set has %ld classes", classes);
+    for (long i = 0; i < count; i++)
+        if (y[i] < 0 || y[i] >= classes)
             return sx_error(d, SX_E_DATA, where,
-                            "label %ld of row %ld is out of range: there are %ld classes",
-                            (long)s->y[i], i, s->classes);
+                            "label %ld of row %ld is out of range: there are %ld classes", (long)y[i], i, classes);
     return 0;
 }
 
-static int open_part(sx_arena *a, const sx_exp *e, sx_part which, sx_set **set, sx_diags *d)
+/* x and y, or one of set->column, which tells by its type which of both it is. */
+static int add_column(content *r, const sx_column *from, sx_diags *d)
+{
+    const bool label = from->dtype == SX_I32 && !from->rank;
+    int *n = label ? &r->labels : &r->inputs;
+    column *all = label ? r->label : r->input;
+    if (!from->name || !sx_is_name(from->name))
+        return sx_error(d, SX_E_DATA, r->where, "a column of the data set has no legal name");
+    for (int i = 0; i < *n; i++)
+        if (!strcmp(all[i].shape.name, from->name))
+            return sx_error(d, SX_E_DATA, r->where, "the data set has two columns '%s'", from->name);
+    if (*n == SX_COLUMNS)
+        return sx_error(d, SX_E_DATA, r->where, "the data set has more than %d %s", SX_COLUMNS,
+                        label ? "labels" : "inputs");
+    column *c = &all[(*n)++];
+    *c = (column){ { .dtype = from->dtype, .rank = from->rank, .classes = from->classes }, from->data, from->names };
+    memcpy(c->shape.name, from->name, strlen(from->name));
+    memcpy(c->shape.shape, from->shape, sizeof c->shape.shape);
+    if (!c->data) return sx_error(d, SX_E_DATA, r->where, "the data set gave no rows");
+    return label ? check_label(c, r->count, r->where, d) : check_input(c, r->count, r->where, d);
+}
+
+static int read_columns(const sx_set *s, content *r, sx_diags *d)
+{
+    sx_column x = { .name = s->x_name ? s->x_name : "x", .rank = s->rank, .dtype = s->dtype, .data = s->x };
+    const sx_column y = { .name = s->y_name ? s->y_name : "y", .dtype = SX_I32, .data = s->y,
+                          .classes = s->classes, .names = s->names };
+    if (s->count < 0) return sx_error(d, SX_E_DATA, r->where, "the data set gave no rows");
+    memcpy(x.shape, s->shape, sizeof x.shape);
+    int bad = add_column(r, &x, d);
+    if (!bad) bad = add_column(r, &y, d);
+    for (int i = 0; i < s->columns && !bad; i++) {
+        sx_column c = { 0 };                     /* of a plugin that may know fewer members */
+        if (!s->column || !s->column[i])
+            return sx_error(d, SX_E_DATA, r->where, "the data set lacks column %d of %d", i + 1, s->columns);
+        memcpy(&c, s->column[i], s->column[i]->size < sizeof c ? s->column[i]->size : sizeof c);
+        bad = add_column(r, &c, d);
+    }
+    return bad;
+}
+
+static int open_part(sx_arena *a, const sx_exp *e, sx_part which, content *r, sx_diags *d)
 {
     part *p = SX_NEW(a, part);
     p->item = (const sx_dataset *)(const void *)e->data.set.entry->item;
     p->set.size = sizeof p->set;
-    *set = &p->set;
     int bad = p->item->open(e->data.set.params, which, &p->set);
     p->set.error[sizeof p->set.error - 1] = 0;   /* whatever a plugin wrote there */
     p->set.file[sizeof p->set.file - 1] = p->set.hint[sizeof p->set.hint - 1] = 0;
     const sx_where where = p->set.file[0] ? (sx_where){ .file = p->set.file }
                                           : sx_conf_where(a, sx_conf_member(e->root, "dataset"));
+    *r = (content){ .count = p->set.count, .where = where };
     if (bad) {
         bad = bad < 0 ? bad : SX_E_DATA;
         sx_error(d, bad, where, "%s", p->set.error[0] ? p->set.error : "the data set could not be opened");
@@ -72,18 +120,54 @@ static int open_part(sx_arena *a, const sx_exp *e, sx_part which, sx_set **set, 
     }
     sx_arena_defer(a, close_part, p);
     if (which == SX_PART_TEST && !p->set.count) return 0;
-    bad = check_set(&p->set, where, d);
-    if (!bad && e->data.limit > 0 && e->data.limit < p->set.count) p->set.count = e->data.limit;
+    bad = read_columns(&p->set, r, d);
+    if (!bad && e->data.limit > 0 && e->data.limit < r->count) r->count = e->data.limit;
     return bad;
 }
 
-static int check_alike(const sx_exp *e, const sx_set *train, const sx_set *test, sx_arena *a, sx_diags *d)
+/* The inputs of the model in its order; a single unnamed one is the data set's first. */
+static int choose_inputs(sx_arena *a, const sx_exp *e, content *r, sx_diags *d)
 {
-    const bool same = train->rank == test->rank && train->dtype == test->dtype
-                   && !memcmp(train->shape, test->shape, (size_t)train->rank * sizeof *train->shape);
+    const content all = *r;
+    r->inputs = (int)e->inputs;
+    for (long k = 0; k < e->inputs && e->input->name; k++) {
+        int i = 0;
+        const char *there = "";
+        while (i < all.inputs && strcmp(all.input[i].shape.name, e->input[k].name)) i++;
+        r->input[k] = all.input[i < all.inputs ? i : 0];
+        if (i < all.inputs) continue;
+        for (i = 0; i < all.inputs; i++)
+            there = sx_format(a, "%s%s%s", there, i ? ", " : "", all.input[i].shape.name);
+        sx_error(d, SX_E_CONFIG, sx_conf_where(a, e->input[k].conf), "the data set has no input '%s'",
+                 e->input[k].name);
+        sx_hint(d, "It gives %s.", there);
+        return SX_E_CONFIG;
+    }
+    return 0;
+}
+
+static bool alike(const column *a, const column *b)
+{
+    const sx_column_shape *x = &a->shape, *y = &b->shape;
+    return x->rank == y->rank && x->dtype == y->dtype && !strcmp(x->name, y->name)
+        && !memcmp(x->shape, y->shape, (size_t)x->rank * sizeof *x->shape);
+}
+
+static int check_alike(const sx_exp *e, const content *train, const content *test, sx_arena *a, sx_diags *d)
+{
+    bool same = train->inputs == test->inputs && train->labels == test->labels;
+    for (int i = 0; same && i < train->inputs; i++) same = alike(&train->input[i], &test->input[i]);
+    for (int i = 0; same && i < train->labels; i++) same = alike(&train->label[i], &test->label[i]);
     if (same) return 0;
     return sx_error(d, SX_E_DATA, sx_conf_where(a, sx_conf_member(e->root, "dataset")),
                     "rows of the test part have another shape than those of the training part");
+}
+
+int sx_data_label(const sx_data_shape *s, const sx_output *o)
+{
+    const char *name = o->target ? o->target : o->name;
+    for (int i = 0; name && i < s->labels; i++) if (!strcmp(s->label[i].name, name)) return i;
+    return o->target || (o->name && s->labels > 1) ? -1 : 0;
 }
 
 /* --- The table --- */
@@ -93,21 +177,33 @@ static int upload(const sx_machine *m, sx_memory *to, size_t at, const void *fro
     return bad ? sx_machine_error(m, bad, d) : 0;
 }
 
-/* Rows (and labels) of a part behind those that are there already. */
-static int fill_table(sx_data *t, const sx_machine *m, long from, long count, const void *x, const int32_t *y,
-                      sx_diags *d)
+/* Rows of a column behind those that are there already. */
+static int put_rows(const sx_machine *m, sx_memory *to, const sx_column_shape *s, long from, long count,
+                    const void *data, sx_diags *d)
 {
-    if (!m) return 0;
-    const size_t each = row_bytes(&t->shape);
-    const int bad = upload(m, t->x, (size_t)from * each, x, (size_t)count * each, d);
-    return bad ? bad : upload(m, t->y, (size_t)from * sizeof *y, y, (size_t)count * sizeof *y, d);
+    const size_t each = row_bytes(s);
+    return m ? upload(m, to, (size_t)from * each, data, (size_t)count * each, d) : 0;
+}
+
+static int fill_table(sx_data *t, const sx_machine *m, long from, const content *r, sx_diags *d)
+{
+    int bad = 0;
+    for (int i = 0; i < t->shape.inputs && !bad; i++)
+        bad = put_rows(m, t->x[i], &t->shape.input[i], from, r->count, r->input[i].data, d);
+    for (int i = 0; i < t->shape.labels && !bad; i++) {
+        const size_t bytes = (size_t)r->count * sizeof(int32_t);
+        int32_t *host = (int32_t *)(uintptr_t)t->label[i] + from;
+        if (r->label[i].data) memcpy(host, r->label[i].data, bytes);
+        bad = put_rows(m, t->y[i], &t->shape.label[i], from, r->count, host, d);
+    }
+    return bad;
 }
 
 static sx_data *new_table(sx_arena *a, const sx_data_shape *s)
 {
     sx_data *t = SX_NEW(a, sx_data);
     t->shape = *s;
-    t->label = sx_alloc_array(a, (size_t)s->rows + 1, sizeof *t->label);
+    for (int i = 0; i < s->labels; i++) t->label[i] = sx_alloc_array(a, (size_t)s->rows + 1, sizeof **t->label);
     t->fit = sx_alloc_array(a, (size_t)s->fit + 1, sizeof *t->fit);
     t->val = sx_alloc_array(a, (size_t)s->val + 1, sizeof *t->val);
     t->test = sx_alloc_array(a, (size_t)s->test + 1, sizeof *t->test);
@@ -116,10 +212,13 @@ static sx_data *new_table(sx_arena *a, const sx_data_shape *s)
 
 static int table_memory(sx_arena *a, sx_data *t, const sx_machine *m, sx_diags *d)
 {
-    if (!m) return 0;
-    const size_t rows = (size_t)t->shape.rows;
-    const int bad = sx_memory_open(a, m, rows * row_bytes(&t->shape), &t->x, d);
-    return bad ? bad : sx_memory_open(a, m, rows * sizeof *t->label, &t->y, d);
+    const size_t n = (size_t)t->shape.rows;
+    int bad = 0;
+    for (int i = 0; m && i < t->shape.inputs && !bad; i++)
+        bad = sx_memory_open(a, m, n * row_bytes(&t->shape.input[i]), &t->x[i], d);
+    for (int i = 0; m && i < t->shape.labels && !bad; i++)
+        bad = sx_memory_open(a, m, n * row_bytes(&t->shape.label[i]), &t->y[i], d);
+    return bad;
 }
 
 static int ascending(const void *x, const void *y)
@@ -147,89 +246,101 @@ static void split(sx_arena *a, sx_data *t, uint64_t seed)
     for (long i = 0; i < t->shape.test; i++) t->test[i] = (int32_t)(n + i);
 }
 
-static const char *const *copy_names(sx_arena *a, const sx_set *s)
+static const char *const *copy_names(sx_arena *a, const column *c)
 {
-    if (!s->names) return NULL;
-    const char **name = sx_alloc_array(a, (size_t)s->classes, sizeof *name);
-    for (long i = 0; i < s->classes; i++) name[i] = sx_strdup(a, s->names[i]);
+    if (!c->names) return NULL;
+    const char **name = sx_alloc_array(a, (size_t)c->shape.classes, sizeof *name);
+    for (long i = 0; i < c->shape.classes; i++) name[i] = sx_strdup(a, c->names[i]);
     return name;
 }
 
-static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_set *train, const sx_set *test,
+/* The part that knows more classes says how many there are, and their names. */
+static const column *wider(const column *train, const column *test)
+{
+    return test->shape.classes > train->shape.classes ? test : train;
+}
+
+static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const content *train, const content *test,
                  sx_data **out, sx_diags *d)
 {
-    const long classes = test && test->classes > train->classes ? test->classes : train->classes;
-    sx_data_shape s = { .rows = train->count, .classes = classes, .rank = train->rank,
-                        .dtype = train->dtype };
-    memcpy(s.shape, train->shape, sizeof s.shape);
-    s.val = sx_data_val_rows(e, train->count);
-    s.fit = train->count - s.val;
-    s.test = test ? test->count : 0;
-    s.rows += s.test;
+    const long val = sx_data_val_rows(e, train->count);
+    sx_data_shape s = { .rows = train->count + test->count, .inputs = train->inputs, .labels = train->labels,
+                        .fit = train->count - val, .val = val, .test = test->count };
+    for (int i = 0; i < s.inputs; i++) s.input[i] = train->input[i].shape;
+    for (int i = 0; i < s.labels; i++) s.label[i] = wider(&train->label[i], &test->label[i])->shape;
     sx_data *t = *out = new_table(a, &s);
-    t->names = copy_names(a, test && test->classes == classes ? test : train);
-    int32_t *label = (int32_t *)(uintptr_t)t->label;
-    memcpy(label, train->y, (size_t)train->count * sizeof *label);
-    if (test) memcpy(label + train->count, test->y, (size_t)test->count * sizeof *label);
+    for (int i = 0; i < s.labels; i++) t->names[i] = copy_names(a, wider(&train->label[i], &test->label[i]));
     split(a, t, e->data.split_seed);
     int bad = table_memory(a, t, m, d);
-    if (!bad) bad = fill_table(t, m, 0, train->count, train->x, train->y, d);
-    if (!bad && test) bad = fill_table(t, m, train->count, test->count, test->x, test->y, d);
-    return bad;
+    if (!bad) bad = fill_table(t, m, 0, train, d);
+    return bad || !test->count ? bad : fill_table(t, m, train->count, test, d);
 }
 
 int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out,
                  sx_diags *d)
 {
     sx_arena *own = sx_arena_open(NULL); /* the plugin's copy is not needed once the device has its own */
-    sx_set *train, *test = NULL;
-    int bad = open_part(own, e, SX_PART_TRAIN, &train, d);
+    content *train = SX_NEW(own, content), *test = SX_NEW(own, content);
+    int bad = open_part(own, e, SX_PART_TRAIN, train, d);
     if (!bad && train->count < 1)
         bad = sx_error(d, SX_E_DATA, SX_NOWHERE, "the data set has no training rows");
-    if (!bad && want_test) bad = open_part(own, e, SX_PART_TEST, &test, d);
-    if (!bad && test && !test->count) test = NULL;
-    if (!bad && test) bad = check_alike(e, train, test, own, d);
+    if (!bad) bad = choose_inputs(own, e, train, d);
+    if (!bad && want_test) bad = open_part(own, e, SX_PART_TEST, test, d);
+    if (!bad && test->count) bad = choose_inputs(own, e, test, d);
+    if (!bad && test->count) bad = check_alike(e, train, test, own, d);
     if (!bad) bad = build(a, e, m, train, test, out, d);
     sx_arena_close(own);
     return bad;
 }
 
 /* --- Tables without files --- */
-int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *x, const int32_t *y,
-                  sx_data **out, sx_diags *d)
+int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *const *x,
+                  const int32_t *const *y, sx_data **out, sx_diags *d)
 {
     sx_data *t = *out = new_table(a, s);
     int32_t *to[] = { t->fit, t->val, t->test };
     const long n[] = { s->fit, s->val, s->test };
     int32_t row = 0;
     for (int i = 0; i < 3; i++) for (long j = 0; j < n[i]; j++) to[i][j] = row++;
-    if (y) memcpy((int32_t *)(uintptr_t)t->label, y, (size_t)s->rows * sizeof *y);
+    content r = { .count = s->rows };
+    for (int i = 0; i < s->inputs; i++) r.input[i].data = x[i];
+    for (int i = 0; i < s->labels; i++) r.label[i].data = y ? y[i] : NULL;
     const int bad = table_memory(a, t, m, d);
-    return bad ? bad : fill_table(t, m, 0, s->rows, x, t->label, d);
+    return bad ? bad : fill_table(t, m, 0, &r, d);
 }
 
-int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_data **out, sx_diags *d)
+/* Until a is closed; NULL: no memory. Labels go through their classes. */
+static void *random_rows(sx_arena *a, const sx_column_shape *s, long count, sx_key key)
 {
-    const size_t bytes = (size_t)s->rows * row_bytes(s);
-    unsigned char *x = malloc(bytes);
-    int32_t *y = malloc((size_t)s->rows * sizeof *y);
-    if (!x || !y) {
-        free(x);
-        free(y);
-        return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %zu bytes of random rows", bytes);
-    }
-    const sx_key key = sx_key_of(0, 0, "random rows");
+    const size_t bytes = (size_t)count * row_bytes(s);
+    unsigned char *x = malloc(bytes ? bytes : 1);
     uint32_t w[4];
-    for (size_t i = 0; i < bytes; i++) {
+    if (!x) return NULL;
+    sx_arena_defer(a, free, x);
+    for (long i = 0; s->dtype == SX_I32 && i < count; i++)
+        ((int32_t *)(void *)x)[i] = s->classes ? (int32_t)(i % s->classes) : 0;
+    for (size_t i = 0; s->dtype != SX_I32 && i < bytes; i++) {
         const uint32_t counter[4] = { (uint32_t)(i / 16), (uint32_t)(i / 16 >> 32), 0, 0 };
         if (i % 16 == 0) sx_philox(counter, key.v, w);
         x[i] = (unsigned char)(w[i % 16 / 4] >> 8 * (i % 4));
     }
-    for (long i = 0; i < s->rows; i++) y[i] = (int32_t)(i % s->classes);
     if (s->dtype == SX_F32) sx_uniform_fill(key, 1, 0, (long)(bytes / sizeof(float)), (float *)(void *)x);
-    const int bad = sx_data_given(a, m, s, x, y, out, d);
-    free(x);
-    free(y);
+    return x;
+}
+
+int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_data **out, sx_diags *d)
+{
+    sx_arena *own = sx_arena_open(NULL);
+    const void *x[SX_COLUMNS];
+    const int32_t *y[SX_COLUMNS];
+    bool there = true;
+    for (int k = 0; k < s->inputs; k++)
+        there &= (x[k] = random_rows(own, &s->input[k], s->rows, sx_key_of(0, k, "random rows"))) != NULL;
+    for (int k = 0; k < s->labels; k++)
+        there &= (y[k] = random_rows(own, &s->label[k], s->rows, sx_key_of(0, 0, ""))) != NULL;
+    const int bad = there ? sx_data_given(a, m, s, x, y, out, d)
+                          : sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld random rows", s->rows);
+    sx_arena_close(own);
     return bad;
 }
 

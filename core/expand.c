@@ -30,7 +30,7 @@ static int __attribute__((format(printf, 3, 4))) refuse(expander *x, const sx_co
     return rc;
 }
 
-/* --- inputs --- */
+/* --- Inputs and outputs --- */
 
 /* Does a group around c have a member of that first name that has not run yet? */
 static bool runs_later(const sx_conf *c, const char *name)
@@ -51,24 +51,72 @@ static int port_of(const char *s)
     return port;
 }
 
+/* What "name" or "name:1" means below prefix: 0; 1: there is none of that name (in *name); SX_E_*, told at m. */
+static int find_output(expander *x, const char *prefix, const sx_conf *m, const char *text, const char **name,
+                       sx_link *out)
+{
+    const char *colon = strrchr(text, ':');
+    const int port = colon ? port_of(colon + 1) : 0;
+    *name = colon ? sx_strndup(x->a, text, (size_t)(colon - text)) : text;
+    const sx_path *p = **name && port >= 0 ? sx_paths_find(&x->paths, prefix, x->root, *name) : NULL;
+    if (!**name || port < 0 || (p && port && p->out.node < 0))
+        return refuse(x, m, "'%s' names no layer's output", text);
+    if (!p) return 1;
+    *out = (sx_link){ p->out.node, port ? port : p->out.port };
+    return 0;
+}
+
+/* The model's inputs by name; `input` is the first one, and the only one of a transform. */
+static bool is_input(const expander *x, const char *text, sx_link *out)
+{
+    const long named = !*x->root && x->e->input->name ? x->e->inputs : 0;
+    long i = 0;
+    while (i < named && strcmp(x->e->input[i].name, text)) i++;
+    *out = (sx_link){ -1, i < named ? (int)i : 0 };
+    return i < named || !strcmp(text, "input");
+}
+
+static const char *input_names(const expander *x)
+{
+    const char *all = "";
+    if (*x->root || !x->e->input->name) return "`input` is";
+    for (long i = 0; i < x->e->inputs; i++)
+        all = sx_format(x->a, "%s%s`%s`", all, i ? ", " : "", x->e->input[i].name);
+    return sx_format(x->a, "%s %s", all, x->e->inputs > 1 ? "are" : "is");
+}
+
+/* The outputs of e, in its order: the last layer where none is named. */
+static int find_outputs(expander *x)
+{
+    sx_layer_list *l = x->out;
+    const char *name;
+    int rc = 0;
+    for (long i = 0; !*x->root && i < l->outs && x->e->output[i].name; i++) {
+        const sx_output *o = &x->e->output[i];
+        const int one = find_output(x, "", o->conf, o->layer, &name, &l->out[i]);
+        if (one == 1) refuse(x, o->conf, "output '%s' is '%s', and there is no such layer", o->name, name);
+        for (long j = 0; j < i && !one && !rc; j++)
+            if (l->out[i].node == l->out[j].node && l->out[i].port == l->out[j].port)
+                rc = refuse(x, o->conf, "outputs '%s' and '%s' are the same", x->e->output[j].name, o->name);
+        if (one) rc = SX_E_CONFIG;
+    }
+    return rc;
+}
+
 static int resolve(expander *x, const frame *f, const sx_conf *c, const char *text, sx_link *out)
 {
     const sx_conf *m = sx_conf_member(c, "inputs");
-    const char *colon = strrchr(text, ':');
-    const char *name = colon ? sx_strndup(x->a, text, (size_t)(colon - text)) : text;
-    const int port = colon ? port_of(colon + 1) : 0;
-    if (!*name || port < 0)
-        return refuse(x, m, "'%s' names no layer's output", text);
-    const sx_path *p = sx_paths_find(&x->paths, f->path, x->root, name);
-    if (p) { *out = (sx_link){ p->out.node, port ? port : p->out.port }; return 0; }
-    if (!strcmp(name, "input") && !port) { *out = (sx_link){ -1, 0 }; return 0; }
+    const char *name;
+    const int rc = find_output(x, f->path, m, text, &name, out);
+    if (rc <= 0 || is_input(x, text, out)) return rc < 0 ? rc : 0;
     if (runs_later(c, name)) {
         refuse(x, m, "cyclic inputs: '%s' reads '%s', which does not run before it", c->name, name);
         sx_hint(x->d, "Layers run in the order of the file; a layer reads those before it.");
     } else {
         refuse(x, m, "'%s' reads '%s', and there is no such layer", c->name, name);
         sx_hint(x->d,
-                "Names are looked up in the groups around it, from the inside out; `input` is the model's.");
+                "Names are looked up in the groups around it, from the inside out; %s the model's.",
+                input_names(x));
     }
     return SX_E_CONFIG;
 }
@@ -89,7 +137,7 @@ static const sx_param gate_params[] = {
 };
 struct common {
     sx_texts inputs;
-    const char *name, *share, *weights, *use, *cache;
+    const char *name, *share, *weights, *use; int cache;
     bool freeze; double lr_scale, l1, l2;
 };
 static const sx_param common_params[] = {
@@ -98,7 +146,8 @@ static const sx_param common_params[] = {
     SX_TEXT(struct common, share, .text = NULL, .doc = "layer whose weights it uses"),
     SX_TEXT(struct common, weights, .text = NULL, .doc = "file of initial weights, or \"random\""),
     SX_TEXT(struct common, use, .text = NULL, .doc = "template"),
-    SX_TEXT(struct common, cache, .text = NULL, .doc = "type that features of frozen layers may be kept in"),
+    SX_CHOICE(struct common, cache, .choices = (const char *const[]){ "off", "f32", "bf16", "f16", NULL },
+              .doc = "type that features of frozen layers may be kept in"),
     SX_BOOL(struct common, freeze, .def = false, .doc = "built as for evaluation, and not learned"),
     SX_REAL(struct common, lr_scale, .def = 1, .min = 0, .max = 1e6, .doc = "factor of the learning rate"),
     SX_REAL(struct common, l1, .def = 0, .min = 0, .max = 1e6, .doc = "penalty on the weights' sizes"),
@@ -375,12 +424,15 @@ int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *ro
                    .paths.arena = a };
     frame top = { .path = root, .root = root, .scope = e->scope, .lr_scale = 1 };
     *out = x.out;
-    x.out->out = (sx_link){ -1, 0 };
+    x.out->outs = *root ? 1 : e->outputs;
+    x.out->out = sx_alloc_array(a, (size_t)x.out->outs, sizeof *x.out->out);
+    for (long i = 0; i < x.out->outs; i++) x.out->out[i] = (sx_link){ -1, 0 };
     if (!group) return 0;
     int rc = *root ? 0 : sx_exp_fill(a, params, "model", group->parent, e->scope, &globs, d);
     x.freeze = globs.freeze;
     if (rc) return rc;
     for (const sx_conf *m = group->first; m; m = m->next)
         if (m->kind != SX_CONF_GROUP) rc = unknown(&x, m, NULL, 0);
-    return rc ? rc : members(&x, &top, group, (sx_link){ -1, 0 }, &x.out->out);
+    if (!rc) rc = members(&x, &top, group, (sx_link){ -1, 0 }, x.out->out);
+    return rc ? rc : find_outputs(&x);
 }

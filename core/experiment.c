@@ -90,12 +90,14 @@ static void train(sx_exp *e, sx_diags *d)
     const sx_conf *c = section(e, e->root, "train", d), *o = sx_conf_member(c, "optimizer");
     sx_param_fill(e->arena, train_params, "train", c, e->scope, parts, t, d);
     if (!t->eval_batch) t->eval_batch = t->batch;
-    item(e, SX_KIND_LOSS, sx_conf_member(c, "loss"), "cross_entropy", NULL, &t->loss, d);
+    sx_ends_outputs(e, d);
+    sx_ends_losses(e, sx_conf_member(c, "loss"), d);
     item(e, SX_KIND_OPTIMIZER, o, "adam", common, &t->optimizer, d);
     const sx_conf *own = o && o->kind == SX_CONF_GROUP ? o : NULL;
     sx_exp_fill(e->arena, optimizer_params, "optimizer", own, e->scope, t, d);
     item(e, SX_KIND_SCHEDULE, sx_conf_member(own, "schedule"), "constant", NULL, &t->schedule, d);
     metrics(e, sx_conf_member(c, "metrics"), d);
+    sx_ends_values(e, d);
     const sx_conf *stop = section(e, c, "early_stop", d);
     sx_param_fill(e->arena, stop_params, "early_stop", stop, e->scope, NULL, t, d);
     t->early_stop = stop != NULL;
@@ -137,8 +139,8 @@ static void dataset(sx_exp *e, sx_diags *d)
 /* --- tune --- */
 
 struct tune {
-    long trials, seed, keep; double time;
-    int on_repeat; bool first;
+    long trials, seed, keep, replicas; double time;
+    int on_repeat; bool first, test;
     sx_texts objective, direction, constraints;
 };
 static const sx_param tune_params[] = {
@@ -152,6 +154,9 @@ static const sx_param tune_params[] = {
               .doc = "a point that was tried before: ask again, take its result, or train it again"),
     SX_INT(struct tune, keep, .def = 3, .min = 0, .max = 1e9,
            .doc = "trials, the best ones, of which weights are kept"),
+    SX_INT(struct tune, replicas, .def = 1, .min = 1, .max = 1000,
+           .doc = "trainings of each point, from different random numbers; the mean is what counts"),
+    SX_BOOL(struct tune, test, .def = false, .doc = "each trial ends with a look at the test part (study confirm)"),
     SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
     SX_TEXTS(struct tune, objective, .text = "",
              .doc = "the value that is searched for, or several; val_ and the first metric where not given"),
@@ -185,6 +190,8 @@ static void tune(sx_exp *e, sx_diags *d)
     e->tune.on_repeat = s.on_repeat;
     e->tune.keep = s.keep;
     e->tune.first = s.first;
+    e->tune.replicas = s.replicas;
+    e->tune.test = s.test;
     sx_goals_read(e, c, &(sx_goal_texts){ s.objective, s.direction, s.constraints }, d);
     const sx_conf *stop = sx_conf_find(e->root, "train.early_stop.monitor");
     bool more;
@@ -228,29 +235,15 @@ static void study(sx_exp *e, sx_diags *d)
 
 static void model(sx_exp *e, sx_diags *d)
 {
-    struct model { sx_ints input; };
-    static const sx_param params[] = {
-        SX_INTS(struct model, input, .text = "", .min = 1, .max = 1 << 30,
-                .doc = "height, width, channels of an input"),
-        SX_END
-    };
-    static const char *const parts[] = { "layers", "freeze", NULL };
-    struct model m = { 0 };
     const sx_conf *c = section(e, e->root, "model", d), *layers = section(e, c, "layers", d);
     if (!sx_conf_member(e->root, "model"))
         sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
     else if (c && !sx_conf_member(c, "layers"))
         sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
-    if (sx_param_fill(e->arena, params, "model", c, e->scope, parts, &m, d)) return;
-    if (m.input.n >= SX_RANK) {
-        sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(c, "input")), "an input of %ld axes, more than %d",
-                 m.input.n, SX_RANK - 1);
-        return;
-    }
-    e->input_rank = (int)m.input.n;
-    for (int i = 0; i < e->input_rank; i++) e->input[i] = m.input.v[i];
-    if (sx_expand(e->arena, e, layers, "", &e->layers, d)) return;
-    (void)!sx_expand(e->arena, e, e->data.transform, "transform.", &e->transform, d);
+    const long errors = d->errors;
+    sx_ends_inputs(e, c, d);
+    if (d->errors > errors || sx_expand(e->arena, e, layers, "", &e->layers, d)) return;
+    sx_ends_transforms(e, d);
 }
 
 /* --- The whole --- */

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { OBJECTIVES = 8, NAMES = 24 };             /* names: loss and eight metrics, twice; costs */
+enum { OBJECTIVES = 8, NAMES = 2 * (SX_VALUES + 1) + 8 };            /* names: loss and values, twice; costs */
 static const char *const costs[] = { "seconds", "parameters", "macs", "memory" };
 enum { COSTS = sizeof costs / sizeof *costs };
 
@@ -35,24 +35,24 @@ static bool is_metric(const sx_exp *e, const char *name, bool *more)
     const char *base = strncmp(name, "val_", 4) ? name : name + 4;
     *more = false;
     if (!strcmp(base, "loss")) return true;
-    for (long i = 0; i < e->train.metrics; i++) {
-        const sx_entry *m = e->train.metric[i].entry;
-        if (!m) return true;                     /* its plugin is missing, which is told already */
-        if (strcmp(base, m->item->name)) continue;
-        *more = ((const sx_loss *)(const void *)m->item)->maximize;
+    for (long i = 0; i < e->train.values; i++) {
+        const sx_score *v = &e->train.value[i];
+        if (strcmp(base, v->name) && strcmp(name, v->name)) continue;
+        *more = v->maximize;
         return true;
     }
+    for (long i = 0; i < e->train.metrics; i++)
+        if (!e->train.metric[i].entry) return true;                  /* its plugin is missing, which is told already */
     return false;
 }
 
 static long metric_names(const sx_exp *e, const char *name[NAMES])
 {
     long n = 0;
-    for (long i = -1; i < e->train.metrics; i++) {
-        const sx_entry *m = i < 0 ? NULL : e->train.metric[i].entry;
-        if (i >= 0 && !m) continue;
-        name[n++] = m ? m->item->name : "loss";
-        name[n++] = sx_format(e->arena, "val_%s", m ? m->item->name : "loss");
+    for (long i = -1; i < e->train.values; i++) {
+        name[n++] = i < 0 ? "loss" : e->train.value[i].name;
+        name[n] = sx_format(e->arena, "val_%s", name[n - 1]);
+        n++;
     }
     return n;
 }
@@ -92,9 +92,9 @@ long sx_goal_place(const char *want, long n, const char *const *name)
 
 static const char *default_name(const sx_exp *e, long i, long n)
 {
-    const sx_entry *metric = e->train.metrics ? e->train.metric[0].entry : NULL;
+    const bool by_loss = e->outputs > 1 || !e->train.values;
     if (e->search) return n > 1 ? sx_format(e->arena, "value%ld", i) : "value"; /* values come from outside */
-    return sx_format(e->arena, "val_%s", metric ? metric->item->name : "loss");
+    return sx_format(e->arena, "val_%s", by_loss ? "loss" : e->train.value->name);
 }
 
 static bool goes_up(const sx_exp *e, const char *word, const sx_conf *c, bool more, sx_diags *d)

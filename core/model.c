@@ -15,11 +15,11 @@ static const sx_layer *layer_of(const sx_layer_node *n)
 /* --- Layers -> ops --- */
 
 typedef struct { sx_t *v; int n; } outputs;      /* of one node */
-typedef struct { sx_graph *g; outputs *of; sx_t x; int64_t weights; } writer;
+typedef struct { sx_graph *g; outputs *of; const sx_t *in; int64_t weights; } writer;
 
 static sx_t at_link(const writer *w, sx_link l)
 {
-    if (l.node < 0) return w->x;
+    if (l.node < 0) return w->in[l.port];
     const outputs *o = &w->of[l.node];
     return l.port < o->n ? o->v[l.port] : (sx_t){ 0 };
 }
@@ -67,13 +67,13 @@ static bool write_layer(writer *w, const sx_layer_node *n, outputs *out, sx_laye
     return y.id && !g->refused;
 }
 
-sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, sx_layer_rows *rows)
+void sx_model_write(sx_graph *g, const sx_layer_list *l, const sx_t *in, sx_t *out, sx_layer_rows *rows)
 {
-    const sx_layer_list *l = group && group == e->data.transform ? e->transform : e->layers;
-    writer w = { .g = g, .of = sx_alloc_array(g->arena, (size_t)l->n, sizeof *w.of), .x = x };
-    for (long i = 0; i < l->n; i++)
-        if (!write_layer(&w, &l->v[i], &w.of[i], rows)) { g->refused = true; return (sx_t){ 0 }; }
-    return at_link(&w, l->out);
+    writer w = { .g = g, .of = sx_alloc_array(g->arena, (size_t)l->n, sizeof *w.of), .in = in };
+    bool ok = true;
+    for (long i = 0; i < l->n && ok; i++) ok = write_layer(&w, &l->v[i], &w.of[i], rows);
+    g->refused |= !ok;
+    for (long i = 0; i < l->outs; i++) out[i] = ok ? at_link(&w, l->out[i]) : (sx_t){ 0 };
 }
 
 /* --- First weights --- */
@@ -172,13 +172,15 @@ static void put_item(text *t, const sx_entry *entry, const void *params)
     }
 }
 
-static const char *link_name(sx_arena *a, const sx_layer_list *l, sx_link k)
+static const char *link_name(sx_arena *a, const sx_exp *e, const sx_layer_list *l, sx_link k)
 {
-    const char *path = k.node < 0 ? "input" : l->v[k.node].path;
+    const char *input = k.node < 0 && l == e->layers ? e->input[k.port].name : NULL;
+    if (k.node < 0) return sx_format(a, "\"%s\"", input ? input : "input");
+    const char *path = l->v[k.node].path;
     return k.port ? sx_format(a, "\"%s:%d\"", path, k.port) : sx_format(a, "\"%s\"", path);
 }
 
-static void put_layers(text *t, const char *name, const sx_layer_list *l)
+static void put_layers(text *t, const sx_exp *e, const char *name, const sx_layer_list *l)
 {
     put(t, sx_format(t->a, "%s = (\n", name));
     for (long i = 0; i < l->n; i++) {
@@ -187,7 +189,7 @@ static void put_layers(text *t, const char *name, const sx_layer_list *l)
         put_item(t, n->entry, n->params);
         put(t, " inputs = [");
         for (long k = 0; k < n->inputs; k++)
-            put(t, sx_format(t->a, "%s%s", k ? ", " : " ", link_name(t->a, l, n->in[k])));
+            put(t, sx_format(t->a, "%s%s", k ? ", " : " ", link_name(t->a, e, l, n->in[k])));
         put(t, " ];");
         if (strcmp(n->weights, n->path)) put(t, sx_format(t->a, " share = \"%s\";", n->weights));
         if (n->frozen) put(t, " freeze = true;");
@@ -204,6 +206,39 @@ static void put_use(text *t, const char *name, const sx_use *u)
     put(t, sx_format(t->a, "  %s = { ", name));
     put_item(t, u->entry, u->params);
     put(t, " };\n");
+}
+
+/* Names of outputs and what they learn, where there are several or they are named. */
+static void put_losses(text *t, const sx_exp *e)
+{
+    if (!e->output->name) { put_use(t, "loss", &e->output->loss); return; }
+    put(t, "  loss = {\n");
+    for (long i = 0; i < e->outputs; i++) {
+        const sx_output *o = &e->output[i];
+        put(t, sx_format(t->a, "    %s = { ", o->name));
+        put_item(t, o->loss.entry, o->loss.params);
+        put(t, sx_format(t->a, " weight = %s;", sx_real_text(t->a, o->weight)));
+        if (o->target) put(t, sx_format(t->a, " target = %s;", quoted(t->a, o->target)));
+        put(t, " };\n");
+    }
+    put(t, "  };\n");
+}
+
+static void put_transforms(text *t, const sx_exp *e)
+{
+    for (long i = 0; i < e->inputs; i++) {
+        const sx_input *in = &e->input[i];
+        put_layers(t, e, in->name ? sx_format(t->a, "transform.%s", in->name) : "transform", in->transform);
+    }
+}
+
+static void put_outputs(text *t, const sx_exp *e)
+{
+    for (long i = 0; i < e->outputs && e->output->name; i++) {
+        const char *layer = link_name(t->a, e, e->layers, e->layers->out[i]);
+        put(t, sx_format(t->a, "%s%s = %s;%s", i ? " " : "outputs = { ", e->output[i].name, layer,
+                         i + 1 < e->outputs ? "" : " };\n"));
+    }
 }
 
 static void put_vars(text *t, const sx_exp *e, sx_diags *d)
@@ -228,14 +263,15 @@ char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d)
                       c->eval_batch));
     put(&t, sx_format(a, " lr = %s; clip = %s; decay = %s;\n", sx_real_text(a, c->lr),
                       sx_real_text(a, c->clip), sx_real_text(a, c->decay)));
-    put_use(&t, "loss", &c->loss);
+    put_losses(&t, e);
     put_use(&t, "optimizer", &c->optimizer);
     put_use(&t, "schedule", &c->schedule);
     put(&t, "};\n");
     put(&t, "dataset = {\n");
     put_use(&t, "set", &e->data.set);
     put(&t, "};\n");
-    put_layers(&t, "transform", e->transform);
-    put_layers(&t, "layers", e->layers);
+    put_transforms(&t, e);
+    put_layers(&t, e, "layers", e->layers);
+    put_outputs(&t, e);
     return t.v;
 }

@@ -9,11 +9,27 @@
 typedef struct { const sx_entry *entry; void *params; } sx_use;     /* a plugin item with its settings */
 typedef struct {
     long epochs, batch, eval_batch; int precision;                   /* precision: 0 f32, 1 tf32, 2 bf16 */
-    sx_use loss, optimizer, schedule; long metrics; sx_use *metric;
+    sx_use optimizer, schedule; long metrics; sx_use *metric;
+    long values; struct sx_score *value;         /* what an epoch tells of each part beside the loss */
     double lr, clip, decay;
     bool early_stop, restore_best; const char *monitor; long patience; double min_delta;
     double divergence;                           /* a loss above this is divergence; 0: only non-finite ones */
 } sx_train_conf;
+/* "accuracy"; of several outputs "aux_loss", "aux_accuracy" ..; metric NULL: that output's loss */
+typedef struct sx_score { const char *name; long output; const sx_use *metric; bool maximize; } sx_score;
+enum { SX_COLUMNS = 16, SX_VALUES = 64 };        /* inputs, outputs or labels of a net; values of an epoch */
+typedef struct {                                 /* what the model takes */
+    const char *name;                            /* a column of the data set; NULL: the only one, model.input */
+    int rank; long shape[SX_RANK];               /* of a row; rank 0: not given */
+    const sx_conf *conf;
+    const struct sx_layer_list *transform;       /* its layers of dataset.transform */
+} sx_input;
+typedef struct {                                 /* what it gives, and how that is judged */
+    const char *name, *layer;                    /* NULL: the only one, the last layer; else "blocks.0.aux", "split:1" */
+    const sx_conf *conf;
+    sx_use loss; const sx_conf *loss_conf; double weight;            /* weight: of its loss in the sum */
+    const char *target;                          /* the label it learns; NULL: that of its name, or the only one */
+} sx_output;
 typedef struct {
     sx_use set; double val; uint64_t split_seed; const sx_conf *transform; long limit;   /* limit: rows used; 0: all */
 } sx_data_conf;
@@ -23,6 +39,7 @@ typedef struct {
     long trials; double time; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
     long objectives; const char **objective; bool *maximize;         /* at least one */
     bool first;                                  /* the first trial has the values of `vars` */
+    long replicas; bool test;                    /* see replica.h */
     sx_rules known, measured;                    /* constraints: before a trial starts; at its end only */
 } sx_tune_conf;
 typedef struct { const char *store, *name; double heartbeat; const char *runs; } sx_study_conf;
@@ -34,8 +51,8 @@ typedef struct {
     const sx_scope *scope;                       /* vars, or those of a point */
     sx_domain *domain;                           /* tune.space; the same for all points */
     sx_train_conf train; sx_data_conf data; sx_tune_conf tune; sx_study_conf study;
-    int input_rank; long input[SX_RANK];         /* model.input; rank 0: not given */
-    const sx_layer_list *layers, *transform;     /* model.layers and dataset.transform, expanded for scope */
+    long inputs, outputs; sx_input *input; sx_output *output;
+    const sx_layer_list *layers;                 /* model.layers, expanded for scope */
     sx_facts *facts;                             /* what is found out once for all points: see limits.c */
     bool search;                                 /* a space alone, for ask and tell: no data, no model */
 } sx_exp;
@@ -47,6 +64,11 @@ int sx_search_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file,
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
 sx_facts *sx_facts_open(sx_arena *a);
+/* ends.c: model.input and inputs; dataset.transform by input; model.outputs; train.loss by output; train.values. In the
+ * order outputs, losses, values, inputs, transforms. */
+void sx_ends_outputs(sx_exp *e, sx_diags *d); void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d);
+void sx_ends_values(sx_exp *e, sx_diags *d);
+void sx_ends_inputs(sx_exp *e, const sx_conf *model, sx_diags *d); void sx_ends_transforms(sx_exp *e, sx_diags *d);
 /* sx_param_fill for those members of group that params name; the others are somebody else's. */
 int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
                 void *out, sx_diags *d);
@@ -69,7 +91,7 @@ int sx_exp_measurable(const sx_exp *e, sx_diags *d);                 /* are the 
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
 
 /* --- The model --- */
-typedef struct { long node; int port; } sx_link; /* an output of an expanded layer; node -1: what comes in */
+typedef struct { long node; int port; } sx_link; /* an output of an expanded layer; node -1: an input of the whole */
 typedef struct {                                 /* one expanded layer with its settings */
     const char *path;                            /* "blocks.2.convs.0.conv" */
     const char *weights;                         /* path that its weights are named by: its own, or that of `share` */
@@ -80,10 +102,11 @@ typedef struct {                                 /* one expanded layer with its 
 typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use; /* weights = "FILE" of the layers below prefix */
 struct sx_layer_list {
     sx_layer_node *v; long n, cap;
-    sx_link out;                                 /* of the whole */
+    long outs; sx_link *out;                     /* of the whole */
     struct { sx_weights_use *v; long n, cap; } files;
 };
-/* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all paths. */
+/* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all paths,
+ * "" for the model itself, which alone has e's inputs and outputs by name. */
 int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out, sx_diags *d);
 typedef struct {                                 /* one expanded layer, for `check` and messages */
     const char *path, *type; const sx_conf *conf; const sx_entry *entry;
@@ -92,9 +115,9 @@ typedef struct {                                 /* one expanded layer, for `che
     bool frozen; int64_t first, last;            /* its ops */
 } sx_layer_row;
 typedef struct { sx_layer_row *v; long n, cap; } sx_layer_rows;
-/* Writes the layers of group (model.layers or dataset.transform) below x into g; rows may be NULL. {0} and errors in g->diags
+/* Writes layers below their inputs into g and gives l->outs outputs; rows may be NULL. Outputs are {0}, with errors in g->diags,
  * where a layer refuses. Huge repeats (> 10,000), layers (> 10,000) and tensors (> 2^40 elements) are refused before allocating. */
-sx_t sx_model_write(sx_graph *g, const sx_exp *e, const sx_conf *group, sx_t x, sx_layer_rows *rows);
+void sx_model_write(sx_graph *g, const sx_layer_list *l, const sx_t *in, sx_t *out, sx_layer_rows *rows);
 /* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill: prefix "stem.vgg." goes
  * before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment file,
  * here, $XDG_DATA_HOME/strix/weights). */

@@ -2,15 +2,15 @@
  * one for evaluation that share a slab, and the loops that run them in slices. */
 #include "step.h"
 #include "ckpt.h"
+#include "tensors.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { METRICS_MOST = 8 };
 typedef struct {                                 /* one of the two programs and its small buffers */
     const sx_step *s; sx_program *p;
     sx_memory *io;                               /* step counter, order, table, logs */
-    size_t order_at, table_at, loss_at, y_at, metric_at[METRICS_MOST];
+    size_t order_at, table_at, loss_at[SX_COLUMNS], y_at[SX_COLUMNS], value_at[SX_VALUES];
     int32_t *order; float *read;                 /* on the host: the order of rows; a slice of a log */
 } mode;
 struct sx_net {
@@ -55,9 +55,11 @@ static int open_io(sx_net *n, mode *o, sx_diags *d)
     size_t at = 64;
     o->order_at = place(o, o->s->perm, &at);
     o->table_at = place(o, o->s->table, &at);
-    o->loss_at = place(o, o->s->loss_rows, &at);
-    o->y_at = place(o, o->s->y_rows, &at);
-    for (long i = 0; i < o->s->metrics; i++) o->metric_at[i] = place(o, o->s->metric_rows[i], &at);
+    for (long i = 0; i < o->s->heads; i++) {
+        o->loss_at[i] = place(o, o->s->head[i].loss_rows, &at);
+        o->y_at[i] = place(o, o->s->head[i].y_rows, &at);
+    }
+    for (long i = 0; i < o->s->values; i++) o->value_at[i] = place(o, o->s->value_rows[i], &at);
     const size_t rows = (size_t)(o->s->batch * o->s->steps), all = (size_t)n->data->shape.rows;
     o->order = sx_alloc_array(n->arena, (rows > all ? rows : all) + (size_t)o->s->batch, sizeof *o->order);
     o->read = sx_alloc_array(n->arena, rows, sizeof *o->read);
@@ -75,17 +77,24 @@ static void bind_tensors(sx_net *n, mode *o)
     }
 }
 
+static void bind_one(const mode *o, sx_t t, const sx_memory *m, size_t at)
+{
+    if (t.id) sx_program_bind(o->p, t, m, at);
+}
+
 static void bind(sx_net *n, mode *o)
 {
-    sx_program_bind(o->p, o->s->data, n->data->x, 0);
-    sx_program_bind(o->p, o->s->labels, n->data->y, 0);
-    sx_program_bind(o->p, o->s->step, o->io, 0);
-    sx_program_bind(o->p, o->s->perm, o->io, o->order_at);
-    if (o->s->table.id) sx_program_bind(o->p, o->s->table, o->io, o->table_at);
-    sx_program_bind(o->p, o->s->loss_rows, o->io, o->loss_at);
-    if (o->s->y_rows.id) sx_program_bind(o->p, o->s->y_rows, o->io, o->y_at);
-    for (long i = 0; i < o->s->metrics; i++)
-        if (o->s->metric_rows[i].id) sx_program_bind(o->p, o->s->metric_rows[i], o->io, o->metric_at[i]);
+    const sx_step *s = o->s;
+    for (int i = 0; i < n->data->shape.inputs; i++) bind_one(o, s->data[i], n->data->x[i], 0);
+    for (int i = 0; i < n->data->shape.labels; i++) bind_one(o, s->labels[i], n->data->y[i], 0);
+    bind_one(o, s->step, o->io, 0);
+    bind_one(o, s->perm, o->io, o->order_at);
+    bind_one(o, s->table, o->io, o->table_at);
+    for (long i = 0; i < s->heads; i++) {
+        bind_one(o, s->head[i].loss_rows, o->io, o->loss_at[i]);
+        bind_one(o, s->head[i].y_rows, o->io, o->y_at[i]);
+    }
+    for (long i = 0; i < s->values; i++) bind_one(o, s->value_rows[i], o->io, o->value_at[i]);
     bind_tensors(n, o);
 }
 
@@ -116,9 +125,6 @@ int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data
     sx_net *n = *out = SX_NEW(a, sx_net);
     *n = (sx_net){ .arena = a, .e = e, .m = m, .data = data, .seed = seed, .trial = trial };
     const bool fuse = !getenv("STRIX_NO_FUSE");  /* one stage per op: the oracle of the fused ones */
-    if (e->train.metrics > METRICS_MOST)
-        return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.metrics")),
-                        "more than %d metrics", METRICS_MOST);
     int bad = sx_step_precision(e, m, d);
     if (!bad) bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
     if (!bad) bad = open_memory(n, fuse, d);
@@ -151,8 +157,11 @@ int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d)
     return put(n, n->kept[t->kind], t->offset, in, (size_t)t->count * sizeof *in, d);
 }
 
-long sx_net_outputs(const sx_net *n) { return n->eval.s->outputs; }
-bool sx_net_softmax(const sx_net *n) { return n->eval.s->logits.id != n->eval.s->y.id; }
+const sx_head *sx_net_head(const sx_net *n, long output) { return &n->eval.s->head[output]; }
+bool sx_net_softmax(const sx_net *n, long output)
+{
+    return sx_net_head(n, output)->logits.id != sx_net_head(n, output)->y.id;
+}
 const sx_exp *sx_net_exp(const sx_net *n) { return n->e; }
 const sx_data *sx_net_data(const sx_net *n) { return n->data; }
 sx_net_clock sx_net_time(const sx_net *n) { return n->clock; }
@@ -199,20 +208,22 @@ sx_budget sx_net_used(const sx_net *n)
     b.weights = n->kept[SX_TENSOR_WEIGHT]->bytes;
     b.states = n->kept[SX_TENSOR_STATE]->bytes;
     b.slots = n->kept[SX_TENSOR_SLOT]->bytes;
-    b.data = n->data->x->bytes + n->data->y->bytes;
+    b.data = 0;
+    for (int i = 0; i < n->data->shape.inputs; i++) b.data += n->data->x[i]->bytes;
+    for (int i = 0; i < n->data->shape.labels; i++) b.data += n->data->y[i]->bytes;
     b.logs = n->eval.io->bytes + (n->train.io ? n->train.io->bytes : 0);
     b.total = b.weights + b.states + b.slots + b.slab + b.scratch + b.data + b.logs;
     return b;
 }
 
 /* --- Running in slices --- */
-typedef struct { double loss, metric[METRICS_MOST]; long rows; } sums;
+typedef struct { double loss[SX_COLUMNS], value[SX_VALUES]; long rows; } sums;
 typedef struct {
     sx_net *n; mode *o; const sx_watch *w; sx_diags *d;
     long first, rows;                            /* this run: rows of the order, of all that are asked for */
     long before, all;                            /* rows of earlier runs, of all runs: for the share */
     bool watch_loss;                             /* stop at a loss that is not finite */
-    sums *sums; float *y;                        /* y: where the outputs of this run go, or NULL */
+    sums *sums; float *const *y; long y_from;    /* y: where the outputs of this run go, from a row on; or NULL */
 } run;
 
 /* Adds rows [from, to) of a log, in order, so that slices change no bit. */
@@ -227,14 +238,18 @@ static int add_log(const run *r, size_t log_at, long from, long to, double *sum)
 static int collect(const run *r, long from, long to)
 {
     const mode *o = r->o;
-    const size_t each = (size_t)o->s->outputs * sizeof(float);
     if (to > r->rows) to = r->rows;              /* what is behind is padding */
-    int bad = add_log(r, o->loss_at, from, to, &r->sums->loss);
-    for (long i = 0; i < o->s->metrics && !bad; i++)
-        if (o->s->metric_rows[i].id) bad = add_log(r, o->metric_at[i], from, to, &r->sums->metric[i]);
-    if (!bad && r->y)
-        bad = get(r->n, o->io, o->y_at + (size_t)from * each, r->y + from * o->s->outputs,
-                  (size_t)(to - from) * each, r->d);
+    int bad = 0;
+    for (long i = 0; i < o->s->heads && !bad; i++) {
+        const long width = o->s->head[i].width;
+        const size_t each = (size_t)width * sizeof(float);
+        bad = add_log(r, o->loss_at[i], from, to, &r->sums->loss[i]);
+        if (!bad && r->y && r->y[i])
+            bad = get(r->n, o->io, o->y_at[i] + (size_t)from * each, r->y[i] + (r->y_from + from) * width,
+                      (size_t)(to - from) * each, r->d);
+    }
+    for (long i = 0; i < o->s->values && !bad; i++)
+        if (o->s->value_rows[i].id) bad = add_log(r, o->value_at[i], from, to, &r->sums->value[i]);
     r->sums->rows += to - from;
     return bad;
 }
@@ -244,6 +259,13 @@ static int look(const run *r, long rows)
     if (!r->w) return 0;
     if (r->w->stop && *r->w->stop >= 2) return sx_error(r->d, SX_E_STOPPED, SX_NOWHERE, "stopped at once");
     return r->w->pulse ? r->w->pulse(r->w->ctx, (double)(r->before + rows) / (double)r->all) : 0;
+}
+
+static bool diverged(const run *r)
+{
+    bool bad = false;
+    for (long i = 0; r->watch_loss && i < r->o->s->heads; i++) bad |= !isfinite(r->sums->loss[i]);
+    return bad;
 }
 
 /* Runs `steps` steps; half a second at a time where somebody watches. */
@@ -258,17 +280,21 @@ static int run_slices(const run *r, long steps)
         done += times;
         if (!bad && done < steps) bad = look(r, done * batch);
         if (bad) return bad;
-        if (r->watch_loss && !isfinite(r->sums->loss)) return 0;
+        if (diverged(r)) return 0;
         const double speed = (double)times / (now() - start + 1e-9);
         times = 0.5 * speed < 1 ? 1 : 0.5 * speed > 1e6 ? 1000000 : (long)(0.5 * speed);
     }
     return 0;
 }
 
-static void tally(const mode *o, const sums *s, double start, sx_tally *out)
+static void tally(const sx_exp *e, const sums *s, double start, sx_tally *out)
 {
-    *out = (sx_tally){ .loss = s->loss / (double)s->rows, .rows = s->rows, .seconds = now() - start };
-    for (long i = 0; i < o->s->metrics; i++) out->metric[i] = s->metric[i] / (double)s->rows;
+    *out = (sx_tally){ .rows = s->rows, .seconds = now() - start };
+    for (long i = 0; i < e->outputs; i++) out->loss += e->output[i].weight * (s->loss[i] / (double)s->rows);
+    for (long i = 0; i < e->train.values; i++) {
+        const sx_score *v = &e->train.value[i];
+        out->metric[i] = (v->metric ? s->value[i] : s->loss[v->output]) / (double)s->rows;
+    }
 }
 
 /* --- Training --- */
@@ -318,7 +344,7 @@ int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w
     if (!bad) bad = run_slices(&r, n->train.s->steps);
     if (bad) return bad;
     n->clock = c;
-    tally(&n->train, &s, start, out);
+    tally(n->e, &s, start, out);
     return 0;
 }
 
@@ -341,45 +367,58 @@ static bool has_over(const sx_train_conf *t)
     return false;
 }
 
+/* Room for the outputs of all rows; those that the caller wants have theirs. NULL: there is none. */
+static float **own_outputs(sx_arena *a, const sx_step *s, long count, float *const *y)
+{
+    float **all = sx_alloc_array(a, (size_t)s->heads, sizeof *all);
+    for (long i = 0; i < s->heads; i++) {
+        all[i] = y && y[i] ? y[i] : calloc((size_t)(count * s->head[i].width), sizeof **all);
+        if (!all[i]) return NULL;
+        if (!y || y[i] != all[i]) sx_arena_defer(a, free, all[i]);
+    }
+    return all;
+}
+
 /* Metrics of the whole set, from all outputs. */
-static int measure(const sx_net *n, const int32_t *rows, long count, const float *y, sx_tally *out,
+static int measure(const sx_net *n, const int32_t *rows, long count, float *const *y, sx_tally *out,
                    sx_diags *d)
 {
     const sx_train_conf *t = &n->e->train;
     float *target = calloc((size_t)count, sizeof *target);
     if (!target) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld labels", count);
-    for (long i = 0; i < count; i++) target[i] = (float)n->data->label[rows[i]];
-    for (long i = 0; i < t->metrics; i++) {
-        const sx_loss *item = SX_ITEM_OF(sx_loss, t->metric[i]);
-        if (item->over)
-            out->metric[i] = item->over(t->metric[i].params, count, n->eval.s->outputs, y, target);
+    for (long i = 0; i < t->values; i++) {
+        const sx_score *v = &t->value[i];
+        const sx_head *h = &n->eval.s->head[v->output];
+        const sx_loss *item = v->metric ? SX_ITEM_OF(sx_loss, *v->metric) : NULL;
+        if (!item || !item->over) continue;
+        for (long k = 0; k < count; k++) target[k] = (float)n->data->label[h->label][rows[k]];
+        out->metric[i] = item->over(v->metric->params, count, h->width, y[v->output], target);
     }
     free(target);
     return 0;
 }
 
-int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y,
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *const *y,
                 sx_diags *d)
 {
     const double start = now();
     const mode *o = &n->eval;
     const long most = o->s->steps * o->s->batch;
-    const bool over = has_over(&n->e->train);
-    float *own = over && !y ? calloc((size_t)(count * o->s->outputs), sizeof *own) : NULL;
-    if (over && !y && !own)
-        return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
-    float *all = y ? y : own;
+    const bool over = has_over(&n->e->train) && count > 0;
+    sx_arena *own = sx_arena_open(NULL);
+    if (over) y = own_outputs(own, o->s, count, y);
     sums s = { 0 };
     int bad = count < 1 ? sx_error(d, SX_E_DATA, SX_NOWHERE, "there are no rows to evaluate") : 0;
+    if (over && !y) bad = sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
     for (long at = 0; at < count && !bad; at += most) {
         run r = { .n = n, .o = &n->eval, .w = w, .d = d, .rows = count - at < most ? count - at : most,
                   .before = at, .all = count,
-                  .sums = &s, .y = all ? all + at * o->s->outputs : NULL };
+                  .sums = &s, .y = y, .y_from = at };
         bad = eval_run(&r, rows + at);
     }
-    if (!bad) tally(o, &s, start, out);
-    if (!bad && over) bad = measure(n, rows, count, all, out, d);
-    free(own);
+    if (!bad) tally(n->e, &s, start, out);
+    if (!bad && over) bad = measure(n, rows, count, y, out, d);
+    sx_arena_close(own);
     return bad;
 }
 
@@ -399,7 +438,7 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
     for (long i = -WARM; i < steps && !bad; i++) {
         const double start = now();
         bad = sx_program_run(o->p, 1, d);
-        if (!bad) bad = get(n, o->io, o->loss_at, &loss, sizeof loss, d); /* waits until the step is done */
+        if (!bad) bad = get(n, o->io, *o->loss_at, &loss, sizeof loss, d); /* waits until the step is done */
         if (i >= 0) seconds[i] = now() - start;
         if (i == -1) sx_program_profile(o->p, 0, NULL, NULL);
     }
@@ -412,11 +451,16 @@ int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const cha
 }
 
 /* --- Gradients for comparison --- */
-static void *take(sx_net *n, mode *o, sx_arena *a, sx_t t, size_t at, int *bad, sx_diags *d)
+static float *take(sx_net *n, mode *o, sx_arena *a, sx_t t, size_t at, int *bad, sx_diags *d)
 {
+    static const char *const type[] = { [SX_F32] = "F32", [SX_BF16] = "BF16", [SX_F16] = "F16" };
     const sx_val *v = sx_graph_val(o->s->graph, t);
-    float *to = sx_alloc(a, sx_val_bytes(v));
-    if (!*bad) *bad = get(n, o->io, at, to, sx_val_bytes(v), d);
+    const long count = sx_val_count(v);
+    void *raw = sx_alloc(a, sx_val_bytes(v));
+    float *to = sx_alloc_array(a, (size_t)count, sizeof *to);
+    if (!*bad) *bad = get(n, o->io, at, raw, sx_val_bytes(v), d);
+    if (!*bad) *bad = sx_blob_f32(&(sx_blob){ .dtype = type[v->dtype], .bytes = sx_val_bytes(v), .data = raw },
+                                  count, to);
     return to;
 }
 
@@ -424,19 +468,22 @@ static int probe(sx_arena *a, sx_net *n, mode *o, sx_probe *out, sx_diags *d)
 {
     const sx_step *s = o->s;
     size_t at = 0, *grad_at = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *grad_at);
+    size_t logits_at[SX_COLUMNS];
     sx_memory *results;
-    const size_t logits_at = place(o, s->logits, &at);
+    for (long i = 0; i < s->heads; i++) logits_at[i] = place(o, s->head[i].logits, &at);
     for (long i = 0; i < s->n_learned; i++) grad_at[i] = place(o, s->grads[i], &at);
     int bad = sx_memory_open(n->arena, n->m, at, &results, d);
     if (bad) return bad;
-    sx_program_bind(o->p, s->logits, results, logits_at);
+    for (long i = 0; i < s->heads; i++) sx_program_bind(o->p, s->head[i].logits, results, logits_at[i]);
     for (long i = 0; i < s->n_learned; i++) sx_program_bind(o->p, s->grads[i], results, grad_at[i]);
     for (long i = 0; i < s->batch; i++) o->order[i] = (int32_t)i;
     bad = write_order(n, o, s->batch, d);
     if (!bad) bad = sx_program_run(o->p, 1, d);
-    out->loss = take(n, o, a, s->loss_rows, o->loss_at, &bad, d);
+    out->loss = sx_alloc_array(a, (size_t)s->heads, sizeof *out->loss);
+    out->logits = sx_alloc_array(a, (size_t)s->heads, sizeof *out->logits);
+    for (long i = 0; i < s->heads; i++) out->loss[i] = take(n, o, a, s->head[i].loss_rows, o->loss_at[i], &bad, d);
     o->io = results;
-    out->logits = take(n, o, a, s->logits, logits_at, &bad, d);
+    for (long i = 0; i < s->heads; i++) out->logits[i] = take(n, o, a, s->head[i].logits, logits_at[i], &bad, d);
     out->grad = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *out->grad);
     const sx_tensor **weight = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *weight);
     for (long i = 0; i < s->n_learned; i++) {
@@ -444,7 +491,7 @@ static int probe(sx_arena *a, sx_net *n, mode *o, sx_probe *out, sx_diags *d)
         weight[i] = sx_net_tensor(n, sx_graph_val(s->graph, s->learned[i])->name);
     }
     out->weight = weight;
-    out->rows = s->batch, out->outputs = s->outputs, out->n = s->n_learned;
+    out->rows = s->batch, out->n = s->n_learned;
     return bad;
 }
 

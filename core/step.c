@@ -12,16 +12,47 @@ SX_MAP2(penalize, x0 + k[0] * ((x1 > 0) - (x1 < 0)) + k[1] * x1, 1, 0);
 SX_MAP1(clip_factor, sqrtf(x) > k[0] ? k[0] / sqrtf(x) : 1, 0); /* x: the squared norm of all gradients */
 
 /* --- Batch --- */
-static void write_inputs(writer *w, const sx_data_shape *s)
+static sx_t bound_column(writer *w, const char *kind, int i, const sx_column_shape *c, long rows)
+{
+    long shape[SX_RANK + 1] = { rows };
+    memcpy(shape + 1, c->shape, (size_t)c->rank * sizeof *shape);
+    const char *name = i ? sx_format(w->a, "%s/%s", kind, c->name) : kind;
+    return sx_graph_bound(w->g, SX_ROLE_INPUT, name, c->dtype, shape, false);
+}
+
+static int find_label(writer *w, const sx_data_shape *s, const sx_output *o, int *label)
+{
+    const char *there = "";
+    *label = sx_data_label(s, o);
+    if (*label >= 0) return 0;
+    for (int i = 0; i < s->labels; i++)
+        there = sx_format(w->a, "%s%s%s", there, i ? ", " : "", s->label[i].name);
+    const sx_conf *target = sx_conf_member(o->loss_conf, "target");
+    if (o->target) sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, target), "the data set has no label '%s'", o->target);
+    else sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, o->conf), "output '%s' has the name of no label", o->name);
+    sx_hint(w->d, "The labels are %s; the loss of an output may say target = \"LABEL\".", there);
+    return SX_E_CONFIG;
+}
+
+static int write_inputs(writer *w, const sx_data_shape *s)
 {
     sx_graph *g = w->g;
-    long shape[SX_RANK + 1] = { s->rows };
-    memcpy(shape + 1, s->shape, (size_t)s->rank * sizeof *shape);
-    w->s->data = sx_graph_bound(g, SX_ROLE_INPUT, "data", s->dtype, shape, false);
-    w->s->labels = sx_graph_bound(g, SX_ROLE_INPUT, "labels", SX_I32, SX_SHAPE(s->rows), false);
-    w->s->perm = sx_graph_bound(g, SX_ROLE_INPUT, "order", SX_I32, SX_SHAPE(w->want->steps * w->want->batch),
-                                false);
-    w->s->step = g->step;
+    sx_step *to = w->s;
+    int bad = 0;
+    to->heads = w->e->outputs;
+    to->head = sx_alloc_array(w->a, (size_t)to->heads, sizeof *to->head);
+    to->data = sx_alloc_array(w->a, (size_t)s->inputs + 1, sizeof *to->data);
+    to->labels = sx_alloc_array(w->a, (size_t)s->labels + 1, sizeof *to->labels);
+    for (int i = 0; i < s->inputs; i++) to->data[i] = bound_column(w, "data", i, &s->input[i], s->rows);
+    for (long i = 0; i < to->heads && !bad; i++) bad = find_label(w, s, &w->e->output[i], &to->head[i].label);
+    for (long i = 0; i < to->heads && !bad; i++) {
+        const int k = to->head[i].label;
+        if (!to->labels[k].id) to->labels[k] = bound_column(w, "labels", k, &s->label[k], s->rows);
+    }
+    to->perm = sx_graph_bound(g, SX_ROLE_INPUT, "order", SX_I32, SX_SHAPE(w->want->steps * w->want->batch),
+                              false);
+    to->step = g->step;
+    return bad;
 }
 
 static sx_t gather(writer *w, sx_t from, sx_t rows)
@@ -37,7 +68,8 @@ static sx_t put(writer *w, sx_t x, const char *name)
     long shape[SX_RANK + 1] = { 0 };
     memcpy(shape, v->shape, (size_t)v->rank * sizeof *shape);
     shape[0] *= w->want->steps;
-    const sx_t log = sx_graph_bound(w->g, SX_ROLE_RESULT, name, v->dtype, shape, false);
+    const sx_dtype type = v->dtype < SX_I32 ? SX_F32 : v->dtype;
+    const sx_t log = sx_graph_bound(w->g, SX_ROLE_RESULT, name, type, shape, false);
     const sx_batch at = { w->want->batch, w->want->steps };
     sx_graph_op(w->g, SX_OP_PUT, 3, (sx_t[]){ log, x, w->s->step }, &at, sizeof at);
     return log;
@@ -45,25 +77,24 @@ static sx_t put(writer *w, sx_t x, const char *name)
 
 /* --- Model, loss, metrics --- */
 /* Do the data, transformed, look like what the model says it takes? */
-static int check_input(writer *w, sx_t x)
+static int check_input(writer *w, const sx_input *in, sx_t x)
 {
-    const sx_exp *e = w->e;
     const sx_val *v = sx_graph_val(w->g, x);
-    if (!v || !e->input_rank) return 0;
-    const size_t bytes = (size_t)e->input_rank * sizeof *e->input;
-    if (v->rank == e->input_rank + 1 && !memcmp(v->shape + 1, e->input, bytes)) return 0;
-    sx_val want = { .rank = e->input_rank + 1, .shape = { w->want->batch }, .batched = true };
-    memcpy(want.shape + 1, e->input, bytes);
-    sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, sx_conf_find(e->root, "model.input")),
-             "model.input is %s, the data give %s", sx_graph_shape(w->a, &want), sx_graph_shape(w->a, v));
-    sx_hint(w->d, "Transforms of the data set are included; add one (resize) or change model.input.");
+    const char *name = in->name ? sx_format(w->a, "model.inputs.%s", in->name) : "model.input";
+    if (!v || !in->rank) return 0;
+    const size_t bytes = (size_t)in->rank * sizeof *in->shape;
+    if (v->rank == in->rank + 1 && !memcmp(v->shape + 1, in->shape, bytes)) return 0;
+    sx_val want = { .rank = in->rank + 1, .shape = { w->want->batch }, .batched = true };
+    memcpy(want.shape + 1, in->shape, bytes);
+    sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, in->conf), "%s is %s, the data give %s", name,
+             sx_graph_shape(w->a, &want), sx_graph_shape(w->a, v));
+    sx_hint(w->d, "Transforms of the data set are included; add one (resize) or change %s.", name);
     return SX_E_CONFIG;
 }
 
-static sx_t apply_loss(writer *w, const sx_use *u, const char *path, sx_t y, sx_t target)
+static sx_t apply_loss(writer *w, const sx_use *u, const char *path, const sx_conf *conf, sx_t y, sx_t target)
 {
-    const sx_layer_context c = { .path = path, .conf = sx_conf_find(w->e->root, path),
-                                 .type = u->entry->item->name,
+    const sx_layer_context c = { .path = path, .conf = conf, .type = u->entry->item->name,
                                  .inputs = 1, .in = &y, .training = w->want->training };
     sx_graph_enter(w->g, &c);
     const sx_t rows = SX_ITEM_OF(sx_loss, *u)->forward(w->g, u->params, y, target);
@@ -71,53 +102,84 @@ static sx_t apply_loss(writer *w, const sx_use *u, const char *path, sx_t y, sx_
     return rows;
 }
 
-static void write_metrics(writer *w, sx_t target)
+/* "logits", of several outputs "logits/aux" */
+static const char *of_output(const writer *w, const char *what, long i)
+{
+    return w->s->heads > 1 ? sx_format(w->a, "%s/%s", what, w->e->output[i].name) : what;
+}
+
+static void write_metrics(writer *w, long output, sx_t target)
 {
     const sx_train_conf *t = &w->e->train;
-    w->s->metrics = t->metrics;
-    w->s->metric_rows = sx_alloc_array(w->a, (size_t)t->metrics + 1, sizeof(sx_t));
-    for (long i = 0; i < t->metrics; i++) {
-        if (!SX_ITEM_OF(sx_loss, t->metric[i])->forward) continue;
-        const sx_t rows = apply_loss(w, &t->metric[i], "train.metrics", w->s->y, target);
-        w->s->metric_rows[i] = put(w, rows, sx_format(w->a, "log/%s", t->metric[i].entry->item->name));
+    const sx_conf *conf = sx_conf_find(w->e->root, "train.metrics");
+    for (long i = 0; i < t->values; i++) {
+        const sx_score *v = &t->value[i];
+        if (v->output != output || !v->metric || !SX_ITEM_OF(sx_loss, *v->metric)->forward) continue;
+        const sx_t rows = apply_loss(w, v->metric, "train.metrics", conf, w->s->head[output].y, target);
+        w->s->value_rows[i] = put(w, rows, sx_format(w->a, "log/%s", v->name));
     }
 }
 
-static int check_outputs(writer *w, const sx_data_shape *s)
+static int check_output(writer *w, const sx_data_shape *s, long i)
 {
-    const sx_val *y = sx_graph_val(w->g, w->s->y);
+    sx_head *h = &w->s->head[i];
+    const sx_output *o = &w->e->output[i];
+    const sx_val *y = sx_graph_val(w->g, h->y);
     if (!y) return 0;
-    const sx_where where = sx_conf_where(w->a, sx_conf_find(w->e->root, "model.layers"));
+    const long classes = s->label[h->label].classes;
+    const sx_where where = sx_conf_where(w->a, o->conf);
     if (y->rank != 2)
-        return sx_error(w->d, SX_E_CONFIG, where, "the model's output is %s, not one list of numbers",
+        return sx_error(w->d, SX_E_CONFIG, where, "%s is %s, not one list of numbers",
+                        o->name ? sx_format(w->a, "output '%s'", o->name) : "the model's output",
                         sx_graph_shape(w->a, y));
-    w->s->outputs = y->shape[1];
-    if (s->classes <= w->s->outputs) return 0;
+    h->width = y->shape[1];
+    if (classes <= h->width) return 0;
+    if (o->name)
+        return sx_error(w->d, SX_E_CONFIG, where, "output '%s' gives %s, label '%s' has %s", o->name,
+                        sx_plural(w->a, h->width, "number"), s->label[h->label].name,
+                        sx_plural(w->a, classes, "class"));
     return sx_error(w->d, SX_E_CONFIG, where, "the model has %s, the data set has %s",
-                    sx_plural(w->a, w->s->outputs, "output"), sx_plural(w->a, s->classes, "class"));
+                    sx_plural(w->a, h->width, "output"), sx_plural(w->a, classes, "class"));
+}
+
+static void write_head(writer *w, long i, sx_t target)
+{
+    sx_head *h = &w->s->head[i];
+    const sx_output *o = &w->e->output[i];
+    h->logits = sx_logits(w->g, h->y);
+    if (!h->logits.id) h->logits = h->y;
+    if (w->want->keep_grads) sx_graph_result(w->g, h->logits, of_output(w, "logits", i));
+    h->loss = apply_loss(w, &o->loss, "train.loss", o->loss_conf, h->y, target);
+    h->loss_rows = put(w, h->loss, of_output(w, "log/loss", i));
+    write_metrics(w, i, target);
+    if (!w->want->training && !w->want->keep_grads) h->y_rows = put(w, h->y, of_output(w, "log/y", i));
 }
 
 static int write_model(writer *w, const sx_data_shape *s)
 {
+    const sx_exp *e = w->e;
     const sx_batch at = { w->want->batch, w->want->steps };
     const sx_t rows = sx_graph_op(w->g, SX_OP_ROWS, 2, (sx_t[]){ w->s->perm, w->s->step }, &at, sizeof at);
-    const sx_t target = gather(w, w->s->labels, rows);
-    sx_t x = gather(w, w->s->data, rows);
-    if (w->e->data.transform) x = sx_model_write(w->g, w->e, w->e->data.transform, x, &w->s->layers);
+    sx_t target[SX_COLUMNS] = { { 0 } }, x[SX_COLUMNS], y[SX_COLUMNS];
+    int bad = 0;
+    for (int i = 0; i < s->labels; i++) if (w->s->labels[i].id) target[i] = gather(w, w->s->labels[i], rows);
+    for (int i = 0; i < s->inputs; i++) {
+        const sx_t row = gather(w, w->s->data[i], rows);
+        sx_model_write(w->g, e->input[i].transform, &row, &x[i], &w->s->layers);
+    }
     w->s->model_from = w->s->layers.n;
-    int bad = check_input(w, x);
+    for (int i = 0; i < s->inputs && !bad; i++) bad = check_input(w, &e->input[i], x[i]);
     if (bad) return bad;
-    w->s->y = sx_model_write(w->g, w->e, sx_conf_find(w->e->root, "model.layers"), x, &w->s->layers);
-    bad = check_outputs(w, s);
-    if (bad || w->g->refused) return bad;
-    w->s->logits = sx_logits(w->g, w->s->y);
-    if (!w->s->logits.id) w->s->logits = w->s->y;
-    if (w->want->keep_grads) sx_graph_result(w->g, w->s->logits, "logits");
-    w->s->loss = apply_loss(w, &w->e->train.loss, "train.loss", w->s->y, target);
-    w->s->loss_rows = put(w, w->s->loss, "log/loss");
-    write_metrics(w, target);
-    if (!w->want->training && !w->want->keep_grads) w->s->y_rows = put(w, w->s->y, "log/y");
-    return 0;
+    sx_model_write(w->g, e->layers, x, y, &w->s->layers);
+    for (long i = 0; i < w->s->heads && !bad; i++) {
+        w->s->head[i].y = y[i];
+        bad = check_output(w, s, i);
+    }
+    w->s->values = e->train.values;
+    w->s->value_rows = sx_alloc_array(w->a, (size_t)w->s->values + 1, sizeof(sx_t));
+    for (long i = 0; i < w->s->heads && !bad && !w->g->refused; i++)
+        write_head(w, i, target[w->s->head[i].label]);
+    return bad;
 }
 
 /* --- Gradients and updates --- */
@@ -187,8 +249,13 @@ static void keep_grads(writer *w)
 
 static int write_learning(writer *w)
 {
-    const int bad = sx_grad(w->g, w->s->loss, 1.0 / (double)w->want->batch, &w->s->n_learned, &w->s->learned,
-                            &w->s->grads);
+    sx_t loss[SX_COLUMNS];
+    double scale[SX_COLUMNS];
+    for (long i = 0; i < w->s->heads; i++) {
+        loss[i] = w->s->head[i].loss;
+        scale[i] = w->e->output[i].weight / (double)w->want->batch;
+    }
+    const int bad = sx_grad_sum(w->g, w->s->heads, loss, scale, &w->s->n_learned, &w->s->learned, &w->s->grads);
     if (bad) return bad;
     if (w->want->keep_grads) { keep_grads(w); return 0; }
     penalties(w);
@@ -207,22 +274,49 @@ int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx
     w.s->graph = w.g;
     w.s->batch = want->batch, w.s->steps = want->steps;
     *out = w.s;
-    write_inputs(&w, s);
-    int bad = write_model(&w, s);
+    int bad = write_inputs(&w, s);
+    if (!bad) bad = write_model(&w, s);
     if (!bad && !w.g->refused && want->training) bad = write_learning(&w);
     if (!bad && !w.g->refused) sx_graph_op(w.g, SX_OP_ADVANCE, 1, &w.s->step, NULL, 0);
     if (!bad && w.g->refused) bad = d && sx_diags_code(d) ? sx_diags_code(d) : SX_E_REFUSED;
     return bad;
 }
 
+static void name_column(sx_column_shape *c, const char *name)
+{
+    const size_t n = strlen(name), most = sizeof c->name - 1;
+    memcpy(c->name, name, n < most ? n : most);
+}
+
+void sx_step_labels(const sx_exp *e, sx_data_shape *s)
+{
+    s->labels = 0;
+    for (long i = 0; i < e->outputs; i++) {
+        const sx_output *o = &e->output[i];
+        const char *name = o->target ? o->target : o->name ? o->name : "y";
+        int k = 0;
+        while (k < s->labels && strcmp(s->label[k].name, name)) k++;
+        if (k < s->labels) continue;
+        s->label[s->labels] = (sx_column_shape){ .dtype = SX_I32 };
+        name_column(&s->label[s->labels++], name);
+    }
+}
+
 int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shape *out, sx_diags *d)
 {
-    *out = (sx_data_shape){ .rows = fit + val, .fit = fit, .val = val, .dtype = SX_U8,
-                            .rank = e->input_rank };
-    memcpy(out->shape, e->input, sizeof out->shape);
-    if (out->rank) return 0;
-    return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_member(e->root, "model")),
-                    "model has no 'input' shape");
+    *out = (sx_data_shape){ .rows = fit + val, .fit = fit, .val = val };
+    sx_step_labels(e, out);
+    for (long i = 0; i < e->inputs; i++) {
+        const sx_input *in = &e->input[i];
+        sx_column_shape *to = &out->input[out->inputs++];
+        *to = (sx_column_shape){ .dtype = SX_U8, .rank = in->rank };
+        name_column(to, in->name ? in->name : "x");
+        memcpy(to->shape, in->shape, sizeof to->shape);
+        if (!in->rank)
+            return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_member(e->root, "model")),
+                            "model has no '%s' shape", in->name ? in->name : "input");
+    }
+    return 0;
 }
 
 /* --- Both modes and their tensors --- */
@@ -255,7 +349,9 @@ static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, const sx_
 static long eval_steps(const sx_data_shape *s, long batch)
 {
     const long rows = s->val > s->test ? s->val : s->test;
-    const long most = (1 << 22) / (batch * (s->classes ? s->classes : 10));
+    long width = 0;
+    for (int i = 0; i < s->labels; i++) width += s->label[i].classes;
+    const long most = (1 << 22) / (batch * (width ? width : 10));
     const long steps = (rows + batch - 1) / batch;
     return steps < 1 ? 1 : most > 0 && steps > most ? most : steps;
 }
@@ -263,7 +359,7 @@ static long eval_steps(const sx_data_shape *s, long batch)
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
                    int64_t trial, sx_steps *out, sx_diags *d)
 {
-    *out = (sx_steps){ 0 };
+    *out = (sx_steps){ .inputs = s->inputs, .labels = s->labels };
     const long batch = e->train.batch;
     if (training && s->fit < batch)
         return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.batch")),
@@ -292,9 +388,9 @@ static size_t bytes_of_logs(const sx_step *s)
 {
     if (!s) return 0;
     size_t sum = round_up(sizeof(int32_t));      /* the step counter */
-    const sx_t one[] = { s->perm, s->table, s->loss_rows, s->y_rows };
-    for (size_t i = 0; i < sizeof one / sizeof *one; i++) sum += bytes_of(s, one[i]);
-    for (long i = 0; i < s->metrics; i++) sum += bytes_of(s, s->metric_rows[i]);
+    sum += bytes_of(s, s->perm) + bytes_of(s, s->table);
+    for (long i = 0; i < s->heads; i++) sum += bytes_of(s, s->head[i].loss_rows) + bytes_of(s, s->head[i].y_rows);
+    for (long i = 0; i < s->values; i++) sum += bytes_of(s, s->value_rows[i]);
     return sum;
 }
 
@@ -303,7 +399,8 @@ sx_budget sx_steps_budget(const sx_steps *s, sx_room room)
     sx_budget b = { .weights = s->bytes[SX_TENSOR_WEIGHT], .states = s->bytes[SX_TENSOR_STATE],
                     .slots = s->bytes[SX_TENSOR_SLOT], .slab = room.slab, .scratch = room.scratch };
     const sx_graph *g = s->eval->graph;
-    b.data = bytes_of(s->eval, s->eval->data) + bytes_of(s->eval, s->eval->labels);
+    for (long i = 0; i < s->inputs; i++) b.data += bytes_of(s->eval, s->eval->data[i]);
+    for (long i = 0; i < s->labels; i++) b.data += bytes_of(s->eval, s->eval->labels[i]);
     b.logs = bytes_of_logs(s->train) + bytes_of_logs(s->eval);
     b.total = b.weights + b.states + b.slots + b.slab + b.scratch + b.data + b.logs;
     const sx_layer_rows *rows = &s->eval->layers;

@@ -7,28 +7,34 @@
 /* keep_grads: results instead of updates */
 typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want;
 #define SX_ITEM_OF(T, use) ((const T *)(const void *)(use).entry->item)      /* T: sx_loss, sx_optimizer .. */
+typedef struct {                                 /* an output of the model */
+    sx_t y, logits, loss;  /* inside the model; logits: y itself where no softmax made it; loss per row */
+    sx_t loss_rows, y_rows;                      /* bound logs: [steps * batch], y [steps * batch, width] in evaluation only */
+    long width; int label;                       /* numbers in a row of y; the label it learns */
+} sx_head;
 typedef struct {                                 /* a graph with its handles; not yet on a device */
     sx_graph *graph; long batch, steps;
-    sx_t data, labels, perm, step, table;        /* bound inputs */
-    /* Bound logs: [steps * batch], y [steps * batch, outputs] in evaluation only; {0}: a metric of a set. */
-    sx_t loss_rows, y_rows; long metrics; sx_t *metric_rows;
-    sx_t y, logits, loss;  /* inside the model; logits: y itself where no softmax made it; loss per row */
-    long outputs;                                /* numbers in a row of y */
+    sx_t perm, step, table, *data, *labels;      /* bound inputs; labels that no head learns are {0} */
+    long heads; sx_head *head;
+    long values; sx_t *value_rows;               /* bound logs of train.value; {0}: a loss, or a metric of a set */
     long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
     sx_layer_rows layers; long model_from;       /* rows before it are transforms */
 } sx_step;
 int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_step_want *w, uint64_t seed,
                   int64_t trial, sx_step **out, sx_diags *d);
 /* The shape of data that fit model.input without any data set: u8, `fit` rows to learn from and `val` for
- * validation, classes 0 (not checked). For budgets of points and for `bench`. */
+ * validation, a label for each output, classes 0 (not checked). For budgets of points and for `bench`. */
 int sx_step_shape(sx_arena *a, const sx_exp *e, long fit, long val, sx_data_shape *out, sx_diags *d);
+
+/* A label for each output, under the name that it looks for; classes 0. */
+void sx_step_labels(const sx_exp *e, sx_data_shape *s);
 
 /* What is kept of a net by name: weights, states, then slots ("adam.0/blocks.0.conv/kernel"). */
 typedef enum { SX_TENSOR_WEIGHT, SX_TENSOR_STATE, SX_TENSOR_SLOT, SX_TENSOR_KINDS } sx_tensor_kind;
 typedef struct { const char *name; sx_tensor_kind kind; int rank; const long *shape; long count;
                  size_t offset; bool frozen; const sx_val *val; } sx_tensor;     /* val: how it starts */
 typedef struct { /* both modes of one experiment, and the tensors that they share */
-    sx_step *train, *eval;                       /* train NULL: evaluation only */
+    sx_step *train, *eval; int inputs, labels;   /* train NULL: evaluation only; columns of the data */
     struct { sx_tensor *v; long n, cap; } tensors;
     size_t bytes[SX_TENSOR_KINDS]; /* one flat buffer a kind; each tensor starts at a multiple of 64 */
 } sx_steps;
@@ -60,12 +66,13 @@ int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data
 int sx_net_init(sx_net *n, sx_diags *d);         /* initial weights by seed, then files of the config */
 long sx_net_tensors(const sx_net *n, const sx_tensor **t);
 const sx_tensor *sx_net_tensor(const sx_net *n, const char *name);   /* NULL: none */
-long sx_net_outputs(const sx_net *n);            /* numbers in a row of y */
-bool sx_net_softmax(const sx_net *n);            /* y are probabilities, not logits */
+const sx_head *sx_net_head(const sx_net *n, long output);            /* of the evaluation */
+bool sx_net_softmax(const sx_net *n, long output);                   /* y are probabilities, not logits */
 const sx_exp *sx_net_exp(const sx_net *n); const sx_data *sx_net_data(const sx_net *n);
 int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
-typedef struct { double loss; double metric[8]; long rows; double seconds; } sx_tally;
+/* loss: the weighted sum over all outputs; metric[i]: train.value[i] */
+typedef struct { double loss, metric[SX_VALUES]; long rows; double seconds; } sx_tally;
 /* Looked at between slices of about half a second; slices change no bit. */
 typedef struct {
     volatile int *stop;                          /* 2: return SX_E_STOPPED at once; or NULL */
@@ -75,8 +82,8 @@ typedef struct {
 /* One epoch of training: order and learning-rate table are made here. loss: mean over rows; not finite where
  * diverged (the rest of the epoch is then left out). monitor[0..epoch): for schedules. */
 int sx_net_train(sx_net *n, long epoch, const double *monitor, const sx_watch *w, sx_tally *out, sx_diags *d);
-/* Evaluation over rows of the table. y (count * classes) may be NULL. */
-int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *y,
+/* Evaluation over rows of the table. y[output] gets count * width numbers; y may be NULL. */
+int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, sx_tally *out, float *const *y,
                 sx_diags *d);
 /* The optimizer's place: t steps done and its memo; saved in checkpoints. */
 typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
@@ -88,8 +95,7 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
 int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name);
 /* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where
  * training. */
-/* n: learned weights */
-typedef struct { long rows, outputs, n; float *logits, *loss; const sx_tensor *const *weight;
-                 float **grad; } sx_probe;
+/* n: learned weights; logits and loss (per row) by output */
+typedef struct { long rows, n; float **logits, **loss; const sx_tensor *const *weight; float **grad; } sx_probe;
 int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d);
 #endif

@@ -37,11 +37,11 @@ static void name_metrics(run *r)
 {
     const sx_train_conf *t = &r->e->train;
     const int parts = r->data->shape.val ? 2 : 1;
-    r->name = sx_alloc_array(r->a, 2 * (size_t)(t->metrics + 1), sizeof *r->name);
+    r->name = sx_alloc_array(r->a, 2 * (size_t)(t->values + 1), sizeof *r->name);
     for (int part = 0; part < parts; part++) {
         r->name[r->names++] = part ? "val_loss" : "loss";
-        for (long i = 0; i < t->metrics; i++)
-            r->name[r->names++] = sx_format(r->a, "%s%s", part ? "val_" : "", t->metric[i].entry->item->name);
+        for (long i = 0; i < t->values; i++)
+            r->name[r->names++] = sx_format(r->a, "%s%s", part ? "val_" : "", t->value[i].name);
     }
     r->value = sx_alloc_array(r->a, (size_t)r->names, sizeof *r->value);
     r->best = sx_alloc_array(r->a, (size_t)r->names, sizeof *r->best);
@@ -56,8 +56,8 @@ static int find_monitor(run *r)
     if (!r->data->shape.val && !strncmp(want, "val_", 4)) want += 4;
     while (r->watched < r->names && strcmp(r->name[r->watched], want)) r->watched++;
     if (r->watched < r->names) {
-        const long metric = r->watched % (t->metrics + 1) - 1;
-        r->maximize = metric >= 0 && SX_ITEM_OF(sx_loss, t->metric[metric])->maximize;
+        const long value = r->watched % (t->values + 1) - 1;
+        r->maximize = value >= 0 && t->value[value].maximize;
         return 0;
     }
     const char *near = sx_nearest(want, r->name, r->names);
@@ -238,8 +238,8 @@ static int start(run *r)
     int bad = sx_net_init(r->n, r->d);
     if (!bad && r->w->init) bad = sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
     if (!bad && r->w->dir) {                     /* what lies there is of another training */
-        unlink(in_dir(r, "log.jsonl"));
-        unlink(in_dir(r, "prev.safetensors"));
+        static const char *const old[] = { "log.jsonl", "result.json", "last.safetensors", "prev.safetensors" };
+        for (size_t i = 0; i < sizeof old / sizeof *old; i++) unlink(in_dir(r, old[i]));
     }
     return bad;
 }
@@ -254,7 +254,7 @@ static int pulse(void *ctx, double share)
 static void put_values(run *r, long at, const sx_tally *t)
 {
     r->value[at] = t->loss;
-    for (long i = 0; i < r->e->train.metrics; i++) r->value[at + 1 + i] = t->metric[i];
+    for (long i = 0; i < r->e->train.values; i++) r->value[at + 1 + i] = t->metric[i];
 }
 
 static int check_loss(const run *r, double loss)
@@ -281,7 +281,7 @@ static int learn(run *r)
     if (!s->val) return 0;
     r->from = r->span, r->span = 1 - r->span;
     bad = sx_net_eval(r->n, r->data->val, s->val, &w, &t, NULL, r->d);
-    if (!bad) put_values(r, r->e->train.metrics + 1, &t);
+    if (!bad) put_values(r, r->e->train.values + 1, &t);
     return bad;
 }
 
@@ -337,8 +337,8 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
     fill_outcome(&r, out, begin);
     if (!bad && !out->best_epoch) {
         out->diverged = true;
-        bad = sx_error(d, SX_E_DIVERGED, SX_NOWHERE, "'%s' was never finite in %ld epochs", r.name[r.watched],
-                       r.epoch);
+        bad = sx_error(d, SX_E_DIVERGED, SX_NOWHERE, "'%s' was never finite in %s", r.name[r.watched],
+                       sx_plural(a, r.epoch, "epoch"));
     }
     if (!bad && !out->paused && e->train.restore_best && out->best_epoch != out->epochs)
         bad = restore_best(&r);

@@ -35,7 +35,7 @@ Test(data, split_takes_a_fifth_at_random)
     no_errors(bench_net(1, true), "net");
     const sx_data_shape *s = &t.data->shape;
     int seen[TRAIN_ROWS + TEST_ROWS] = { 0 };
-    cr_assert(s->val == 40 && s->fit == 160 && s->test == 30 && s->rows == 230 && s->classes == 5);
+    cr_assert(s->val == 40 && s->fit == 160 && s->test == 30 && s->rows == 230 && s->label->classes == 5);
     for (long i = 0; i < s->fit; i++) seen[t.data->fit[i]]++;
     for (long i = 0; i < s->val; i++) seen[t.data->val[i]]++;
     for (long i = 0; i < s->test; i++) seen[t.data->test[i]]++;
@@ -44,9 +44,9 @@ Test(data, split_takes_a_fifth_at_random)
     cr_assert_lt(t.data->val[5], 160, "not the last fifth");
     cr_assert(t.data->val[39] > 40, "not the first fifth");
     for (long i = 0; i < s->rows; i++)
-        cr_assert_eq(t.data->label[i], (i < TRAIN_ROWS ? i : i - TRAIN_ROWS) % 5);
+        cr_assert_eq(t.data->label[0][i], (i < TRAIN_ROWS ? i : i - TRAIN_ROWS) % 5);
     unsigned char x[SIDE * SIDE];
-    no_errors(t.machine->device->read(t.machine->queue, t.data->x->buf, TRAIN_ROWS * SIDE * SIDE, x,
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x[0]->buf, TRAIN_ROWS * SIDE * SIDE, x,
                                       sizeof x), "read");
     cr_assert(x[0] == 200 && x[SIDE] == SIDE * 17 % 60, "the test part lies behind the training part");
 }

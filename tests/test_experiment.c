@@ -12,7 +12,7 @@ Test(experiment, defaults)
     cr_assert_eq(t->batch, 32);
     cr_assert_eq(t->eval_batch, 32);
     cr_assert_float_eq(t->lr, 1e-3, 0);
-    cr_assert_str_eq(t->loss.entry->item->name, "cross_entropy");
+    cr_assert_str_eq(w.e->output->loss.entry->item->name, "cross_entropy");
     cr_assert_str_eq(t->optimizer.entry->item->name, "adam");
     cr_assert_str_eq(t->schedule.entry->item->name, "constant");
     cr_assert_eq(t->metrics, 1);

@@ -85,7 +85,8 @@ static void run_case(struct bench *t, const char *name, const char *text)
     memcpy(shape, x->shape, sizeof(long) * (size_t)x->rank);
     const sx_t in = sx_graph_bound(g, SX_ROLE_WEIGHT, "x", SX_F32, shape, true);
     sx_graph_val(g, in)->learned = true;         /* so that its gradient is made */
-    const sx_t end = sx_model_write(g, e, sx_conf_find(e->root, "model.layers"), in, NULL);
+    sx_t end;
+    sx_model_write(g, e->layers, &in, &end, NULL);
     const sx_t y = sx_graph_op(g, SX_OP_CAST, 1, &end, NULL, 0);     /* a copy: flatten's result is its input's memory */
     show(t, name);
     struct { struct bound *v; long n, cap; } binds = { 0 };

@@ -21,15 +21,16 @@ Test(step, batch_larger_than_the_data)
 Test(step, input_of_another_size)
 {
     no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
-    t.exp->input[0] = 9;
+    t.exp->input->shape[0] = 9;
     refused(bench_net(1, true), SX_E_CONFIG, "model.input is [9, 8, 1], the data give [8, 8, 1]");
 }
 
 Test(step, output_must_have_room_for_the_classes)
 {
     no_errors(bench_exp("f = { type = \"flatten\"; };", "epochs = 1;" ADAM), "exp");
-    const sx_data_shape s = { .rows = 100, .fit = 80, .val = 20, .classes = 6, .rank = 3,
-                              .shape = { 8, 8, 1 }, .dtype = SX_U8 };
+    const sx_data_shape s = { .rows = 100, .fit = 80, .val = 20, .inputs = 1, .labels = 1,
+                              .input = { { "x", SX_U8, 3, { 8, 8, 1 }, 0 } },
+                              .label = { { "y", SX_I32, 0, { 0 }, 6 } } };
     sx_steps steps;
     refused(sx_steps_write(t.arena, t.exp, &s, true, 0, 0, &steps, &t.diags), SX_E_CONFIG,
             "5 outputs, the data set has 6 classes");

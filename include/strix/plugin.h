@@ -252,9 +252,17 @@ typedef struct {
 typedef struct { long step, steps, epoch, epochs; const double *monitor; } sx_progress; /* of this epoch; monitor[0..epoch) */
 typedef struct { SX_HEAD; double (*factor)(const void *params, const sx_progress *p); } sx_schedule; /* of lr; pure */
 
-/* --- Data sets: rows of images (or vectors) and one label each, in memory or mapped --- */
+/* --- Data sets: rows of images (or vectors) and a label each, or several of both by name, in memory or mapped --- */
 typedef enum { SX_F32, SX_BF16, SX_F16, SX_I32, SX_U8 } sx_dtype;
 typedef enum { SX_PART_TRAIN, SX_PART_TEST } sx_part;
+typedef struct {                                 /* a further input, or a further label, of every row */
+    uint32_t size;                               /* sizeof(sx_column) */
+    const char *name;
+    int rank; long shape[SX_RANK];               /* of a row; a label has rank 0 */
+    sx_dtype dtype;                              /* SX_U8 or SX_F32; a label is SX_I32 */
+    const void *data;                            /* as many rows as the set has; valid until close */
+    long classes; const char *const *names;      /* of a label, as in sx_set; of an input 0, NULL */
+} sx_column;
 typedef struct {
     uint32_t size;
     long count, classes;                         /* rows; labels are 0 .. classes-1 */
@@ -265,6 +273,8 @@ typedef struct {
     void *own;                                   /* the plugin's, for close */
     char error[512], file[512];                  /* on failure: what, and the file it happened in ("" if none) */
     char hint[256];                              /* what the user may try, a sentence; "" if none */
+    const char *x_name, *y_name;                 /* in model.inputs and train.loss; NULL: "x", "y" */
+    int columns; const sx_column *const *column; /* what there is beside x and y */
 } sx_set;
 typedef struct {
     SX_HEAD;
