@@ -10,6 +10,10 @@ static int run(cli_context *c)
                       .threads = c->threads,
                       .out = c->json ? stderr : stdout };
     int rc = 0;
+    for (int i = 0; i < c->args; i++)
+        if (!sx_file_exists(c->arg[i]))
+            rc = sx_error(&c->diags, SX_E_PLUGIN, (sx_where){ .file = c->arg[i] }, "no such file");
+    if (rc) return rc;
     for (int i = 0; i < c->args; i++) {
         const int one = conform_file(&suite, c->arg[i], &c->diags);
         if (!rc) rc = one;

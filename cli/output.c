@@ -52,12 +52,29 @@ sx_registry *cli_registry(cli_context *c)
     return c->registry;
 }
 
+static const sx_conf *find_cache(const sx_conf *c)
+{
+    const sx_conf *found = c && c->kind == SX_CONF_GROUP ? sx_conf_member(c, "cache") : NULL;
+    for (const sx_conf *m = c && c->kind == SX_CONF_GROUP ? c->first : NULL; m && !found; m = m->next)
+        found = find_cache(m);
+    return found;
+}
+
+static void warn_cache(cli_context *c, const sx_conf *root)
+{
+    const sx_conf *cache = find_cache(sx_conf_find(root, "model.layers"));
+    if (cache)
+        sx_warn(&c->diags, sx_conf_where(c->arena, cache),
+                "'cache' has no effect: this version computes the features of frozen layers in every epoch");
+}
+
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out)
 {
     sx_conf *root = NULL;
     int rc = sx_config_load(c->arena, file, &c->edits, &root, &c->diags);
     if (!rc) rc = sx_exp_open(c->arena, cli_registry(c), root, file, out, &c->diags);
     if (!rc && c->has_seed) (*out)->tune.seed = c->seed;
+    if (!rc) warn_cache(c, root);
     return rc;
 }
 

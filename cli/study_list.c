@@ -29,6 +29,7 @@ static int list_store(listing *l, const char *url)
     sx_db *db = NULL;
     l->url = url;
     int rc = store->open(url, false, &db);
+    if (!rc && *store->last_error()) sx_warn(&c->diags, SX_NOWHERE, "%s", store->last_error());
     if (!rc) rc = store->list(db, one_study, l);
     if (rc) cli_fail(c, rc, "%s", store->last_error());
     if (db) store->close(db);

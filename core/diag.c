@@ -162,6 +162,13 @@ const char *sx_nearest(const char *word, const char *const *names, long n)
     return best;
 }
 
+const char *sx_join(sx_arena *a, const char *const *v, long n)
+{
+    const char *s = "";
+    for (long i = 0; i < n; i++) s = sx_format(a, "%s%s%s", s, i ? ", " : "", v[i]);
+    return s;
+}
+
 const char *sx_plural(sx_arena *a, long n, const char *noun)
 {
     const size_t len = strlen(noun);

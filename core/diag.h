@@ -32,6 +32,7 @@ const char *sx_error_text(int code);             /* one string for each SX_E_* *
 const char *sx_error_name(int code);             /* "SX_E_CONFIG" */
 /* The nearest of `names` to `word` (edit distance at most a third of its length), or NULL. */
 const char *sx_nearest(const char *word, const char *const *names, long n);
+const char *sx_join(sx_arena *a, const char *const *v, long n);      /* "adam, nadam" */
 /* "1 trial", "4 trials", "1 axis", "0 classes". */
 const char *sx_plural(sx_arena *a, long n, const char *noun);
 #define SX_NOWHERE ((sx_where){ 0 })

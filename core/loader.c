@@ -17,7 +17,7 @@ typedef struct { const char **v; long n, cap; } words;
 struct sx_registry {
     sx_arena *arena;                             /* its own, used under the lock only */
     pthread_mutex_t *lock; /* recursive: trials in threads may look up what is not loaded */
-    words dirs;
+    words dirs, relative;                        /* those that are searched; those that were passed over */
     struct { const sx_entry **v; long n, cap; } entries;
     struct { loaded *v; long n, cap; } files;
 };
@@ -30,6 +30,7 @@ static void add_dir(sx_registry *r, const char *dir, size_t n)
     if (n == 0) return;
     if (dir[0] != '/') { /* else a plugin could come from wherever the user happens to stand */
         sx_log(SX_LOG_WARN, "loader", "plugin path ignored: not absolute path=%.*s", (int)n, dir);
+        SX_PUSH(r->arena, r->relative, sx_strndup(r->arena, dir, n));
         return;
     }
     for (long i = 0; i < r->dirs.n; i++)
@@ -251,23 +252,35 @@ static void bad_name(const char *name, sx_where where, sx_diags *d)
     sx_hint(d, "Names are letters, digits, '_' and '-'; a plugin is named without its directory and '.so'.");
 }
 
-static const char *joined(sx_arena *a, const char *const *v, long n)
+/* strix comes with plugins of every kind, so a kind without any is a wrong path. Told once, whatever is asked
+ * for. */
+static void wrong_path(sx_registry *r, int kind, sx_diags *d)
 {
-    const char *s = "";
-    for (long i = 0; i < n; i++) s = sx_format(a, "%s%s%s", s, i ? ", " : "", v[i]);
-    return s;
+    static const char text[] = "the plugins of strix are not found";
+    const char *dirs = "";
+    for (long i = 0; d && i < d->n; i++) if (d->v[i].code && !strcmp(d->v[i].text, text)) return;
+    for (long i = 0; i < r->dirs.n; i++)
+        dirs = sx_format(r->arena, "%s%s%s (%s)", dirs, i ? ", " : "", r->dirs.v[i],
+                         access(r->dirs.v[i], F_OK) ? "not there"
+                                                    : sx_format(r->arena, "without %s", sx_kind_folder(kind)));
+    for (long i = 0; i < r->relative.n; i++)
+        dirs = sx_format(r->arena, "%s, %s (ignored, as it is not absolute)", dirs, r->relative.v[i]);
+    sx_error(d, SX_E_PLUGIN, SX_NOWHERE, "%s", text);
+    sx_detail(d, "Searched %s.", dirs);
+    sx_hint(d, "Name the directory that holds layers, losses, optimizers .. with --plugin-path or "
+               "STRIX_PLUGIN_PATH.");
 }
 
 static void not_found(sx_registry *r, int kind, const char *name, sx_where where, sx_diags *d)
 {
     const char *const *names = NULL;
     const long n = sx_known(r, r->arena, kind, &names);
+    if (!n) { wrong_path(r, kind, d); return; }
     sx_error(d, SX_E_PLUGIN, where, "no %s '%s'", sx_kind_name(kind), name);
-    sx_detail(d, "Searched %s for %s/%s.so. Known: %s.", joined(r->arena, r->dirs.v, r->dirs.n),
-              sx_kind_folder(kind), name, n ? joined(r->arena, names, n) : "none");
+    sx_detail(d, "Searched %s for %s/%s.so. Known: %s.", sx_join(r->arena, r->dirs.v, r->dirs.n),
+              sx_kind_folder(kind), name, sx_join(r->arena, names, n));
     const char *near = sx_nearest(name, names, n);
     if (near) sx_hint(d, "Did you mean '%s'?", near);
-    else if (!n) sx_hint(d, "Name the directory of the plugins with --plugin-path or STRIX_PLUGIN_PATH.");
 }
 
 static void wanted_by(sx_where where, sx_diags *d)
@@ -307,7 +320,7 @@ static int load_named(sx_registry *r, const char *name, sx_where where, sx_diags
     }
     sx_error(d, SX_E_PLUGIN, where, "no plugin '%s'", name);
     sx_detail(d, "Searched %s for %s.so, itself and in the folders of the kinds.",
-              joined(r->arena, r->dirs.v, r->dirs.n), name);
+              sx_join(r->arena, r->dirs.v, r->dirs.n), name);
     return SX_E_PLUGIN;
 }
 

@@ -23,7 +23,7 @@ pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugin
 storesdir = $(plugindir)/stores
 stores_LTLIBRARIES = plugins/stores/sqlite.la
 datasetsdir = $(plugindir)/datasets
-datasets_LTLIBRARIES = plugins/datasets/idx.la
+datasets_LTLIBRARIES = plugins/datasets/idx.la plugins/datasets/tensors.la
 devicesdir = $(plugindir)/devices
 devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 

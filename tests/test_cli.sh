@@ -86,5 +86,12 @@ small="$STRIX_BUILD/plugins/schedules/.libs/constant.so"
 exits 0 conform "$small";                 says out "constant.so loads"; says out " 0 failed"
 exits 0 conform --json "$small";          json "d['failed'] == 0 and d['passed'] > 3"
 exits 4 conform "$dir/layers/text.so";    says err "not a shared object"
-exits 4 conform "$dir/none.so";           says err "no such file"
+exits 4 conform "$dir/none.so";           says err "no such file"; silent out
+
+# A wrong path of plugins is one mistake, whatever it hides.
+export STRIX_PLUGIN_PATH="$dir/nowhere:relative"
+cp "$STRIX_SOURCE/examples/fcnn.cfg" "$STRIX_SOURCE"/examples/fmnist*.cfg "$dir"
+exits 4 check "$dir/fcnn.cfg";            says err "the plugins of strix are not found"
+says err "$dir/nowhere (not there)";      says err "relative (ignored, as it is not absolute)"
+[ "$(grep -c "error:" "$dir/err")" = 1 ]; verdict $? "  and nothing else"
 echo "1..$n"

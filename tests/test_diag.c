@@ -85,6 +85,17 @@ Test(diag, every_code_has_a_name_and_a_text)
     cr_assert_str_eq(sx_error_name(1), "SX_E_?");
 }
 
+Test(diag, plurals)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    cr_assert_str_eq(sx_plural(a, 1, "trial"), "1 trial");
+    cr_assert_str_eq(sx_plural(a, 0, "trial"), "0 trials");
+    cr_assert_str_eq(sx_plural(a, 2, "axis"), "2 axes");
+    cr_assert_str_eq(sx_plural(a, 3, "class"), "3 classes");
+    cr_assert_str_eq(sx_plural(a, 10, "batch"), "10 batches");
+    sx_arena_close(a);
+}
+
 Test(diag, nearest_names)
 {
     static const char *const names[] = { "filters", "kernel", "lr", "units", "strides" };

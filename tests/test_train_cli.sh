@@ -75,6 +75,16 @@ is 'JSON has the test' has out '"test":'
 ok 'dry run writes nothing' strix train net.cfg --dir dry -n
 is 'nothing' test ! -e dry
 
+# A directory that holds a training: what becomes of it is said.
+strix -q train net.cfg --dir again >/dev/null 2>&1
+ok 'a finished training is replaced' strix train net.cfg --dir again
+is 'which is said' has err 'again holds a finished training; it is replaced'
+ok 'one with nothing left to do' strix train net.cfg --dir again --resume
+is 'says so, too' has err 'again was finished already; without --resume it begins anew'
+ok 'one that is not there' strix train net.cfg --dir nothing --resume
+is 'begins anew with a warning' has err 'warning: there is nothing to resume in nothing'
+ok 'with -q nothing is said of the old one' sh -c 'strix -q train net.cfg --dir again 2>&1 >/dev/null | { ! grep .; }'
+
 # Interruptions: after a signal or a kill --resume ends with the very file of a training that was not stopped.
 many() { strix -q train net.cfg --set train.epochs=150 --set train.early_stop.patience=1000 --threads 1 "$@"; }
 ok 'a long training' many --dir straight

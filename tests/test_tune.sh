@@ -80,9 +80,11 @@ is 'with the accuracy of the test part' has out '    accuracy'
 is 'all trials are complete' states net complete 4
 points net >first
 ok 'the same command again' strix tune net.cfg --threads 1
+is 'says that all is done' has err 'study net is complete, 4 of 4 trials done'
 points net >second
 is 'does nothing more' same first second
 ok 'more trials' strix tune net.cfg --threads 1 --trials 6
+is 'says how many there are' has err 'study net goes on, 4 of 6 trials done'
 is 'are added to those' numbers net 6
 points net | head -n 5 >second
 is 'and leave them as they were' same first second
@@ -97,6 +99,9 @@ ok 'but may begin anew' strix tune net.cfg --set 'tune.space.units.int=[4,32,4]'
 is 'beside the old one' has out 'study net: 2 trials'
 ok 'which is kept' sh -c 'strix study show net.1 --store sqlite:studies/net.db | grep -q "trials *6"'
 ok 'a list' sh -c 'strix study list | grep -q "^net.1"'
+
+ok 'no such trial' ends 2 strix train net.cfg --trial 99
+ok 'is wrong usage in both' ends 2 strix study tell net 99 1
 
 # --- One worker or two ---
 for sampler in random grid; do
@@ -190,6 +195,27 @@ ok 'a damaged database ends with 7' ends 7 strix tune net.cfg --set study.name=n
 is 'says which' has err 'bad.db'
 cksum studies/bad.db >after
 is 'and is left alone' same before after
+if command -v python3 >/dev/null; then
+cp studies/net.db later.db && python3 -c 'import sqlite3; d = sqlite3.connect("later.db")
+d.execute("UPDATE alembic_version SET version_num = \"v9\""); d.commit()'
+for what in list 'show net' 'best net'; do
+    ok "$what: a later schema is read" strix study $what --store sqlite:later.db
+    is 'with a warning' has err 'warning: .*revision v9 .* it can be read, not written'
+done
+ok 'but not written' ends 7 strix study add net --store sqlite:later.db rate=0.02
+fi
+# For somebody who may not write: root may everything, so it takes another name.
+mkdir locked && cp studies/net.db locked/ && chmod 555 locked && chmod 444 locked/net.db && chmod 755 "$tmp"
+other=; [ "$(id -u)" != 0 ] || ! setpriv --reuid=65534 --clear-groups true 2>/dev/null || other='setpriv --reuid=65534 --clear-groups'
+if [ "$(id -u)" = 0 ] && [ -z "$other" ]; then echo "ok $((n += 1)) - a read-only folder # SKIP no setpriv"; else
+    ok 'a study in a read-only folder is shown' env HOME="$tmp" $other strix study best net --store sqlite:locked/net.db
+    ok 'and listed' env HOME="$tmp" $other strix study list --store sqlite:locked/net.db
+    ok 'not written' ends 7 env HOME="$tmp" $other strix study add net --store sqlite:locked/net.db rate=0.02
+    chmod 755 locked && echo x >locked/net.db-wal && chmod 555 locked
+    ok 'nor read where its log would be lost' ends 7 env HOME="$tmp" $other strix study show net --store sqlite:locked/net.db
+    is 'which is said' has err 'is not merged yet'
+fi
+chmod 755 locked
 ok 'no such study' ends 5 strix study show nothing
 ok 'an unknown action' ends 2 strix study shwo net
 is 'has a hint' has err "'show'"

@@ -1,5 +1,5 @@
 # setup.sh: sourced by ./run and ./check. Installs what is missing and builds strix.
-# Sets: jobs; functions: need PACKAGE..., build DIR CONFIGURE-ARGUMENT...
+# Sets: jobs; functions: need PACKAGE..., built DIR, build DIR CONFIGURE-ARGUMENT...
 
 jobs=$(nproc 2>/dev/null || echo 2)
 
@@ -35,6 +35,12 @@ run_packages="gcc libc6-dev make autoconf automake libtool pkg-config libconfig-
     libopenblas-dev libdnnl-dev zlib1g-dev dataset-fashion-mnist"
 check_packages="clang libcriterion-dev python3 xz-utils"
 
+# built DIR: has nothing changed since build DIR?
+built() {
+    [ -e "$1/.built" ] && [ -z "$(cd "$root" && find core cli plugins conform include configure.ac Makefile.am tools \
+        -newer "$1/.built" ! -type d | head -n 1)" ]
+}
+
 # build DIR ARGUMENT...: configures (once) and makes in DIR; what is chattered goes to DIR.log, shown when it fails.
 build() {
     dir=$1; shift
@@ -42,6 +48,6 @@ build() {
     {
         [ -x "$root/configure" ] && [ "$root/configure" -nt "$root/configure.ac" ] || (cd "$root" && ./bootstrap)
         [ -f "$dir/Makefile" ] || (cd "$dir" && "$root/configure" "$@")
-        make -C "$dir" -j"$jobs"
+        make -C "$dir" -j"$jobs" && : >"$dir/.built"
     } >"$dir.log" 2>&1 || { tail -n 40 "$dir.log" >&2; echo "strix: the build failed; all of it is in $dir.log" >&2; return 1; }
 }

@@ -1,6 +1,7 @@
 /* sqlite.c: the study in one file: connect, bind and step for optuna.c. WAL, so that readers never wait;
  * writers take turns by BEGIN IMMEDIATE and wait with jitter. */
 #include "optuna.h"
+#include <ctype.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -225,6 +226,49 @@ static void close_conn(sx_conn *c)
     free(c);
 }
 
+static int open_file(sx_conn *c, const char *name, int flags)
+{
+    sqlite3_close(c->db);
+    c->db = NULL;
+    const int rc = sqlite3_open_v2(name, &c->db, flags, NULL);
+    if (rc)
+        return c->db ? sx_store_error(SX_E_STORE, "cannot open %s: %s", c->path, sqlite3_errmsg(c->db))
+                     : fail(c, SQLITE_NOMEM);
+    sqlite3_busy_handler(c->db, busy, c);
+    return 0;
+}
+
+/* The index of a WAL database needs a folder that may be written. Where it may not, and no log is left over,
+ * the file is taken as it stands. */
+static int read_as_it_stands(sx_conn *c)
+{
+    static const char plain[] = "/._-+,=@~";
+    struct stat log;
+    const size_t n = strlen(c->path), room = 3 * n + 32;
+    char *uri = malloc(room);
+    if (!uri) return fail(c, SQLITE_NOMEM);
+    snprintf(uri, room, "%s-wal", c->path);
+    if (!stat(uri, &log) && log.st_size > 0) {
+        free(uri);
+        return sx_store_error(SX_E_STORE, "%s cannot be read: its log %s-wal is not merged yet, and the folder is"
+                              " read-only", c->path, c->path);
+    }
+    size_t at = (size_t)snprintf(uri, room, "file:");
+    for (const char *p = c->path; *p; p++)
+        at += (size_t)snprintf(uri + at, room - at, isalnum((unsigned char)*p) || strchr(plain, *p) ? "%c" : "%%%02X",
+                               (unsigned char)*p);
+    snprintf(uri + at, room - at, "?immutable=1");
+    const int rc = open_file(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    free(uri);
+    return rc;
+}
+
+static bool lacks_index(sx_conn *c)
+{
+    const int rc = sqlite3_exec(c->db, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL) & 0xff;
+    return rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY;
+}
+
 static int connect(sx_conn *c, bool write)
 {
     struct stat st;
@@ -233,12 +277,9 @@ static int connect(sx_conn *c, bool write)
         return sx_store_error(SX_E_DATA, "there is no study database %s", c->path);
     int rc = write ? make_folders(c->path) : 0;
     if (rc) return rc;
-    rc = sqlite3_open_v2(c->path, &c->db,
-                         write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY, NULL);
-    if (rc)
-        return c->db ? sx_store_error(SX_E_STORE, "cannot open %s: %s", c->path, sqlite3_errmsg(c->db))
-                     : fail(c, SQLITE_NOMEM);
-    sqlite3_busy_handler(c->db, busy, c);
+    rc = open_file(c, c->path, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+    if (rc) return rc;
+    if (!write && lacks_index(c)) return read_as_it_stands(c);
     return write && sqlite3_db_readonly(c->db, "main") ? fail(c, SQLITE_READONLY) : 0;
 }
 

@@ -21,6 +21,10 @@ cases = {
     "rmsprop": ("rmsprop", "", keras.optimizers.RMSprop(learning_rate=0.01)),
     "rmsprop_momentum": ("rmsprop", "rho = 0.8; momentum = 0.7;",
                          keras.optimizers.RMSprop(learning_rate=0.01, rho=0.8, momentum=0.7)),
+    "sgd": ("sgd", "", keras.optimizers.SGD(learning_rate=0.01)),
+    "sgd_momentum": ("sgd", "momentum = 0.9;", keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)),
+    "sgd_nesterov": ("sgd", "momentum = 0.8; nesterov = true;",
+                     keras.optimizers.SGD(learning_rate=0.01, momentum=0.8, nesterov=True)),
 }
 
 
