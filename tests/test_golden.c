@@ -1,5 +1,6 @@
-/* test_golden.c: a small ConvStrix against PyTorch in double (golden/convstrix.py): loss to 1e-6, gradients within 5 times
- * the error of PyTorch's own float32, logits of both modes, running statistics; both convolution paths, 1 and 2 threads. */
+/* test_golden.c: a small ConvStrix against PyTorch in double (golden/convstrix.py): loss to 1e-6, gradients within 5 times the
+ * larger error of PyTorch's and Keras' own float32, logits of both modes, running statistics; both convolution paths, 1 and 2
+ * threads. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static void compare(const char *name, const char *sets, const char *conv, int th
         char bound[256];
         snprintf(bound, sizeof bound, "error/%s", k + 5);
         const double e = *(const double *)sx_blobs_find(&t.expect, bound)->data, d = distance(&t, k, k);
-        cr_expect_lt(d, fmax(5 * e, 1e-6), "%s: relative error %g, PyTorch float32 %g", k, d, e);
+        cr_expect_lt(d, 5 * e, "%s: relative error %g, others' float32 %g", k, d, e);
     }
     cr_expect_gt(grads, 8);
     cr_expect_gt(states, 1);

@@ -1,10 +1,15 @@
-"""Makes the golden files of the whole-net test: a small ConvStrix in PyTorch, double and float32.
+"""Makes the golden files of the whole-net test: a small ConvStrix in PyTorch, double and float32, and in Keras, float32.
 
 For each case CASE: CASE.weights.safetensors (f32 weights and states under strix' names), CASE.batch.safetensors (x, y),
 CASE.expect.safetensors: loss, logits, infer (logits of inference mode), grad/NAME, state/NAME in f64, and error/NAME: the
-relative L2 error of PyTorch's own float32 gradient, the larger of two memory formats. Gammas are partly negative.
-Run: python convstrix.py   (torch, numpy, safetensors)
+relative L2 error of the float32 gradients of PyTorch (two memory formats) and of Keras, the largest. Gammas are partly
+negative.
+Run: KERAS_BACKEND=torch python convstrix.py   (torch, keras, numpy, safetensors)
 """
+import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+import keras
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -85,13 +90,43 @@ def run(weights, x, y, case, dtype, channels_last=False):
     return {k: np.ascontiguousarray(v.double().numpy()) for k, v in out.items()}
 
 
+def keras_model(act, blocks, convs):
+    x = h = keras.Input((SIZE, SIZE, 1))
+    for b in range(blocks):
+        for c in range(convs):
+            h = keras.layers.Conv2D(WIDTH * (b + 1), 3, padding="same", activation=act, name=f"blocks-{b}-convs-{c}-conv")(h)
+        if b + 1 < blocks:
+            h = keras.layers.MaxPooling2D(2)(keras.layers.BatchNormalization(name=f"blocks-{b}-norm")(h))
+    h = keras.layers.Dense(16, activation=act, name="fc-dense")(keras.layers.Flatten()(h))
+    return keras.Model(x, keras.layers.Dense(10, name="out")(h))
+
+
+def flip(v, back=False):
+    """Kernels: output channels first here, last in Keras."""
+    return np.moveaxis(v, -1, 0) if back else np.moveaxis(v, 0, -1)
+
+
+def run_keras(weights, x, y, case):
+    """The gradients of Keras' own layers in float32."""
+    model = keras_model(*case)
+    variables = {v.path.replace("-", ".").replace("moving_", ""): v for v in model.variables}     # torch takes no dots
+    assert variables.keys() == weights.keys(), variables.keys() ^ weights.keys()
+    for k, v in weights.items():
+        variables[k].assign(flip(v) if k.endswith("/kernel") else v)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, model(x, training=True))
+    loss.backward()
+    grads = {k: v.value.grad.numpy() for k, v in variables.items() if v.trainable}
+    return {"grad/" + k: (flip(v, True) if k.endswith("/kernel") else v).astype(np.float64) for k, v in grads.items()}
+
+
 for name, case in CASES.items():
     rng = np.random.default_rng(1777)
     weights = make_weights(rng, *case[1:])
     x = rng.random((BATCH, SIZE, SIZE, 1), dtype=np.float32)
     y = rng.integers(0, 10, BATCH)
     expect = run(weights, x, y, case, torch.float64)
-    for single in (run(weights, x, y, case, torch.float32), run(weights, x, y, case, torch.float32, True)):
+    for single in (run(weights, x, y, case, torch.float32), run(weights, x, y, case, torch.float32, True),
+                   run_keras(weights, x, y, case)):
         for k, ref in expect.copy().items():
             if k.startswith("grad/"):
                 e = np.linalg.norm(single[k] - ref) / np.linalg.norm(ref)
