@@ -48,6 +48,7 @@ static const struct { const char *name; bool write, make; int most; study_action
     { "ask", true, true, 2, study_ask },         { "tell", true, false, 4, study_tell },
     { "add", true, true, 1000, study_add },      { "stop", true, false, 2, study_stop },
     { "resume", true, false, 2, study_resume },  { "skip", true, false, 1000, study_skip },
+    { "confirm", true, false, 2, study_confirm },
 };
 
 static int run(cli_context *c)
@@ -81,6 +82,10 @@ static const cli_option options[] = {
     { "replay", 0, CLI_FLAG, NULL, "trials: ask again for every suggestion, and compare", 0, 0 },
     { "state", 0, CLI_TEXT, "STATE", "tell: complete, pruned or fail", 0, 0 },
     { "reason", 0, CLI_TEXT, "TEXT", "tell: why it failed or was pruned", 0, 0 },
+    { "top", 0, CLI_LONG, "N", "confirm: how many of the best trials (default: 3)", 1, 10000 },
+    { "seeds", 0, CLI_LONG, "N", "confirm: runs of each, from new random numbers (default: 5)", 1, 10000 },
+    { "jobs", 'j', CLI_LONG, "N", "confirm: worker processes (default: 1)", 1, 1024 },
+    { "time", 0, CLI_TIME, "T", "confirm: start no run after this time", 0, 0 },
     CLI_END
 };
 static const char more[] =
@@ -94,7 +99,8 @@ static const char more[] =
     "  add NAME FILE                 queue the points of a file: vars, points = ( { .. } ), or JSON\n"
     "  stop NAME                     no new trials; running ones are given back after their epoch\n"
     "  resume NAME                   undoes a stop, as the next strix tune does\n"
-    "  skip NAME NUMBER ...          ends a trial as pruned; its worker leaves it after its epoch\n";
+    "  skip NAME NUMBER ...          ends a trial as pruned; its worker leaves it after its epoch\n"
+    "  confirm NAME                  trains the best trials again from several seeds: mean, spread, interval\n";
 
 const cli_verb verb_study = { .name = "study",
                               .args = "ACTION [NAME] [...]",

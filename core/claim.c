@@ -6,6 +6,16 @@
 
 static void one_event(void *past, int64_t seq, const sx_trial_row *row) { sx_past_add(past, seq, row); }
 
+sx_history sx_study_history(sx_study *s, sx_arena *a, int64_t seen)
+{
+    sx_history h = sx_past_at(s->past, a, seen);
+    if (!s->chance_known) s->chance = sx_goal_chance(s->exp);
+    s->chance_known = true;
+    h.chance = s->chance;
+    h.epochs = s->exp->search ? 0 : s->exp->train.epochs;
+    return h;
+}
+
 int sx_study_news(sx_study *s, sx_diags *d)
 {
     return sx_study_told(s, s->store->news(s->db, s->id, &s->since, one_event, s->past), d);
@@ -64,6 +74,18 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, con
     return 0;
 }
 
+/* The paused trial that a pruner wants to go on; -1: none does. */
+static long promoted(const sx_study *s, const sx_history *h)
+{
+    const sx_tune_conf *t = &s->exp->tune;
+    long number = -1;
+    for (long i = 0; i < t->pruners && number < 0; i++) {
+        const sx_pruner *p = (const sx_pruner *)(const void *)t->pruner[i].entry->item;
+        if (p->resume) number = p->resume(t->pruner[i].params, h);
+    }
+    return number;
+}
+
 static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
     asking *q = ctx;
@@ -71,8 +93,8 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     int rc = sx_study_news(s, q->d);
     q->said = rc < 0;
     if (rc) return rc;
-    const sx_history h = sx_past_at(s->past, q->a, s->since);
-    const long paused = sx_study_pruner(s)->resume ? sx_study_pruner(s)->resume(s->exp->tune.pruner.params, &h) : -1;
+    const sx_history h = sx_study_history(s, q->a, s->since);
+    const long paused = promoted(s, &h);
     if (paused >= 0) { made->t.number = paused; return 0; }
     if (made->t.number < 0) return 1;
     double *x = sx_alloc_array(q->a, (size_t)s->exp->domain->space.n + 1, sizeof *x);
@@ -147,8 +169,12 @@ int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags 
     const int rc = sx_domain_point(s->arena, domain, v, n, scope, x, d);
     if (rc) return rc;
     blank_unnamed(domain, v, n, x, keep);
+    return number ? sx_study_queue(s, x, number, d) : 0;
+}
+
+int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d)
+{
     const sx_trial_row row = { .size = sizeof row, .t = { .x = x } };
-    if (!number) return 0;
     return sx_study_told(s, s->store->add(s->db, s->id, &row, number), d);
 }
 
@@ -178,7 +204,7 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
     int rc = row->seen > s->since ? sx_study_news(s, d) : 0;
     if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);
-    const sx_history h = sx_past_at(s->past, a, row->seen);
+    const sx_history h = sx_study_history(s, a, row->seen);
     const sx_sampler *p = sx_study_sampler(s);
     void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
     asking q = { s, a, d, false };

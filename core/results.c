@@ -46,6 +46,15 @@ long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows,
     return rc ? sx_study_told(s, rc, d) : g.n;
 }
 
+bool sx_study_fits(const sx_study *s, const sx_trial_row *row)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    double *x = sx_study_reals(a, row->t.x, s->exp->domain->space.n);
+    const bool fits = x && sx_past_fit(s->past, x);
+    sx_arena_close(a);
+    return fits;
+}
+
 bool sx_study_feasible(const sx_study *s, const sx_trial_row *row)
 {
     for (int i = 0; row->t.constraint && i < s->exp->domain->space.constraints; i++)

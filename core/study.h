@@ -26,6 +26,8 @@ int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, l
  * study) ... */
 int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
                     const double *value, sx_diags *d);
+/* Asks the pruner about a trial that goes on from what was told of its step `step`. As sx_study_report. */
+int sx_study_judge(sx_study *s, const sx_claim *c, long step, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
 /* value: of each objective, as the user sees it; constraint: measured ones, kept where <= 0. NULL: none. */
 int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, const double *value, const double *constraint,
@@ -44,6 +46,9 @@ int sx_study_stopped(sx_study *s, bool *stopped, sx_diags *d);
 int sx_study_skip(sx_study *s, long number, sx_diags *d);
 /* Queues a point; number NULL: only says whether it is legal. */
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
+int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);      /* x NaN: left to the sampler */
+/* Is the trial a point of the space as it is now? */
+bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
 int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
 /* Sets an existing study and its runs aside under another name, so that the name is free. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "log.h"
+#include "replica.h"
 #include "search.h"
 
 typedef struct {
@@ -78,14 +79,6 @@ static int on_epoch(void *ctx, const sx_epoch *e)
 
 /* --- Run directories --- */
 
-static void remove_weights(const char *dir)
-{
-    static const char *const file[] = { "best.safetensors", "last.safetensors", "prev.safetensors" };
-    sx_arena *a = sx_arena_open(NULL);
-    for (int i = 0; i < 3; i++) unlink(sx_format(a, "%s/%s", dir, file[i]));
-    sx_arena_close(a);
-}
-
 /* What lies there from an older study of that name is removed before the store names the directory: what is
  * found there after a take-over is this trial's. */
 static int run_dir(job *j, const char **dir)
@@ -93,7 +86,7 @@ static int run_dir(job *j, const char **dir)
     const sx_exp *e = sx_study_exp(j->w->s);
     *dir = sx_format(j->a, "%s/trial-%04ld", e->study.runs, j->claim.row.t.number);
     if (j->claim.row.dir && !strcmp(j->claim.row.dir, *dir)) return 0;
-    remove_weights(*dir);
+    sx_replicas_forget(*dir);
     return sx_study_note(j->w->s, &j->claim, "strix:dir", sx_json_text(j->a, *dir), &j->d);
 }
 
@@ -124,10 +117,10 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
         const bool good = r->t.fate == SX_DONE && r->t.value && sx_study_feasible(s, r);
         if (good && t->objectives == 1)
             SX_PUSH(a, done, ((kept){ t->maximize[0] ? -*r->t.value : *r->t.value, r->dir }));
-        else if (!among(front, fronts, r->t.number)) remove_weights(r->dir);
+        else if (!among(front, fronts, r->t.number)) sx_replicas_forget(r->dir);
     }
     if (done.n) qsort(done.v, (size_t)done.n, sizeof *done.v, by_value);
-    for (long i = t->keep; i < done.n; i++) remove_weights(done.v[i].dir);
+    for (long i = t->keep; i < done.n; i++) sx_replicas_forget(done.v[i].dir);
     sx_arena_close(a);
     return n < 0 ? (int)n : fronts < 0 ? (int)fronts : 0;
 }
@@ -175,7 +168,7 @@ static int open_data(job *j)
     w->data = NULL;
     sx_exp *at = NULL;                           /* of its own: it outlives the trial */
     int rc = sx_exp_at(w->data_arena, sx_study_exp(w->s), j->claim.x, &at, &j->d);
-    if (!rc) rc = sx_data_open(w->data_arena, at, w->machine, false, &w->data, &j->d);
+    if (!rc) rc = sx_data_open(w->data_arena, at, w->machine, at->tune.test, &w->data, &j->d);
     w->data_of = at;
     if (rc) w->data = NULL;
     return rc;
@@ -187,12 +180,9 @@ static int train(job *j, sx_outcome *o)
 {
     const worker *w = j->w;
     const sx_claim *c = &j->claim;
-    const uint64_t seed = sx_study_exp(w->s)->tune.seed;
-    sx_net *net = NULL;
-    const char *dir = NULL;
+    const char *dir = NULL, *each = NULL;
     int rc = run_dir(j, &dir);
     if (!rc) rc = open_data(j);
-    if (!rc) rc = sx_net_open(j->a, c->exp, w->machine, w->data, seed, c->row.t.number, true, &net, &j->d);
     if (rc) return rc;
     const sx_train_want want = { .dir = dir,
                                  .resume = c->row.dir != NULL,
@@ -201,7 +191,11 @@ static int train(job *j, sx_outcome *o)
                                  .ctx = j,
                                  .pulse = on_pulse,
                                  .pulse_ctx = j };
-    return sx_train(j->a, c->exp, net, w->data, &want, o, &j->d);
+    const sx_replica_want replicas = {
+        c->exp, w->machine, w->data, sx_study_exp(w->s)->tune.seed, c->row.t.number, &want
+    };
+    rc = sx_replicas_train(j->a, &replicas, o, &each, &j->d);
+    return rc || !each ? rc : sx_study_note(w->s, c, "strix:replicas", each, &j->d);
 }
 
 /* Is it the point that failed, and not the machine that would fail every other point too? */

@@ -93,7 +93,7 @@ ok 'the best configuration' sh -c 'strix study best net --config >best.cfg && st
 is 'only the weights of the best three are kept' [ "$(ls studies/net.runs/*/best.safetensors | wc -l)" = 3 ]
 ok 'JSON' sh -c 'strix tune net.cfg --threads 1 --json >doc 2>&1 && grep -q "\"best\"" doc'
 
-ok 'another space is refused' ends 3 strix tune net.cfg --set 'tune.space.units.int=[4,32,4]'
+ok 'a list of choices that is a range now is refused' ends 3 strix tune net.cfg --set 'tune.space={ rate = { loguniform = [1e-4, 1e-1]; }; units = { uniform = [4.0, 16.0]; }; }'
 is 'with what differs' has err "'units'"
 ok 'but may begin anew' strix tune net.cfg --set 'tune.space.units.int=[4,32,4]' --fresh --trials 2
 is 'beside the old one' has out 'study net: 2 trials'
