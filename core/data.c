@@ -67,7 +67,8 @@ static int add_column(content *r, const sx_column *from, sx_diags *d)
     int *n = label ? &r->labels : &r->inputs;
     column *all = label ? r->label : r->input;
     if (!from->name || !sx_is_name(from->name))
-        return sx_error(d, SX_E_DATA, r->where, "a column of the data set has no legal name");
+        return sx_error(d, SX_E_DATA, r->where, "'%.80s' is no name that a column may have",
+                        from->name ? from->name : "");
     for (int i = 0; i < *n; i++)
         if (!strcmp(all[i].shape.name, from->name))
             return sx_error(d, SX_E_DATA, r->where, "the data set has two columns '%s'", from->name);

@@ -19,7 +19,8 @@ samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
 	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la
 prunersdir = $(plugindir)/pruners
-pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la
+pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
+	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
 storesdir = $(plugindir)/stores
 stores_LTLIBRARIES = plugins/stores/sqlite.la
 datasetsdir = $(plugindir)/datasets
@@ -29,7 +30,7 @@ devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
 	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
-	plugins/samplers/pareto.c
+	plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h plugins/samplers/pareto.c
 # What all stores in Optuna's tables share.
 noinst_LTLIBRARIES += plugins/stores/libledger.la
 plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger.h \
@@ -46,6 +47,10 @@ stores_LTLIBRARIES += plugins/stores/postgresql.la
 plugins_stores_postgresql_la_CFLAGS = $(AM_CFLAGS) $(LIBPQ_CFLAGS)
 plugins_stores_postgresql_la_LIBADD = plugins/stores/libledger.la $(LIBPQ_LIBS) -lm
 endif
+plugins_pruners_median_la_SOURCES = plugins/pruners/median.c plugins/pruners/quantile.c plugins/pruners/quantile.h
+plugins_pruners_percentile_la_SOURCES = plugins/pruners/percentile.c plugins/pruners/quantile.c plugins/pruners/quantile.h
+plugins_pruners_asha_la_SOURCES = plugins/pruners/asha.c plugins/pruners/rungs.c plugins/pruners/rungs.h
+plugins_pruners_hyperband_la_SOURCES = plugins/pruners/hyperband.c plugins/pruners/rungs.c plugins/pruners/rungs.h
 plugins_layers_conv2d_la_SOURCES = plugins/layers/conv2d.c plugins/layers/window.h
 plugins_layers_maxpool2d_la_SOURCES = plugins/layers/maxpool2d.c plugins/layers/window.h
 plugins_layers_selu_la_SOURCES = plugins/layers/selu.c plugins/layers/vector.h
@@ -53,6 +58,9 @@ plugins_layers_tanh_la_SOURCES = plugins/layers/tanh.c plugins/layers/vector.h
 # What a plugin calls itself it links itself (they are loaded RTLD_LOCAL).
 plugins_layers_selu_la_LIBADD = -lm
 plugins_layers_tanh_la_LIBADD = -lm
+plugins_losses_cross_entropy_la_LIBADD = -lm
+plugins_pruners_hyperband_la_LIBADD = -lm
+plugins_pruners_divergence_la_LIBADD = -lm
 plugins_optimizers_adam_la_LIBADD = -lm
 plugins_optimizers_adamax_la_LIBADD = -lm
 plugins_optimizers_nadam_la_LIBADD = -lm

@@ -34,7 +34,8 @@ static double distance(struct golden *t, const char *name, const char *as)
     return r > 0 ? sqrt(d / r) : sqrt(d);
 }
 
-static void run(struct golden *t, const char *name, const char *sets, const char *mode, const char *conv, int threads)
+static void run_of(struct golden *t, const char *cfg, const char *name, const char *sets, const char *mode, const char *conv,
+                   int threads)
 {
     const char *source = env("STRIX_SOURCE", "."), *build = env("STRIX_BUILD", ".");
     char command[4096], file[1024];
@@ -42,13 +43,39 @@ static void run(struct golden *t, const char *name, const char *sets, const char
     sx_diags_init(&t->diags, t->arena);
     snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d.safetensors", build, name, mode, conv, threads);
     snprintf(command, sizeof command,
-             "STRIX_CPU_CONV=%s '%s/strix' debug grads '%s/tests/golden/convstrix.cfg' --threads %d --mode %s %s "
+             "STRIX_CPU_CONV=%s '%s/strix' debug grads '%s/tests/golden/%s.cfg' --threads %d --mode %s %s "
              "--init '%s/tests/golden/%s.weights.safetensors' --batch '%s/tests/golden/%s.batch.safetensors' --out '%s' >&2",
-             conv, build, source, threads, mode, sets, source, name, source, name, t->out);
+             conv, build, source, cfg, threads, mode, sets, source, name, source, name, t->out);
     cr_assert_eq(system(command), 0, "%s", command);
     cr_assert_eq(sx_tensors_read(t->arena, t->out, &t->got, &t->diags), 0);
     snprintf(file, sizeof file, "%s/tests/golden/%s.expect.safetensors", source, name);
     cr_assert_eq(sx_tensors_read(t->arena, file, &t->expect, &t->diags), 0);
+}
+
+static void run(struct golden *t, const char *name, const char *sets, const char *mode, const char *conv, int threads)
+{
+    run_of(t, "convstrix", name, sets, mode, conv, threads);
+}
+
+/* ends.cfg: two inputs, two outputs, weighted losses (golden/ends.py). */
+Test(golden, two_inputs_and_outputs)
+{
+    struct golden t = { 0 };
+    run_of(&t, "ends", "ends", "", "train", "auto", 2);
+    long grads = 0;
+    for (long i = 0; i < t.expect.n; i++) {
+        const char *k = t.expect.v[i].name;
+        char bound[256];
+        if (!strncmp(k, "error/", 6)) continue;
+        snprintf(bound, sizeof bound, "error/%s", strchr(k, '/') ? strchr(k, '/') + 1 : k);
+        const sx_blob *error = strncmp(k, "grad/", 5) ? NULL : sx_blobs_find(&t.expect, bound);
+        const double d = distance(&t, k, k), e = error ? 5 * *(const double *)error->data : 0;
+        cr_expect_lt(d, fmax(e, 1e-6), "%s: relative error %g", k, d);
+        grads += error != NULL;
+    }
+    cr_expect_eq(grads, 10);
+    remove(t.out);
+    sx_arena_close(t.arena);
 }
 
 static void compare(const char *name, const char *sets, const char *conv, int threads)

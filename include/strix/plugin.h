@@ -222,6 +222,7 @@ typedef struct {                                 /* one value per row; the core 
     sx_t (*forward)(sx_graph *g, const void *params, sx_t y, sx_t target);
     double (*over)(const void *params, long n, long c, const float *y, const float *target); /* metric of a whole set, else NULL */
     bool maximize;                               /* more is better */
+    double (*chance)(const void *params, long classes);  /* of a net that holds all classes for equally likely; NULL: not known */
 } sx_loss;
 #define SX_LAYER(ID, PARAMS, S, ...) SX_DEFINE(SX_KIND_LAYER, sx_layer, ID, PARAMS, S, __VA_ARGS__)
 
@@ -282,6 +283,15 @@ typedef struct {
     int (*open)(const void *params, sx_part part, sx_set *set);
     void (*close)(sx_set *set);
 } sx_dataset;
+/* Safetensors files (https://github.com/huggingface/safetensors), for data sets: mapped, every size in them checked. */
+typedef struct {                                 /* dtype: "F32", "I64" ..; data may be unaligned */
+    const char *name, *dtype; int rank; long shape[SX_RANK]; size_t bytes; const void *data;
+} sx_blob;
+typedef struct sx_pack sx_pack;
+int sx_pack_open(const char *file, sx_set *set, sx_pack **out);      /* 0 or SX_E_* with set->error; set->file is the file */
+const sx_blob *sx_pack_at(const sx_pack *p, long i);                 /* in the file's order; NULL behind the last */
+void sx_pack_close(sx_pack *p);                                      /* and with it all its tensors; NULL is fine */
+int sx_blob_f32(const sx_blob *b, long count, float *out);           /* from F32, F64, F16, BF16; SX_E_DATA otherwise */
 
 /* --- Search: a point is a row of doubles; a category is its index; inactive is NaN; every objective is minimised --- */
 typedef struct { int parent, n; const double *value; } sx_when;      /* the parent is active and has one of these values */
@@ -308,6 +318,8 @@ typedef struct {
     long n, done; const sx_trial *const *trial;  /* 0..done-1: ended or paused, in that order; then refused and running
                                                     ones, without curve */
     const sx_places *places;                     /* the core's, for a fast sx_point_find; NULL: none */
+    long epochs;                                 /* of a whole training; 0: not known */
+    double chance;                               /* the objective of a net that knows nothing, minimised; 0: not known */
 } sx_history;
 typedef struct sx_rng sx_rng;                                        /* keyed by (study seed, trial number) */
 double sx_uniform(sx_rng *r);                                        /* in [0, 1), 53 bits */

@@ -190,6 +190,7 @@ static int read_both(const struct idx *p, const sx_texts *files, sx_set *set)
     if (bad) return bad;
     set->x = x, set->count = (long)images.count, set->dtype = SX_U8, set->rank = 3;
     set->shape[0] = (long)images.height, set->shape[1] = (long)images.width, set->shape[2] = 1;
+    set->x_name = "image", set->y_name = "label";
     set->file[0] = 0;
     return 0;
 }
