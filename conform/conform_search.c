@@ -239,7 +239,7 @@ int conform_pruner(conform *c, const sx_entry *e)
     sx_trial best = *curve_of(c->arena, OTHERS, SX_RUNNING, 0.1),
         worst = *curve_of(c->arena, OTHERS + 1, SX_RUNNING, 1000);
     best.steps = worst.steps = 1;
-    conform_check(c, judge(e, params, &none, &worst) == SX_GO,
+    conform_check(c, judge(e, params, &none, &worst) != SX_STOP,
                   "the first report of the first trial stops nothing");
     bool went = true, pure = true, fine = true;
     for (best.steps = worst.steps = 1; best.steps <= STEPS; best.steps++, worst.steps++) {

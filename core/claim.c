@@ -6,14 +6,12 @@
 
 static void one_event(void *past, int64_t seq, const sx_trial_row *row) { sx_past_add(past, seq, row); }
 
-sx_history sx_study_history(sx_study *s, sx_arena *a, int64_t seen)
+void sx_study_facts(sx_study *s, sx_history *h)
 {
-    sx_history h = sx_past_at(s->past, a, seen);
     if (!s->chance_known) s->chance = sx_goal_chance(s->exp);
     s->chance_known = true;
-    h.chance = s->chance;
-    h.epochs = s->exp->search ? 0 : s->exp->train.epochs;
-    return h;
+    h->chance = s->chance;
+    h->epochs = s->exp->search ? 0 : s->exp->train.epochs;
 }
 
 int sx_study_news(sx_study *s, sx_diags *d)
@@ -75,13 +73,15 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, con
 }
 
 /* The paused trial that a pruner wants to go on; -1: none does. */
-static long promoted(const sx_study *s, const sx_history *h)
+static long promoted(sx_study *s, sx_history h)
 {
     const sx_tune_conf *t = &s->exp->tune;
     long number = -1;
+    if (!sx_goal_pruner(s->exp)) return -1;
+    sx_study_facts(s, &h);
     for (long i = 0; i < t->pruners && number < 0; i++) {
         const sx_pruner *p = (const sx_pruner *)(const void *)t->pruner[i].entry->item;
-        if (p->resume) number = p->resume(t->pruner[i].params, h);
+        if (p->resume) number = p->resume(t->pruner[i].params, &h);
     }
     return number;
 }
@@ -93,8 +93,8 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     int rc = sx_study_news(s, q->d);
     q->said = rc < 0;
     if (rc) return rc;
-    const sx_history h = sx_study_history(s, q->a, s->since);
-    const long paused = promoted(s, &h);
+    const sx_history h = sx_past_at(s->past, q->a, s->since);
+    const long paused = promoted(s, h);
     if (paused >= 0) { made->t.number = paused; return 0; }
     if (made->t.number < 0) return 1;
     double *x = sx_alloc_array(q->a, (size_t)s->exp->domain->space.n + 1, sizeof *x);
@@ -204,7 +204,7 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
     int rc = row->seen > s->since ? sx_study_news(s, d) : 0;
     if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);
-    const sx_history h = sx_study_history(s, a, row->seen);
+    const sx_history h = sx_past_at(s->past, a, row->seen);
     const sx_sampler *p = sx_study_sampler(s);
     void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
     asking q = { s, a, d, false };

@@ -69,17 +69,18 @@ static const sx_param stop_params[] = {
     SX_END
 };
 
-static void metrics(sx_exp *e, const sx_conf *c, sx_diags *d)
+/* One item or a list of them. Returns how many. */
+static long items(const sx_exp *e, int kind, const sx_conf *c, const char *fallback, const char *what,
+                  sx_use **out, sx_diags *d)
 {
     enum { MOST = 8 };
-    sx_train_conf *t = &e->train;
-    const long n = c && c->kind == SX_CONF_LIST ? sx_conf_count(c) : 1;
-    if (n > MOST) { sx_error(d, SX_E_CONFIG, at(e, c), "%ld metrics, more than %d", n, MOST); return; }
-    t->metric = sx_alloc_array(e->arena, (size_t)n, sizeof *t->metric);
-    const sx_conf *one = c && c->kind == SX_CONF_LIST ? c->first : c;
-    for (long i = 0; i < n; i++, one = one ? one->next : NULL)
-        item(e, SX_KIND_METRIC, one, "accuracy", NULL, &t->metric[i], d);
-    t->metrics = n;
+    const bool list = c && c->kind == SX_CONF_LIST;
+    const long n = list ? sx_conf_count(c) : 1;
+    if (n > MOST) return sx_error(d, SX_E_CONFIG, at(e, c), "%ld %s, more than %d", n, what, MOST), 0;
+    *out = sx_alloc_array(e->arena, (size_t)n + 1, sizeof **out);
+    const sx_conf *one = list ? c->first : c;
+    for (long i = 0; i < n; i++, one = one ? one->next : NULL) item(e, kind, one, fallback, NULL, &(*out)[i], d);
+    return n;
 }
 
 static void train(sx_exp *e, sx_diags *d)
@@ -96,7 +97,7 @@ static void train(sx_exp *e, sx_diags *d)
     const sx_conf *own = o && o->kind == SX_CONF_GROUP ? o : NULL;
     sx_exp_fill(e->arena, optimizer_params, "optimizer", own, e->scope, t, d);
     item(e, SX_KIND_SCHEDULE, sx_conf_member(own, "schedule"), "constant", NULL, &t->schedule, d);
-    metrics(e, sx_conf_member(c, "metrics"), d);
+    t->metrics = items(e, SX_KIND_METRIC, sx_conf_member(c, "metrics"), "accuracy", "metrics", &t->metric, d);
     sx_ends_values(e, d);
     const sx_conf *stop = section(e, c, "early_stop", d);
     sx_param_fill(e->arena, stop_params, "early_stop", stop, e->scope, NULL, t, d);
@@ -183,7 +184,7 @@ static void tune(sx_exp *e, sx_diags *d)
     sx_param_fill(e->arena, tune_params, "tune", c, e->scope, parts, &s, d);
     sx_exp_fill(e->arena, sampler_params, "sampler", own, e->scope, &by_sampler, d);
     item(e, SX_KIND_SAMPLER, sampler, "tpe", common, &e->tune.sampler, d);
-    item(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", NULL, &e->tune.pruner, d);
+    e->tune.pruners = items(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", "pruners", &e->tune.pruner, d);
     e->tune.trials = s.trials;
     e->tune.time = s.time;
     e->tune.seed = (uint64_t)(by_sampler.seed >= 0 ? by_sampler.seed : s.seed);

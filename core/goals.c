@@ -88,6 +88,34 @@ long sx_goal_place(const char *want, long n, const char *const *name)
     return -1;
 }
 
+/* The loss or metric behind a value, and the output that it is of; NULL: the sum of several, or a cost. */
+static const sx_use *source_of(const sx_exp *e, const char *name, long *output)
+{
+    const char *base = strncmp(name, "val_", 4) ? name : name + 4;
+    *output = 0;
+    if (!strcmp(base, "loss")) return e->outputs == 1 ? &e->output->loss : NULL;
+    for (long i = 0; i < e->train.values; i++) {
+        const sx_score *v = &e->train.value[i];
+        if (strcmp(base, v->name)) continue;
+        *output = v->output;
+        return v->metric ? v->metric : &e->output[v->output].loss;
+    }
+    return NULL;
+}
+
+double sx_goal_chance(const sx_exp *e)
+{
+    sx_data_shape shape;
+    long output;
+    const sx_use *u = e->search ? NULL : source_of(e, e->tune.objective[0], &output);
+    const sx_loss *loss = u && u->entry ? (const sx_loss *)(const void *)u->entry->item : NULL;
+    if (!loss || !loss->chance || sx_exp_shape(e, &shape, NULL)) return 0;
+    const int label = sx_data_label(&shape, &e->output[output]);
+    const long classes = label < 0 ? 0 : shape.label[label].classes;
+    const double v = classes > 0 ? loss->chance(u->params, classes) : 0;
+    return e->tune.maximize[0] ? -v : v;
+}
+
 /* --- Objectives --- */
 
 static const char *default_name(const sx_exp *e, long i, long n)
@@ -136,13 +164,21 @@ static void read_objectives(sx_exp *e, const sx_conf *tune, const sx_texts *name
     }
 }
 
+const sx_entry *sx_goal_pruner(const sx_exp *e)
+{
+    for (long i = 0; i < e->tune.pruners; i++) {
+        const sx_entry *p = e->tune.pruner[i].entry;
+        if (p && strcmp(p->item->name, "none")) return p;
+    }
+    return NULL;
+}
+
 /* Pruners judge by the curve of one value over the epochs. */
 static void check_pruner(const sx_exp *e, const sx_conf *tune, sx_diags *d)
 {
     const sx_tune_conf *t = &e->tune;
-    const sx_entry *pruner = t->pruner.entry;
-    if (!pruner || !strcmp(pruner->item->name, "none")) return;
-    if (t->objectives == 1 && (e->search || !is_cost(t->objective[0]))) return;
+    const sx_entry *pruner = sx_goal_pruner(e);
+    if (!pruner || (t->objectives == 1 && (e->search || !is_cost(t->objective[0])))) return;
     sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(tune, "pruner")),
              "pruner '%s' judges by one metric of the epochs, and this search %s", pruner->item->name,
              t->objectives > 1 ? "has several objectives" : sx_format(e->arena, "is by '%s'", t->objective[0]));

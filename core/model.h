@@ -36,7 +36,7 @@ typedef struct {
 typedef struct { const char *text; const sx_conf *at; } sx_rule;     /* an expression of tune.constraints */
 typedef struct { sx_rule *v; long n, cap; } sx_rules;
 typedef struct {
-    long trials; double time; sx_use sampler, pruner; uint64_t seed; int on_repeat; long keep;
+    long trials; double time; sx_use sampler; long pruners; sx_use *pruner; uint64_t seed; int on_repeat; long keep;
     long objectives; const char **objective; bool *maximize;         /* at least one */
     bool first;                                  /* the first trial has the values of `vars` */
     long replicas; bool test;                    /* see replica.h */
@@ -81,6 +81,8 @@ void sx_goal_check(const sx_exp *e, const char *what, const char *value, bool co
 long sx_goal_place(const char *want, long n, const char *const *name);
 /* e's variables and what the end of a trial tells; name NULL: each is 1. */
 const sx_scope *sx_goal_scope(sx_arena *a, const sx_exp *e, long n, const char *const *name, const double *value);
+const sx_entry *sx_goal_pruner(const sx_exp *e); /* the first that may stop a trial; NULL: there is none */
+double sx_goal_chance(const sx_exp *e);          /* the first objective of a net that knows nothing, minimised; 0: not known */
 bool sx_text_mentions(const char *text, const char *name);           /* as a word of its own */
 /* Objectives (as users see them) and measured constraints (kept where <= 0) of a trial at its end; name: its metrics and "seconds". */
 int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, const char *const *name, const double *value,

@@ -21,16 +21,14 @@ struct sx_study {
     void *cache;                                 /* the sampler's */
     const sx_machine *machine;
     struct live *lives;
+    double chance; bool chance_known;            /* see sx_history */
 };
 
 static inline const sx_sampler *sx_study_sampler(const sx_study *s)
 {
     return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item;
 }
-static inline const sx_pruner *sx_study_pruner(const sx_study *s)
-{
-    return (const sx_pruner *)(const void *)s->exp->tune.pruner.entry->item;
-}
+void sx_study_facts(sx_study *s, sx_history *h);     /* fills in what pruners are told beside the trials */
 /* And back. */
 static inline double sx_minimised(const sx_study *s, long objective, double v)
 {

@@ -77,6 +77,13 @@ static int on_epoch(void *ctx, const sx_epoch *e)
     return rc > 0 ? 0 : rc;                      /* it is too late for the pruner */
 }
 
+static int on_resumed(void *ctx, long epoch)
+{
+    const replicas *r = ctx;
+    const sx_train_want *t = r->w->train;
+    return t->resumed && !r->at ? t->resumed(t->ctx, epoch) : 0;
+}
+
 /* --- One replica --- */
 
 static uint64_t seed_of(const sx_replica_want *w, long replica)
@@ -117,6 +124,7 @@ static int train(replicas *r, sx_outcome *o)
     sx_net *net = NULL;
     want.dir = want.dir ? directory(a, want.dir, r->at) : NULL;
     want.report = on_epoch;
+    want.resumed = on_resumed;
     want.ctx = r;
     int rc = sx_net_open(a, w->exp, w->machine, w->data, seed_of(w, r->at), w->trial, true, &net, r->d);
     if (!rc) rc = sx_train(a, w->exp, net, w->data, &want, o, r->d);

@@ -21,23 +21,36 @@ void sx_study_curve(sx_study *s, int64_t id, long step, double v)
     l->v[l->n++].v = v;
 }
 
-static int judge(sx_study *s, const sx_claim *c, sx_diags *d)
+/* The first pruner that wants something else than going on has its way. */
+static sx_verdict verdict(const sx_study *s, const sx_history *h, const sx_trial *self)
 {
-    struct live *l = s->lives;
+    const sx_tune_conf *t = &s->exp->tune;
+    sx_verdict v = SX_GO;
+    for (long i = 0; i < t->pruners && v == SX_GO; i++)
+        v = ((const sx_pruner *)(const void *)t->pruner[i].entry->item)->judge(t->pruner[i].params, h, self);
+    return v;
+}
+
+int sx_study_judge(sx_study *s, const sx_claim *c, long step, sx_diags *d)
+{
+    struct live *l = sx_goal_pruner(s->exp) ? s->lives : NULL;
     while (l && l->id != c->row.id) l = l->next;
+    while (l && l->n && l->v[l->n - 1].step > step) l->n--;
+    if (!l || !l->n || l->v[l->n - 1].step < step) return 0;         /* nothing was told of it */
     const int rc = sx_study_news(s, d);
-    if (rc || !l) return rc;
+    if (rc) return rc;
     sx_arena *a = sx_arena_open(NULL);
-    long *step = sx_alloc_array(a, (size_t)l->n + 1, sizeof *step);
-    double *curve = sx_alloc_array(a, (size_t)l->n + 1, sizeof *curve);
-    for (long i = 0; i < l->n; i++) { step[i] = l->v[i].step; curve[i] = l->v[i].v; }
+    long *steps = sx_alloc_array(a, (size_t)l->n, sizeof *steps);
+    double *curve = sx_alloc_array(a, (size_t)l->n, sizeof *curve);
+    for (long i = 0; i < l->n; i++) { steps[i] = l->v[i].step; curve[i] = l->v[i].v; }
     sx_trial self = c->row.t;
     self.fate = SX_RUNNING;
     self.steps = l->n;
-    self.step = step;
+    self.step = steps;
     self.curve = curve;
-    const sx_history h = sx_past_at(s->past, a, s->since);
-    const sx_verdict v = sx_study_pruner(s)->judge(s->exp->tune.pruner.params, &h, &self);
+    sx_history h = sx_past_at(s->past, a, s->since);
+    sx_study_facts(s, &h);
+    const sx_verdict v = verdict(s, &h, &self);
     sx_arena_close(a);
     return v == SX_STOP ? 1 : v == SX_PAUSE ? 2 : 0;
 }
@@ -59,7 +72,7 @@ int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const cha
     if (stopped) return SX_E_STOPPED;
     if (objective < 0) return 0;
     sx_study_curve(s, c->row.id, step, sx_minimised(s, 0, value[objective]));
-    return away ? 0 : judge(s, c, d);
+    return away ? 0 : sx_study_judge(s, c, step, d);
 }
 
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d)

@@ -17,6 +17,7 @@ typedef struct {
     long epoch; double *monitor;                 /* epochs done; monitor[0..epoch) */
     double *value, *best;                        /* of the last epoch, of the best one */
     float **kept; /* without a run directory: the best weights and states, by tensor */
+    double before;                               /* seconds that the epochs took from which it goes on */
     double from, span;                           /* of the epoch's share that runs now */
 } run;
 
@@ -229,11 +230,32 @@ static bool resume_from(run *r, const char *file)
     return false;
 }
 
+/* Of the epochs done so far, as the log has them; an epoch that was run twice has two lines. */
+static double logged_seconds(const run *r)
+{
+    FILE *f = fopen(in_dir(r, "log.jsonl"), "r");
+    double *took = sx_alloc_array(r->a, (size_t)r->epoch + 1, sizeof *took), sum = 0;
+    char *line = NULL;
+    size_t room = 0;
+    while (f && getline(&line, &room, f) > 0) {
+        json_t *o = json_loads(line, 0, NULL);
+        const json_int_t epoch = json_integer_value(json_object_get(o, "epoch"));
+        if (epoch > 0 && epoch <= r->epoch) took[epoch] = json_number_value(json_object_get(o, "wall_s"));
+        json_decref(o);
+    }
+    for (long i = 1; i <= r->epoch; i++) sum += took[i];
+    free(line);
+    if (f) fclose(f);
+    return sum;
+}
+
 static int start(run *r)
 {
     const bool resume = r->w->resume && r->w->dir;
-    if (resume && resume_from(r, in_dir(r, "last.safetensors"))) return 0;
-    if (resume && resume_from(r, in_dir(r, "prev.safetensors"))) return 0;
+    if (resume && (resume_from(r, in_dir(r, "last.safetensors")) || resume_from(r, in_dir(r, "prev.safetensors")))) {
+        r->before = logged_seconds(r);
+        return 0;
+    }
     r->epoch = 0;
     int bad = sx_net_init(r->n, r->d);
     if (!bad && r->w->init) bad = sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
@@ -298,20 +320,27 @@ static int one_epoch(run *r)
     return bad || !r->w->report ? bad : r->w->report(r->w->ctx, &e);
 }
 
+/* What a report wants. A training that is at its end anyway is complete. */
+static int heed(const run *r, sx_outcome *o, int code)
+{
+    const bool over = r->epoch >= r->e->train.epochs || patience_lost(r);
+    o->pruned = code == 1 && !over;
+    o->paused = code == 2 && !over;
+    o->diverged = code == SX_E_DIVERGED;
+    return code < 0 ? code : 0;
+}
+
 static int epochs(run *r, sx_outcome *o)
 {
-    while (r->epoch < r->e->train.epochs && !o->pruned && !o->paused) {
+    int bad = r->epoch && r->w->resumed ? heed(r, o, r->w->resumed(r->w->ctx, r->epoch)) : 0;
+    while (!bad && r->epoch < r->e->train.epochs && !o->pruned && !o->paused) {
         o->early = patience_lost(r);
         if (o->early) return 0;
         if (r->w->stop && *r->w->stop)
             return sx_error(r->d, SX_E_STOPPED, SX_NOWHERE, "stopped after epoch %ld", r->epoch);
-        const int code = one_epoch(r);
-        o->pruned = code == 1;
-        o->paused = code == 2;
-        o->diverged = code == SX_E_DIVERGED;
-        if (code < 0) return code;
+        bad = heed(r, o, one_epoch(r));
     }
-    return 0;
+    return bad;
 }
 
 static void fill_outcome(run *r, sx_outcome *o, double begin)
@@ -319,7 +348,7 @@ static void fill_outcome(run *r, sx_outcome *o, double begin)
     const long best = best_of(r, r->epoch);
     o->epochs = r->epoch, o->best_epoch = best + 1;
     o->best = best < 0 ? NAN : r->monitor[best];
-    o->seconds = now() - begin;
+    o->seconds = r->before + now() - begin;
     o->n = best < 0 ? 0 : r->names, o->name = r->name, o->value = r->best;
 }
 

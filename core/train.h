@@ -11,7 +11,9 @@ typedef struct {
     bool resume; /* from dir/last.safetensors where it is there and whole, else prev.safetensors */
     volatile int *stop; /* 1: finish the epoch, save, return SX_E_STOPPED; 2: return at once; or NULL */
     /* After each epoch, saved already. Returns 0 to go on, 1 pruned (stop, keep), 2 pause, or SX_E_*. */
-    int (*report)(void *ctx, const sx_epoch *e); void *ctx;
+    int (*report)(void *ctx, const sx_epoch *e);
+    int (*resumed)(void *ctx, long epoch);       /* the same, where it goes on behind an epoch; or NULL */
+    void *ctx;
     /* About every second, for bars and heartbeats: epochs done, share of this one; may be NULL; nonzero
      * (SX_E_*): give up. */
     int (*pulse)(void *ctx, long epoch, double share); void *pulse_ctx;

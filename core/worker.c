@@ -77,6 +77,13 @@ static int on_epoch(void *ctx, const sx_epoch *e)
     return rc < 0 ? rc : rc ? rc : beat(j);
 }
 
+/* A worker that died may have reported an epoch and not have heeded the verdict. */
+static int on_resumed(void *ctx, long epoch)
+{
+    job *j = ctx;
+    return sx_study_judge(j->w->s, &j->claim, epoch, &j->d);
+}
+
 /* --- Run directories --- */
 
 /* What lies there from an older study of that name is removed before the store names the directory: what is
@@ -188,6 +195,7 @@ static int train(job *j, sx_outcome *o)
                                  .resume = c->row.dir != NULL,
                                  .stop = w->w->stop,
                                  .report = on_epoch,
+                                 .resumed = on_resumed,
                                  .ctx = j,
                                  .pulse = on_pulse,
                                  .pulse_ctx = j };

@@ -23,6 +23,12 @@ static sx_t forward(sx_graph *g, const void *params_, sx_t y, sx_t target)
     return sx_xent(g, logits, target);
 }
 
+static double chance(const void *params_, long classes)
+{
+    (void)params_;
+    return log((double)classes);
+}
+
 SX_DEFINE(SX_KIND_LOSS, sx_loss, cross_entropy, params, struct cross_entropy,
-          .doc = "-log of the right class' probability", .forward = forward);
+          .doc = "-log of the right class' probability", .forward = forward, .chance = chance);
 SX_PLUGIN("cross_entropy", "1.0", "MIT", SX_ITEM(cross_entropy));

@@ -8,6 +8,12 @@ static sx_t forward(sx_graph *g, const void *params, sx_t y, sx_t target)
     return sx_hit(g, y, target);
 }
 
+static double chance(const void *params, long classes)
+{
+    (void)params;
+    return 1 / (double)classes;
+}
+
 SX_DEFINE(SX_KIND_METRIC, sx_loss, accuracy, SX_NO_PARAMS, sx_no_params, .doc = "share of right classes",
-          .forward = forward, .maximize = true);
+          .forward = forward, .maximize = true, .chance = chance);
 SX_PLUGIN("accuracy", "1.0", "MIT", SX_ITEM(accuracy));
