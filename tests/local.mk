@@ -24,6 +24,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_grad \
 	tests/test_graph \
 	tests/test_idx \
+	tests/test_importance \
 	tests/test_loader \
 	tests/test_model \
 	tests/test_optimizers \
@@ -31,6 +32,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_plan \
 	tests/test_point \
 	tests/test_precision \
+	tests/test_replica \
 	tests/test_report \
 	tests/test_rng \
 	tests/test_shape \
@@ -52,7 +54,7 @@ $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
 check_PROGRAMS += tests/tpe_vectors
 tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen.h plugins/samplers/parzen.c \
 	plugins/samplers/normal.c plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c \
-	plugins/samplers/split.c plugins/samplers/pareto.c
+	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/pareto.c
 tests_tpe_vectors_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tpe_vectors_LDADD = libstrix.la $(JANSSON_LIBS) -lm
 TESTS += tests/test_tpe_vectors.sh
@@ -67,6 +69,14 @@ tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 endif
 EXTRA_DIST += tests/data/optuna
 
+# Faults: workers that die or lag, servers that go away.
+check_PROGRAMS += tests/store_worker tests/proxy
+tests_store_worker_LDADD = libstrix.la -lm
+tests_store_worker_LDFLAGS = $(STRIX_LDFLAGS) -rdynamic
+tests_proxy_LDADD =
+TESTS += tests/test_faults.sh tests/test_postgresql.sh
+EXTRA_DIST += tests/faults.sh tests/test_faults.sh tests/test_postgresql.sh
+
 # Mistakes of people and what strix says to them.
 TESTS += tests/test_errors.sh
 EXTRA_DIST += tests/test_errors.sh tests/errors tests/lsan.supp
@@ -79,7 +89,9 @@ EXTRA_DIST += tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh tests/sc
 include tests/plugins/local.mk
 
 # Samplers on five functions: regret and time per suggestion; `make bench/hpo`.
-check_PROGRAMS += bench/hpo
+check_PROGRAMS += bench/hpo bench/ask
+bench_ask_SOURCES = bench/ask.c bench/functions.c bench/functions.h
+bench_ask_LDADD = libstrix.la -lm
 bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/functions.h
 bench_hpo_LDADD = libconform.la libstrix.la -lm
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c

@@ -69,10 +69,12 @@ static void same_numbers(const char *what, const double *a, long n, const json_t
             wrong("%s[%ld] is %.17g, not %.17g", what, i, a[i], number(item(want, i)));
 }
 
-static void same_numbering(const char *what, const parzen_trials *t, const json_t *want)
+typedef struct { long n, *number; const double **x; } observations;  /* in order of number */
+
+static void same_numbering(const char *what, const observations *t, const json_t *want)
 {
     bool same = t->n == size(want);
-    for (long i = 0; i < t->n && same; i++) same = t->v[i]->number == json_integer_value(item(want, i));
+    for (long i = 0; i < t->n && same; i++) same = t->number[i] == json_integer_value(item(want, i));
     if (!same) wrong("%s: other trials", what);
 }
 
@@ -217,31 +219,43 @@ static sx_history *history_of(axes *s, const json_t *root)
     return h;
 }
 
-static const double **points(const parzen_trials *t, const parzen_axis *const *block, int d,
-                             parzen_trials *used)
+static observations side_of(const parzen_book *b, parzen_side side)
 {
-    const double **x = PARZEN_NEW(&run.pool, const double *, t->n + 1);
-    *used = (parzen_trials){ PARZEN_NEW(&run.pool, const sx_trial *, t->n + 1), 0 };
-    for (long i = 0; i < t->n; i++) {
-        bool active = true;
-        for (int j = 0; j < d; j++) active = active && !isnan(t->v[i]->x[block[j]->at]);
-        if (active) x[used->n] = t->v[i]->x, used->v[used->n++] = t->v[i];
-    }
-    return x;
+    observations o;
+    o.n = parzen_book_side(b, &run.pool, side, &o.x, &o.number);
+    return o;
 }
 
-static parzen_split divide(const parzen_flavour *f, const json_t *root, const axes *s, const sx_history *h)
+/* Those in which all axes of the block are active. */
+static observations active(observations o, const parzen_axis *const *block, int d)
+{
+    observations used = { 0, PARZEN_NEW(&run.pool, long, o.n), PARZEN_NEW(&run.pool, const double *, o.n) };
+    for (long i = 0; i < o.n; i++) {
+        bool all = true;
+        for (int j = 0; j < d; j++) all = all && !isnan(o.x[i][block[j]->at]);
+        if (all) used.number[used.n] = o.number[i], used.x[used.n++] = o.x[i];
+    }
+    return used;
+}
+
+/* The book that the sampler would have; told in two halves. */
+static parzen_book *divide(const parzen_flavour *f, const json_t *root, const axes *s, const sx_history *h)
 {
     const json_t *want = get(root, "expected");
     const bool liar = f == &parzen_hyperopt || json_is_true(get(get(root, "config"), "constant_liar"));
     const json_t *given = get(get(root, "config"), "gamma");         /* Optuna's is a formula */
-    const double gamma = json_is_number(given) ? number(given) : f->gamma;
-    const parzen_split split = parzen_divide(&run.pool, f, &s->space, h, gamma, liar);
-    same_long("n_below", parzen_good(f, gamma, split.n, s->space.objectives > 1), whole(want, "n_below"));
-    if (get(want, "n_for_gamma")) same_long("n_for_gamma", split.n, whole(want, "n_for_gamma"));
-    same_numbering("below", &split.below, get(want, "below_numbers"));
-    same_numbering("above", &split.above, get(want, "above_numbers"));
-    return split;
+    parzen_book *b = parzen_book_open(f, &s->space, json_is_number(given) ? number(given) : f->gamma, liar);
+    const sx_history half = { .n = h->done / 2, .done = h->done / 2, .trial = h->trial };
+    parzen_book_read(b, &half);
+    parzen_book_split(b, &run.pool);
+    parzen_book_read(b, h);
+    parzen_book_split(b, &run.pool);
+    const observations below = side_of(b, PARZEN_BELOW), above = side_of(b, PARZEN_ABOVE);
+    same_long("n_below", parzen_good(f, b->gamma, b->told, s->space.objectives > 1), whole(want, "n_below"));
+    if (get(want, "n_for_gamma")) same_long("n_for_gamma", b->told, whole(want, "n_for_gamma"));
+    same_numbering("below", &below, get(want, "below_numbers"));
+    same_numbering("above", &above, get(want, "above_numbers"));
+    return b;
 }
 
 /* --- Kind hyperopt-tpe --- */
@@ -261,24 +275,24 @@ static void hyperopt(const json_t *root)
     axes s = axes_of(root);
     const sx_history *h = history_of(&s, root);
     const parzen_flavour *f = &parzen_hyperopt;
-    const parzen_split split = divide(f, root, &s, h);
+    parzen_book *book = divide(f, root, &s, h);
     for (int j = 0; j < s.space.n; j++) {
         const json_t *want = get(get(get(root, "expected"), "params"), s.axis[j].name);
         const parzen_axis *block[1] = { &s.parzen[j] };
         const double prior_weight = real(get(root, "config"), "prior_weight"),
             offset = offset_of(item(s.params, j));
-        parzen_trials used;
         if (!want) continue;
-        const double **x = points(&split.below, block, 1, &used);
-        const parzen_mix *l = f->fit(&run.pool, block, 1, x, used.n, prior_weight, false);
-        x = points(&split.above, block, 1, &used);
-        const parzen_mix *g = f->fit(&run.pool, block, 1, x, used.n, prior_weight, false);
+        const observations below = active(side_of(book, PARZEN_BELOW), block, 1),
+            above = active(side_of(book, PARZEN_ABOVE), block, 1);
+        const parzen_mix *l = f->fit(&run.pool, block, 1, below.x, below.n, prior_weight, false);
+        const parzen_mix *g = f->fit(&run.pool, block, 1, above.x, above.n, prior_weight, false);
         same_mix_hyperopt("l", l, get(want, "l"));
         same_mix_hyperopt("g", g, get(want, "g"));
         double *c = numbers(get(want, "candidates"));
         for (long i = 0; i < size(get(want, "candidates")); i++) c[i] -= offset;
         same_scores(s.axis[j].name, f, l, g, c, size(get(want, "candidates")), want);
     }
+    parzen_book_close(book);
 }
 
 /* --- Kind optuna-tpe --- */
@@ -287,12 +301,16 @@ static void same_dim(const parzen_mix *mix, const parzen_dim *d, const json_t *w
     const json_t *mus = get(want, "mus"), *sigmas = get(want, "sigmas"), *kernels = get(want, "kernels");
     same_long("kernels", mix->m, size(kernels ? kernels : mus));
     if (d->axis->options) {
-        for (long i = 0; i < mix->m; i++)
-            same_numbers("kernel", d->prob + d->of[i] * d->axis->options, d->axis->options, item(kernels, i));
+        double *prob = PARZEN_NEW(&run.pool, double, d->axis->options);
+        for (long i = 0; i < mix->m; i++) {
+            for (long o = 0; o < d->axis->options; o++) prob[o] = parzen_kernel_option(d, d->of[i], o);
+            same_numbers("kernel", prob, d->axis->options, item(kernels, i));
+        }
         return;
     }
     for (long i = 0; i < mix->m; i++) {
-        const double mu = d->mu[d->of[i]], sigma = d->sigma[d->of[i]];
+        const long k = d->of ? d->of[i] : i;
+        const double mu = d->mu[k], sigma = d->sigma[k];
         if (!near(mu, number(item(mus, i)), 1e-12))
             wrong("mu[%ld] is %.17g, not %.17g", i, mu, number(item(mus, i)));
         if (!near(sigma, number(item(sigmas, i)), 1e-12))
@@ -302,17 +320,43 @@ static void same_dim(const parzen_mix *mix, const parzen_dim *d, const json_t *w
     if (!near(d->axis->high, real(want, "trunc_high"), 1e-12)) wrong("trunc_high is %.17g", d->axis->high);
 }
 
-static const parzen_mix *side(const parzen_trials *t, const parzen_axis *const *block, int d,
-                              const json_t *root,
-                              const json_t *used_want, bool flat)
+/* The same mixture by single steps: in another order, with observations that leave again. */
+static const parzen_mix *step_by_step(const parzen_mix *whole_mix, const observations *o,
+                                      const parzen_axis *const *block, int d, bool flat)
 {
-    parzen_trials used;
-    const double **x = points(t, block, d, &used);
-    same_numbering("used", &used, used_want);
-    return parzen_optuna.fit(&run.pool, block, d, x, used.n, real(get(root, "config"), "prior_weight"), flat);
+    parzen_mix *mix = parzen_optuna_open(&run.pool, block, d, whole_mix->prior_weight, flat);
+    for (long i = o->n - 1; i >= 0; i -= 2) parzen_optuna_put(mix, o->number[i], o->x[i]);
+    parzen_optuna_settle(mix);
+    for (long i = o->n - 2; i >= 0; i -= 2) parzen_optuna_put(mix, o->number[i], o->x[i]);
+    for (long i = 0; i < o->n; i += 3) parzen_optuna_drop(mix, o->number[i], o->x[i]);
+    parzen_optuna_settle(mix);
+    for (long i = 0; i < o->n; i += 3) parzen_optuna_put(mix, o->number[i], o->x[i]);
+    parzen_optuna_settle(mix);
+    return mix;
 }
 
-static void estimator(const axes *s, const parzen_split *split, const json_t *root, const json_t *want)
+typedef struct { const parzen_mix *whole, *stepped; } sides;
+
+static sides side(const parzen_book *book, parzen_side which, const parzen_axis *const *block, int d,
+                  const json_t *root, const json_t *used_want, bool flat)
+{
+    const observations used = active(side_of(book, which), block, d);
+    const double prior_weight = real(get(root, "config"), "prior_weight");
+    same_numbering("used", &used, used_want);
+    const parzen_mix *mix = parzen_optuna.fit(&run.pool, block, d, used.x, used.n, prior_weight, flat);
+    return (sides){ mix, step_by_step(mix, &used, block, d, flat) };
+}
+
+/* Not one bit may depend on the way. */
+static void same_bits(const sides *s, const double *x, long n)
+{
+    double *a = PARZEN_NEW(&run.pool, double, n), *b = PARZEN_NEW(&run.pool, double, n);
+    parzen_optuna.score(&run.pool, s->whole, x, n, a);
+    parzen_optuna.score(&run.pool, s->stepped, x, n, b);
+    if (memcmp(a, b, (size_t)n * sizeof *a)) wrong("steps give other scores than all at once");
+}
+
+static void estimator(const axes *s, const parzen_book *book, const json_t *root, const json_t *want)
 {
     const json_t *names = get(want, "params"), *list = get(want, "candidates");
     const int d = (int)size(names);
@@ -320,9 +364,9 @@ static void estimator(const axes *s, const parzen_split *split, const json_t *ro
     for (int j = 0; j < d; j++)
         for (int k = 0; k < s->space.n; k++)
             if (!strcmp(s->axis[k].name, json_string_value(item(names, j)))) block[j] = &s->parzen[k];
-    const parzen_mix *l = side(&split->below, block, d, root, get(want, "below_used"),
-                               s->space.objectives > 1);
-    const parzen_mix *g = side(&split->above, block, d, root, get(want, "above_used"), false);
+    const sides below = side(book, PARZEN_BELOW, block, d, root, get(want, "below_used"), s->space.objectives > 1);
+    const sides above = side(book, PARZEN_ABOVE, block, d, root, get(want, "above_used"), false);
+    const parzen_mix *l = below.whole, *g = above.whole;
     same_numbers("l weights", l->weight, l->m, get(get(want, "l"), "weights"));
     same_numbers("g weights", g->weight, g->m, get(get(want, "g"), "weights"));
     for (int j = 0; j < d; j++) {
@@ -333,15 +377,16 @@ static void estimator(const axes *s, const parzen_split *split, const json_t *ro
     for (long c = 0; c < size(list); c++)
         for (int j = 0; j < d; j++) x[c * d + j] = real(item(list, c), block[j]->axis->name);
     same_scores("estimator", &parzen_optuna, l, g, x, size(list), want);
+    same_bits(&below, x, size(list));
+    same_bits(&above, x, size(list));
 }
 
 /* The blocks that the sampler would draw together are the file's. */
-static void same_blocks(const axes *s, const parzen_split *split, const json_t *root)
+static void same_blocks(const axes *s, const parzen_book *book, const json_t *root)
 {
     const json_t *config = get(root, "config"), *list = get(get(root, "expected"), "estimators");
     int *label = PARZEN_NEW(&run.pool, int, s->space.n);
-    parzen_label(&run.pool, &parzen_optuna, &s->space, split, json_is_true(get(config, "multivariate")),
-                 json_is_true(get(config, "group")), label);
+    parzen_label(&run.pool, book, json_is_true(get(config, "multivariate")), json_is_true(get(config, "group")), label);
     for (long e = 0; e < size(list); e++) {
         const json_t *names = get(item(list, e), "params");
         int first = -1;
@@ -360,10 +405,11 @@ static void optuna(const json_t *root)
 {
     axes s = axes_of(root);
     const sx_history *h = history_of(&s, root);
-    const parzen_split split = divide(&parzen_optuna, root, &s, h);
+    parzen_book *book = divide(&parzen_optuna, root, &s, h);
     const json_t *list = get(get(root, "expected"), "estimators");
-    same_blocks(&s, &split, root);
-    for (long e = 0; e < size(list); e++) estimator(&s, &split, root, item(list, e));
+    same_blocks(&s, book, root);
+    for (long e = 0; e < size(list); e++) estimator(&s, book, root, item(list, e));
+    parzen_book_close(book);
 }
 
 /* --- The small kinds --- */

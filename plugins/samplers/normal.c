@@ -72,15 +72,27 @@ static double lower_quantile(double p)
     return r <= 5 ? -ratio(side[0], side[1], r - 1.6) : -ratio(tail[0], tail[1], r - 5);
 }
 
-double parzen_quantile(double q, double a, double b)
+void parzen_tails(double a, double b, double *left, double *right)
 {
-    if (a > 0) return -parzen_quantile(1 - q, -b, -a);
-    const double left = 0.5 * erfc(-a * SQRT_HALF), right = 0.5 * erfc(b * SQRT_HALF);
+    *left = 0.5 * erfc(-a * SQRT_HALF);
+    *right = 0.5 * erfc(b * SQRT_HALF);
+}
+
+double parzen_between(double q, double a, double b, double left, double right)
+{
+    if (a > 0) return -parzen_between(1 - q, -b, -a, right, left);
     /* Below zero altogether the mass is the difference of two small numbers, not one minus two. */
     const double mass = b > 0 ? 1 - left - right : 0.5 * erfc(-b * SQRT_HALF) - left;
     const double lower = left + q * mass, upper = b > 0 ? right + (1 - q) * mass : 1 - lower;
     const double tail = lower_quantile(fmax(fmin(lower, upper), 1e-300)), x = lower <= upper ? tail : -tail;
     return fmin(fmax(x, a), b);
+}
+
+double parzen_quantile(double q, double a, double b)
+{
+    double left, right;
+    parzen_tails(a, b, &left, &right);
+    return parzen_between(q, a, b, left, right);
 }
 
 double parzen_log_sum(const double *v, long n)

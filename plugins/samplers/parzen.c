@@ -35,6 +35,13 @@ void *parzen_take(parzen_pool *p, size_t count, size_t bytes)
     return piece;
 }
 
+void *parzen_more(parzen_pool *p, const void *old, size_t had, size_t count, size_t bytes)
+{
+    void *more = parzen_take(p, count, bytes);
+    if (had) memcpy(more, old, had * bytes);
+    return more;
+}
+
 void parzen_reset(parzen_pool *p)
 {
     if (p->first) p->first->used = 0;
@@ -72,7 +79,15 @@ parzen_axis parzen_axis_of(const sx_axis *a, int at)
     if (a->log) p.low = log(p.low), p.high = log(p.high);
     p.mu = 0.5 * (p.low + p.high);
     p.sigma = p.high - p.low;
+    const long count = p.step > 0 ? sx_axis_count(a) : 0;
+    p.levels = count > PARZEN_LEVELS ? 0 : count;
+    p.first = sx_axis_snap(a, a->low);
     return p;
+}
+
+long parzen_level(const parzen_axis *a, double x)
+{
+    return (long)fmin(fmax(nearbyint((x - a->first) / a->step), 0), (double)(a->levels - 1));
 }
 
 static double log_of(const parzen_axis *a, double x) { return log(fmax(x, a->step > 0 ? 1e-12 : DBL_MIN)); }

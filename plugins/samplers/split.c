@@ -1,6 +1,7 @@
 /* split.c: which trials of a history are good, which are bad, and which axes are drawn together.
  * Ties keep the order of trials: accuracy 0.1 exactly is common, and the peers' unstable sorts differ by
  * machine. */
+#include <string.h>
 #include "parzen.h"
 
 enum { MOST = 25 };                              /* of good trials, with one objective */
@@ -11,11 +12,7 @@ long parzen_good(const parzen_flavour *f, double gamma, long n, bool several)
     return several || good < MOST ? good : MOST;
 }
 
-/* How good a trial is: rank first, then the numbers; less is better. */
-typedef struct { int rank; double a, b; } merit;
-enum { COMPLETE, PRUNED, INFEASIBLE, BAD };
-
-static bool better(const merit *x, const merit *y)
+static bool better(const parzen_merit *x, const parzen_merit *y)
 {
     if (x->rank != y->rank) return x->rank < y->rank;
     return x->a < y->a || (x->a == y->a && x->b < y->b);
@@ -33,49 +30,67 @@ static double violation(const sx_space *s, const sx_trial *t)
 }
 
 /* Optuna: complete by value, pruned ones by how far they came, infeasible ones by how much they break. */
-static merit merit_optuna(const sx_space *s, const sx_trial *t)
+static parzen_merit merit_optuna(const sx_space *s, const sx_trial *t)
 {
     const bool done = t->fate == SX_DONE, cut = t->fate == SX_PRUNED || t->fate == SX_PAUSED;
-    if (!done && !cut) return (merit){ BAD, 0, 0 };
+    if (!done && !cut) return (parzen_merit){ PARZEN_BAD, 0, 0 };
     const double broken = violation(s, t);
-    if (broken > 0) return (merit){ INFEASIBLE, broken, 0 };
-    if (done) return (merit){ COMPLETE, t->value ? known(t->value[0]) : INFINITY, 0 };
-    if (!t->steps) return (merit){ PRUNED, 1, 0 };
-    return (merit){ PRUNED, -(double)t->step[t->steps - 1], last_report(t) };
+    if (broken > 0) return (parzen_merit){ PARZEN_INFEASIBLE, broken, 0 };
+    if (done) return (parzen_merit){ PARZEN_COMPLETE, t->value ? known(t->value[0]) : INFINITY, 0 };
+    if (!t->steps) return (parzen_merit){ PARZEN_PRUNED, 1, 0 };
+    return (parzen_merit){ PARZEN_PRUNED, -(double)t->step[t->steps - 1], last_report(t) };
 }
 
 /* hyperopt: by loss, which failed and running trials lack; a trial that was cut short has its last report. */
-static merit merit_hyperopt(const sx_trial *t)
+static parzen_merit merit_hyperopt(const sx_trial *t)
 {
-    if (t->fate == SX_REFUSED) return (merit){ BAD, 0, 0 };
-    if (t->fate == SX_DONE && t->value) return (merit){ COMPLETE, known(t->value[0]), 0 };
-    if (t->fate == SX_PRUNED || t->fate == SX_PAUSED) return (merit){ COMPLETE, last_report(t), 0 };
-    return (merit){ COMPLETE, INFINITY, 0 };
+    if (t->fate == SX_REFUSED) return (parzen_merit){ PARZEN_BAD, 0, 0 };
+    if (t->fate == SX_DONE && t->value) return (parzen_merit){ PARZEN_COMPLETE, known(t->value[0]), 0 };
+    if (t->fate == SX_PRUNED || t->fate == SX_PAUSED) return (parzen_merit){ PARZEN_COMPLETE, last_report(t), 0 };
+    return (parzen_merit){ PARZEN_COMPLETE, INFINITY, 0 };
 }
 
-/* Marks the k best of n by insertion into a list of k: k is at most 25, and most trials fail the first
- * comparison. */
-static void mark_best(parzen_pool *p, const merit *v, long n, long k, bool *good)
+parzen_merit parzen_merit_of(const parzen_flavour *f, const sx_space *s, const sx_trial *t)
+{
+    return f == &parzen_hyperopt ? merit_hyperopt(t) : merit_optuna(s, t);
+}
+
+bool parzen_seen(const parzen_flavour *f, sx_fate fate, bool liar)
+{
+    return fate == SX_RUNNING ? liar : fate != SX_FAILED || f == &parzen_hyperopt;
+}
+
+bool parzen_counts(const parzen_flavour *f, sx_fate fate)
+{
+    return fate == SX_DONE || fate == SX_PRUNED || fate == SX_PAUSED
+        || (f == &parzen_hyperopt && (fate == SX_RUNNING || fate == SX_FAILED));
+}
+
+/* The k best of n from rank `from` on, by insertion into a list of k: k is at most 25, and most trials fail
+ * the first comparison. */
+static void mark_best(parzen_pool *p, const parzen_entry *v, long n, int from, long k, bool *good)
 {
     long *best = PARZEN_NEW(p, long, k + 1), held = 0;
     for (long i = 0; i < n && k > 0; i++) {
-        if (held == k && !better(&v[i], &v[best[k - 1]])) continue;
+        if (v[i].merit.rank < from || v[i].merit.rank == PARZEN_BAD) continue;
+        if (held == k && !better(&v[i].merit, &v[best[k - 1]].merit)) continue;
         long at = held < k ? held++ : k - 1;
-        for (; at > 0 && better(&v[i], &v[best[at - 1]]); at--) best[at] = best[at - 1];
+        for (; at > 0 && better(&v[i].merit, &v[best[at - 1]].merit); at--) best[at] = best[at - 1];
         best[at] = i;
     }
-    for (long i = 0; i < held; i++) if (v[best[i]].rank < BAD) good[best[i]] = true;
+    for (long i = 0; i < held; i++) good[best[i]] = true;
 }
 
 /* With several objectives the complete ones are taken by rank of domination; the others follow as ever. */
-static long mark_front(parzen_pool *p, int m, const sx_trial **t, const merit *v, long n, long k, bool *good)
+static long mark_front(parzen_pool *p, const sx_space *s, const parzen_entry *v, long n, long k, bool *good)
 {
+    const int m = s->objectives;
     long *at = PARZEN_NEW(p, long, n), complete = 0;
     double *y = PARZEN_NEW(p, double, n * m);
     bool *chosen = PARZEN_NEW(p, bool, n);
     for (long i = 0; i < n; i++) {
-        if (v[i].rank != COMPLETE || !t[i]->value) continue;
-        for (int j = 0; j < m; j++) y[complete * m + j] = known(t[i]->value[j]);
+        if (v[i].merit.rank != PARZEN_COMPLETE) continue;
+        for (int j = 0; j < m; j++) y[complete * m + j] = known(v[i].x[s->n + j]);
         at[complete++] = i;
     }
     const long take = k < complete ? k : complete;
@@ -84,59 +99,12 @@ static long mark_front(parzen_pool *p, int m, const sx_trial **t, const merit *v
     return take;
 }
 
-static parzen_trials by_number(parzen_pool *p, const sx_history *h)
+void parzen_mark(parzen_pool *p, const sx_space *s, const parzen_entry *v, long n, long want, bool *good)
 {
-    double *number = PARZEN_NEW(p, double, h->n);
-    int32_t *order = PARZEN_NEW(p, int32_t, h->n);
-    parzen_trials t = { PARZEN_NEW(p, const sx_trial *, h->n), h->n };
-    for (long i = 0; i < h->n; i++) number[i] = (double)h->trial[i]->number;
-    parzen_sort(p, number, h->n, order);
-    for (long i = 0; i < h->n; i++) t.v[i] = h->trial[order[i]];
-    return t;
-}
-
-/* Does the flavour look at such a trial at all, and does it count for the size of the good set? */
-static bool seen(const parzen_flavour *f, sx_fate fate, bool liar)
-{
-    return fate == SX_RUNNING ? liar : fate != SX_FAILED || f == &parzen_hyperopt;
-}
-
-static bool counts(const parzen_flavour *f, sx_fate fate)
-{
-    return fate == SX_DONE || fate == SX_PRUNED || fate == SX_PAUSED
-        || (f == &parzen_hyperopt && (fate == SX_RUNNING || fate == SX_FAILED));
-}
-
-parzen_split parzen_divide(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const sx_history *h,
-                           double gamma, bool liar)
-{
-    const parzen_trials all = by_number(p, h);
-    parzen_trials use = { PARZEN_NEW(p, const sx_trial *, h->n), 0 };
-    for (long i = 0; i < all.n; i++) if (seen(f, all.v[i]->fate, liar)) use.v[use.n++] = all.v[i];
-    merit *v = PARZEN_NEW(p, merit, use.n);
-    bool *good = PARZEN_NEW(p, bool, use.n);
-    parzen_split split = { .told = { PARZEN_NEW(p, const sx_trial *, use.n), 0 },
-                           .below = { PARZEN_NEW(p, const sx_trial *, use.n), 0 },
-                           .above = { PARZEN_NEW(p, const sx_trial *, use.n), 0 } };
-    for (long i = 0; i < use.n; i++) {
-        const sx_trial *t = use.v[i];
-        good[i] = false;
-        v[i] = f == &parzen_hyperopt ? merit_hyperopt(t) : merit_optuna(s, t);
-        if (counts(f, t->fate)) split.told.v[split.told.n++] = t;
-    }
-    split.n = split.told.n;
     const bool several = s->objectives > 1;
-    long want = parzen_good(f, gamma, split.n, several);
-    if (several) {
-        want -= mark_front(p, s->objectives, use.v, v, use.n, want, good);
-        for (long i = 0; i < use.n; i++) if (v[i].rank == COMPLETE) v[i].rank = BAD;
-    }
-    mark_best(p, v, use.n, want, good);
-    for (long i = 0; i < use.n; i++) {
-        parzen_trials *side = good[i] ? &split.below : &split.above;
-        side->v[side->n++] = use.v[i];
-    }
-    return split;
+    memset(good, 0, (size_t)n * sizeof *good);
+    if (several) want -= mark_front(p, s, v, n, want, good);
+    mark_best(p, v, n, several ? PARZEN_PRUNED : PARZEN_COMPLETE, want, good);
 }
 
 void parzen_common(int axes, const double *const *x, long n, bool *common)
@@ -166,20 +134,17 @@ int parzen_groups(int axes, const double *const *x, long n, int *label)
     return groups;
 }
 
-void parzen_label(parzen_pool *p, const parzen_flavour *f, const sx_space *s, const parzen_split *split,
-                  bool joint, bool group, int *label)
+void parzen_label(parzen_pool *p, const parzen_book *b, bool joint, bool group, int *label)
 {
-    const long told = split->told.n;
-    const double **x = PARZEN_NEW(p, const double *, told);
-    bool *common = PARZEN_NEW(p, bool, s->n);
-    for (int j = 0; j < s->n; j++) label[j] = -1;
-    if (f == &parzen_hyperopt || !joint) return;
-    for (long i = 0; i < told; i++) x[i] = split->told.v[i]->x;
+    const int n = b->s->n;
+    bool *common = PARZEN_NEW(p, bool, n);
+    for (int j = 0; j < n; j++) label[j] = -1;
+    if (b->f == &parzen_hyperopt || !joint) return;
     if (group) {
-        parzen_groups(s->n, x, told, label);
+        parzen_groups(n, b->pattern, b->patterns, label);
     } else {
-        parzen_common(s->n, x, told, common);
-        for (int j = 0; j < s->n; j++) label[j] = common[j] ? 0 : -1;
+        parzen_common(n, b->pattern, b->patterns, common);
+        for (int j = 0; j < n; j++) label[j] = common[j] ? 0 : -1;
     }
-    for (int j = 0; j < s->n; j++) if (sx_axis_count(s->axis[j]) == 1) label[j] = -1;
+    for (int j = 0; j < n; j++) if (sx_axis_count(b->s->axis[j]) == 1) label[j] = -1;
 }

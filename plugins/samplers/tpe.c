@@ -31,13 +31,26 @@ static const sx_param params[] = {
     SX_END
 };
 
+/* Joint models of axes that are drawn together, good side and bad; Optuna's, kept from ask to ask. */
+typedef struct {
+    parzen_pool pool;
+    const parzen_axis **axis; int d;
+    parzen_mix *mix[3];                          /* by side */
+    long logged, epoch;                          /* how far it followed the book; epoch 0: not begun */
+} follower;
+typedef struct {                                 /* what an ask leaves to the next one: nothing that it could not find again */
+    const sx_space *s;
+    parzen_book *book;
+    parzen_axis *axis;
+    follower *follower;                          /* by the first axis of the block */
+    parzen_pool pool;                            /* of one ask */
+} memory;
 typedef struct {                                 /* one ask */
     const struct tpe *set;
     const parzen_flavour *f;
-    parzen_pool *pool;
+    memory *memory; parzen_pool *pool;
     const sx_space *s; const sx_history *h; sx_rng *r;
     parzen_axis *axis;
-    parzen_split split;
     int *label;                                  /* axes of one label are drawn together; -1: alone */
 } search;
 typedef struct {                                 /* candidates of axes that are drawn together */
@@ -46,22 +59,81 @@ typedef struct {                                 /* candidates of axes that are 
 } block;
 
 /* Has the axis a value there that the model can use? Histories come from stores that others write to, too. */
-static bool usable(const parzen_axis *a, double x)
+static bool usable(const block *b, const double *x)
 {
-    return isfinite(x) && (!a->options || (x >= 0 && x < (double)a->options));
+    for (int j = 0; j < b->d; j++) {
+        const parzen_axis *a = b->axis[j];
+        const double v = x[a->at];
+        if (!isfinite(v) || (a->options && !(v >= 0 && v < (double)a->options))) return false;
+    }
+    return true;
 }
 
-/* The model of the points in which every axis of the block is active. */
-static parzen_mix *model(const search *q, const block *b, const parzen_trials *t, bool flat)
+/* The points of a side in which every axis of the block is active. */
+static long points(const search *q, const block *b, parzen_side side, const double ***x, long **number)
 {
-    const double **x = PARZEN_NEW(q->pool, const double *, t->n);
+    const long all = parzen_book_side(q->memory->book, q->pool, side, x, number);
     long n = 0;
-    for (long i = 0; i < t->n; i++) {
-        bool whole = true;
-        for (int j = 0; j < b->d && whole; j++) whole = usable(b->axis[j], t->v[i]->x[b->axis[j]->at]);
-        if (whole) x[n++] = t->v[i]->x;
+    for (long i = 0; i < all; i++) {
+        if (!usable(b, (*x)[i])) continue;
+        (*number)[n] = (*number)[i];
+        (*x)[n++] = (*x)[i];
     }
-    return q->f->fit(q->pool, b->axis, b->d, x, n, q->set->prior_weight, flat);
+    return n;
+}
+
+static bool flat(const search *q, parzen_side side) { return side == PARZEN_BELOW && q->s->objectives > 1; }
+
+static void begin(const search *q, const block *b, follower *f)
+{
+    parzen_reset(&f->pool);
+    f->axis = PARZEN_NEW(&f->pool, const parzen_axis *, b->d);
+    f->d = b->d;
+    for (int j = 0; j < b->d; j++) f->axis[j] = b->axis[j];
+    for (int side = PARZEN_BELOW; side <= PARZEN_ABOVE; side++) {
+        const double **x;
+        long *number;
+        const long n = points(q, b, side, &x, &number);
+        f->mix[side] = parzen_optuna_open(&f->pool, f->axis, f->d, q->set->prior_weight, flat(q, side));
+        parzen_optuna_load(f->mix[side], number, x, n);
+    }
+}
+
+static bool same_block(const follower *f, const block *b)
+{
+    bool same = f->d == b->d;
+    for (int j = 0; j < b->d && same; j++) same = f->axis[j] == b->axis[j];
+    return same;
+}
+
+/* The memory of a point that is gone may hold another one by now, so what leaves is not looked at. */
+static void follow(const block *b, follower *f, const parzen_change *c)
+{
+    if (c->from) parzen_optuna_drop(f->mix[c->from], c->number, c->x);
+    if (c->to && usable(b, c->x)) parzen_optuna_put(f->mix[c->to], c->number, c->x);
+}
+
+/* The models of a block, brought up to date: change by change where there are few. */
+static follower *models(const search *q, const block *b)
+{
+    enum { FEW = 40 };
+    const parzen_book *book = q->memory->book;
+    follower *f = &q->memory->follower[b->axis[0]->at];
+    if (f->epoch != book->epoch || book->logged - f->logged > FEW || !same_block(f, b)) begin(q, b, f);
+    else for (long i = f->logged; i < book->logged; i++) follow(b, f, &book->log[i]);
+    f->epoch = book->epoch;
+    f->logged = book->logged;
+    for (int side = PARZEN_BELOW; side <= PARZEN_ABOVE; side++) parzen_optuna_settle(f->mix[side]);
+    return f;
+}
+
+/* The model of one side. */
+static parzen_mix *fitted(const search *q, const block *b, parzen_side side)
+{
+    const double **x;
+    long *number;
+    const long n = points(q, b, side, &x, &number);
+    return q->f->fit(q->pool, b->axis, b->d, x, n, q->set->prior_weight, flat(q, side));
 }
 
 /* Puts the best candidate into x and crosses it out, so that the next call gives the next best. */
@@ -82,8 +154,9 @@ static block candidates(const search *q, int j)
     block b = { .axis = PARZEN_NEW(q->pool, const parzen_axis *, q->s->n), .n = q->set->candidates };
     for (int k = 0; k < q->s->n; k++)
         if (k == j || (q->label[j] >= 0 && q->label[k] == q->label[j])) b.axis[b.d++] = &q->axis[k];
-    const parzen_mix *l = model(q, &b, &q->split.below, q->s->objectives > 1),
-        *g = model(q, &b, &q->split.above, false);
+    const follower *f = q->f == &parzen_optuna ? models(q, &b) : NULL;
+    const parzen_mix *l = f ? f->mix[PARZEN_BELOW] : fitted(q, &b, PARZEN_BELOW),
+        *g = f ? f->mix[PARZEN_ABOVE] : fitted(q, &b, PARZEN_ABOVE);
     double *log_g = PARZEN_NEW(q->pool, double, b.n);
     b.x = PARZEN_NEW(q->pool, double, b.n * b.d);
     b.score = PARZEN_NEW(q->pool, double, b.n);
@@ -171,43 +244,55 @@ static int from_prior(const search *q, double *x)
 static int suggest(search *q, double *x)
 {
     const struct tpe *set = q->set;
-    q->axis = PARZEN_NEW(q->pool, parzen_axis, q->s->n);
+    parzen_book *book = q->memory->book;
+    parzen_book_read(book, q->h);
+    if (book->told < (set->startup < 0 ? q->f->startup : set->startup) || !book->told) return from_prior(q, x);
+    parzen_book_split(book, q->pool);
     q->label = PARZEN_NEW(q->pool, int, q->s->n);
-    for (int j = 0; j < q->s->n; j++) q->axis[j] = parzen_axis_of(q->s->axis[j], j);
-    q->split = parzen_divide(q->pool, q->f, q->s, q->h, set->gamma > 0 ? set->gamma : q->f->gamma,
-                             set->constant_liar);
-    if (q->split.n < (set->startup < 0 ? q->f->startup : set->startup) || !q->split.n)
-        return from_prior(q, x);
-    parzen_label(q->pool, q->f, q->s, &q->split, set->multivariate, set->group, q->label);
+    parzen_label(q->pool, book, set->multivariate, set->group, q->label);
     return from_model(q, x) ? 0 : from_prior(q, x);
 }
 
-static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
-               int64_t *tag)
-{
-    const struct tpe *set = p;
-    parzen_pool own = { 0 };
-    search q = { .set = set, .f = set->flavour == 1 ? &parzen_hyperopt : &parzen_optuna,
-                 .pool = cache ? cache : &own,
-                 .s = s, .h = h, .r = r };
-    *tag = 0;
-    const int result = suggest(&q, x);
-    parzen_reset(q.pool);
-    parzen_free(&own);
-    return result;
-}
-
-/* What is kept between asks is memory, not knowledge. */
 static void *open(const void *p, const sx_space *s)
 {
-    (void)p, (void)s;
-    return calloc(1, sizeof(parzen_pool));
+    const struct tpe *set = p;
+    const parzen_flavour *f = set->flavour == 1 ? &parzen_hyperopt : &parzen_optuna;
+    const size_t n = (size_t)s->n + 1;
+    memory *m = malloc(sizeof *m);
+    if (!m) return NULL;
+    *m = (memory){ .s = s, .axis = malloc(n * sizeof *m->axis), .follower = calloc(n, sizeof *m->follower) };
+    if (!m->axis || !m->follower) abort();
+    m->book = parzen_book_open(f, s, set->gamma > 0 ? set->gamma : f->gamma, set->constant_liar);
+    for (int j = 0; j < s->n; j++) m->axis[j] = parzen_axis_of(s->axis[j], j);
+    return m;
 }
 
 static void close(void *cache)
 {
-    parzen_free(cache);
-    free(cache);
+    memory *m = cache;
+    if (!m) return;
+    for (int j = 0; j < m->s->n; j++) parzen_free(&m->follower[j].pool);
+    parzen_free(&m->pool);
+    parzen_book_close(m->book);
+    free(m->axis);
+    free(m->follower);
+    free(m);
+}
+
+/* Without a cache one is made for this ask alone: there is no second way to an answer. */
+static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
+{
+    const struct tpe *set = p;
+    memory *own = cache ? NULL : open(p, s), *m = cache ? cache : own;
+    *tag = 0;
+    if (!m) return SX_E_MEMORY;
+    search q = { .set = set, .f = m->book->f, .memory = m, .pool = &m->pool, .s = s, .h = h, .r = r,
+                 .axis = m->axis };
+    const int result = suggest(&q, x);
+    parzen_reset(&m->pool);
+    close(own);
+    return result;
 }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, tpe, params, struct tpe, .doc = "tree-structured Parzen estimators",
