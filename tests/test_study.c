@@ -227,14 +227,104 @@ Test(study, the_median_pruner_sees_the_others)
     cr_assert_eq(sx_study_report(s, &c, 1, 1, &name, &(double){ 0.1 }, &diags), 1);
 }
 
-Test(study, a_changed_space_is_refused_with_the_difference)
+static sx_study *changed(const char *vars, const char *axes, int want)
+{
+    sx_study *s = NULL;
+    char text[1000];
+    snprintf(text, sizeof text, "vars = { %s };\ntune = { trials = 40; direction = \"maximize\"; %%s space = { %s }; };\n",
+             vars, axes);
+    cr_assert_eq(sx_study_open(arena, registry, experiment(text, ""), url, "c", true, &s, &diags), want);
+    return s;
+}
+
+static const char *last_words(void) { return diags.v[diags.n - 1].text; }
+
+/* Trials: 0 at vars (a 2, b x), then a 1 b y; a 3 b x. */
+static void three_trials(void)
+{
+    static const double at[3][2] = { { 0, 0 }, { 1, 1 }, { 3, 0 } };
+    sx_study *s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 1, 3 ]; }; b = { choice = [ \"x\", \"y\" ]; };", 0);
+    for (int i = 0; i < 3; i++) {
+        sx_claim c;
+        long number;
+        if (i) cr_assert_eq(sx_study_queue(s, at[i], &number, &diags), 0);
+        cr_assert_eq(ask(s, "w", &c), 0);
+        cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ i }, NULL, NULL, &diags), 0);
+    }
+}
+
+Test(study, a_changed_space_keeps_the_trials_that_fit)
+{
+    three_trials();
+    sx_study *s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
+    cr_assert(strstr(last_words(), "'a' was 1 to 3 by 1, and is 2 to 9 by 1"), "%s", last_words());
+    cr_assert(strstr(last_words(), "2 of 3 ended trials fit"), "%s", last_words());
+    const sx_trial_row *const *r = rows(s, 3);
+    cr_assert(sx_study_fits(s, r[0]) && !sx_study_fits(s, r[1]) && sx_study_fits(s, r[2]));
+    cr_assert_eq(r[2]->t.x[1], 2, "the same word at its new place");
+    const long said = diags.n;
+    s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
+    cr_assert_eq(diags.n, said, "it is said once");
+    double x[2];
+    sx_claim c;
+    cr_assert_eq(ask(s, "w", &c), 0);
+    r = rows(s, 4);
+    cr_assert_eq(sx_study_replay(s, r[1], x, &diags), 2, "asked for in the other space");
+    cr_assert_eq(sx_study_replay(s, r[3], x, &diags), 0);
+
+    s = changed("a = 2; b = \"x\"; c = 5;", "b = { choice = [ \"x\" ]; }; c = { int = [ 4, 6 ]; };", 0);
+    cr_assert(strstr(last_words(), "'a' is no longer searched") && strstr(last_words(), "'c' is new"), "%s", last_words());
+    cr_assert(strstr(last_words(), "2 of 3 ended trials fit"), "%s", last_words());
+    cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, NULL), 0);
+}
+
+Test(study, a_trial_left_over_from_another_space_ends)
+{
+    sx_study *s = changed("a = 2;", "a = { int = [ 1, 3 ]; };", 0);
+    sx_claim c;
+    cr_assert_eq(ask(s, "w", &c), 0);
+    cr_assert_eq(sx_study_drop(s, c.row.id, "w", false, &diags), 0);
+    s = changed("a = 8;", "a = { int = [ 7, 9 ]; };", 0);
+    cr_assert_eq(ask(s, "w", &c), 0);
+    cr_assert_eq(c.row.t.number, 1);
+    const sx_trial_row *const *r = rows(s, 2);
+    cr_assert_eq(r[0]->t.fate, SX_FAILED);
+    cr_assert_str_eq(r[0]->reason, "its point does not fit the changed space");
+}
+
+Test(study, a_stop_lasts_until_it_is_undone_and_a_skip_ends_one_trial)
+{
+    sx_study *s = opened(experiment(few, ""), "stop"), *other = opened(experiment(few, ""), "stop");
+    sx_claim a, b;
+    const char *const name = "val_accuracy";
+    const double value = 0.5;
+    bool stopped;
+    cr_assert_eq(ask(s, "a", &a), 0);
+    cr_assert_eq(ask(s, "b", &b), 0);
+    cr_assert_eq(sx_study_skip(other, 0, &diags), 0);
+    cr_assert_eq(sx_study_report(s, &a, 1, 1, &name, &value, &diags), SX_E_LOST);
+    cr_assert_eq(sx_study_report(s, &b, 1, 1, &name, &value, &diags), 0);
+    cr_assert_eq(sx_study_stop(other, true, &diags), 0);
+    cr_assert_eq(sx_study_report(s, &b, 2, 1, &name, &value, &diags), SX_E_STOPPED);
+    cr_assert_eq(ask(s, "a", &a), 3);
+    cr_assert(!sx_study_stopped(s, &stopped, &diags) && stopped);
+    cr_assert_eq(sx_study_stop(other, false, &diags), 0);
+    cr_assert_eq(sx_study_report(s, &b, 3, 1, &name, &value, &diags), 0);
+    cr_assert_eq(ask(s, "a", &a), 0);
+    cr_assert_eq(rows(s, 3)[0]->t.fate, SX_PRUNED);
+    cr_assert_eq(sx_study_skip(other, 0, &diags), SX_E_USAGE);
+    cr_assert_eq(sx_study_skip(other, 17, &diags), SX_E_USAGE);
+}
+
+Test(study, what_optuna_could_not_load_is_refused_with_the_difference)
 {
     opened(experiment(space, ""), "c");
     sx_study *s;
-    cr_assert_eq(sx_study_open(arena, registry, experiment(few, "direction = \"maximize\";"), url, "c", true,
-                               &s, &diags),
-                 SX_E_CONFIG);
-    cr_assert(strstr(diags.v[diags.n - 1].detail, "'lr'"), "%s", diags.v[diags.n - 1].detail);
+    play(opened(experiment(space, ""), "c"), false);
+    changed("lr = 0.1;", "lr = { uniform = [ 0.0, 1.0 ]; };", SX_E_CONFIG);
+    cr_assert(strstr(diags.v[diags.n - 1].detail, "'lr' was 0.0001 to 1, logarithmic, and is 0 to 1"), "%s",
+              diags.v[diags.n - 1].detail);
+    cr_assert(strstr(diags.v[diags.n - 1].hint, "study import"));
     cr_assert_eq(sx_study_open(arena, registry, NULL, url, "none", true, &s, NULL), SX_E_DATA);
     cr_assert_eq(sx_study_open(arena, registry, NULL, "mongo:x", "c", true, &s, NULL), SX_E_PLUGIN);
     cr_assert_eq(sx_study_open(arena, registry, NULL, "studies/x.db", "c", true, &s, NULL), SX_E_USAGE);
