@@ -48,6 +48,7 @@ static const struct { const char *name; bool write, make; int most; study_action
     { "ask", true, true, 2, study_ask },         { "tell", true, false, 4, study_tell },
     { "add", true, true, 1000, study_add },      { "stop", true, false, 2, study_stop },
     { "resume", true, false, 2, study_resume },  { "skip", true, false, 1000, study_skip },
+    { "importance", false, false, 2, study_importance },
     { "confirm", true, false, 2, study_confirm },
 };
 
@@ -86,6 +87,8 @@ static const cli_option options[] = {
     { "seeds", 0, CLI_LONG, "N", "confirm: runs of each, from new random numbers (default: 5)", 1, 10000 },
     { "jobs", 'j', CLI_LONG, "N", "confirm: worker processes (default: 1)", 1, 1024 },
     { "time", 0, CLI_TIME, "T", "confirm: start no run after this time", 0, 0 },
+    { "method", 0, CLI_TEXT, "NAME", "importance: ped-anova (default) or fanova", 0, 0 },
+    { "objective", 0, CLI_TEXT, "NAME", "importance: for this one of several objectives", 0, 0 },
     CLI_END
 };
 static const char more[] =
@@ -93,6 +96,7 @@ static const char more[] =
     "  list                          studies of a store, or of all databases in ./studies\n"
     "  show, best, trials NAME       what a study holds; NAME may be its experiment file\n"
     "  replay NAME                   does the sampler suggest the same points again?\n"
+    "  importance NAME               which variables decide how good a trial is\n"
     "  ask NAME                      a new trial as JSON {number, values}, to be run by the caller\n"
     "  tell NAME NUMBER VALUE        its result (VALUE may be left out with --state fail or pruned)\n"
     "  add NAME VARIABLE=VALUE ...   queue a point (or --set ...); the sampler chooses what is not named\n"

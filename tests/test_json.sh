@@ -32,6 +32,7 @@ if [ -e "$data/t10k-images-idx3-ubyte.gz" ] && export STRIX_DATA_DIR="${data%/*}
     fits tune tune "$config" $small --trials 2 --set "$store"
     fits study-list study list --store sqlite:s.db
     fits study-show study show convstrix28 --store sqlite:s.db
+    fits study-importance study importance convstrix28 --store sqlite:s.db
     fits study-trials study trials convstrix28 --store sqlite:s.db
     fits study-best study best convstrix28 --store sqlite:s.db
     fits study-ask study ask convstrix28 --store sqlite:s.db
