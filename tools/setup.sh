@@ -33,7 +33,7 @@ need() {
 
 run_packages="gcc libc6-dev make autoconf automake libtool pkg-config libconfig-dev libjansson-dev libsqlite3-dev
     libopenblas-dev libdnnl-dev zlib1g-dev dataset-fashion-mnist"
-check_packages="clang libcriterion-dev python3 xz-utils"
+check_packages="clang libcriterion-dev libpq-dev postgresql python3 xz-utils"
 
 # built DIR: has nothing changed since build DIR?
 built() {

@@ -73,22 +73,34 @@ static int make_tables(sx_db *db, void *unused)
 {
     (void)unused;
     const int empty = db->driver->empty(db->conn);
-    int rc = empty < 0 ? empty : empty ? db->driver->script(db->conn, db->driver->schema) : 0;
-    if (!rc) rc = db->driver->script(db->conn, SIDE_TABLES("", OF_STUDY, OF_TRIAL));
-    return rc ? rc : clean(db);
+    const int rc = empty < 0 ? empty : empty ? db->driver->script(db->conn, db->driver->schema) : 0;
+    return rc ? rc : db->driver->script(db->conn, SIDE_TABLES("", OF_STUDY, OF_TRIAL));
 }
 
+static int clean_inside(sx_db *db, void *unused)
+{
+    (void)unused;
+    return clean(db);
+}
+
+static bool has_side(sx_db *db)
+{
+    int64_t n;
+    return sx_db_lookup(db, &n, "SELECT count(*) FROM strix_study", "") >= 0;
+}
+
+/* Tables are made by the first one to come; a server lets others use them, but not make them again. */
 static int prepare_write(sx_db *db)
 {
-    const int rc = db->driver->shared(db->conn);
-    return rc ? rc : sx_db_inside(db, SX_LOCK_ALL, make_tables, NULL);
+    int rc = db->driver->shared(db->conn);
+    if (!rc && !has_side(db)) rc = sx_db_inside(db, SX_LOCK_ALL, make_tables, NULL);
+    return rc ? rc : sx_db_inside(db, SX_LOCK_ALL, clean_inside, NULL);
 }
 
 /* A reader of a database without side tables gets empty ones of its own, so that the same statements work. */
 static int prepare_read(sx_db *db)
 {
-    int64_t n;
-    return sx_db_lookup(db, &n, "SELECT count(*) FROM strix_study", "") >= 0
+    return has_side(db)
                ? 0
                : db->driver->script(db->conn, SIDE_TABLES("TEMP ", "study_id INTEGER NOT NULL",
                                                           "trial_id INTEGER NOT NULL"));

@@ -267,6 +267,15 @@ static double seconds(const char *name, double missing)
     return v > 0 && v < 1e6 ? v : missing;
 }
 
+/* libpq keeps no code of a refused connection. */
+static bool is_full(const sx_conn *c)
+{
+    static const char *const words[] = { "too many c", "connection slots", "starting up", "shutting down" };
+    for (size_t i = 0; c->pg && i < sizeof words / sizeof *words; i++)
+        if (strstr(PQerrorMessage(c->pg), words[i])) return true;
+    return false;
+}
+
 static void ignore(void *unused, const char *notice) { (void)unused, (void)notice; }
 
 static int open_conn(const char *url, bool write, sx_conn **out)
@@ -288,9 +297,7 @@ static int open_conn(const char *url, bool write, sx_conn **out)
     if (c->pg) PQsetNoticeProcessor(c->pg, ignore, NULL);
     rc = greet(c);
     /* A server that is full or starting is waited for; one that is not there is a mistake in the URL. */
-    while (rc && c->pg && (strstr(PQerrorMessage(c->pg), "too many clients") ||
-                           strstr(PQerrorMessage(c->pg), "connection slots") ||
-                           strstr(PQerrorMessage(c->pg), "starting up")) && again(c)) {
+    while (rc && is_full(c) && again(c)) {
         PQreset(c->pg);
         rc = greet(c);
     }
