@@ -53,6 +53,20 @@ static void warn_weights(cli_context *c, const sx_exp *e)
     }
 }
 
+/* A named input that no layer reads is most likely forgotten. */
+static void warn_inputs(cli_context *c, const sx_exp *e)
+{
+    const sx_layer_list *l = e->layers;
+    for (long i = 0; i < e->inputs && e->input->name; i++) {
+        bool read = false;
+        for (long k = 0; k < l->n; k++)
+            for (long j = 0; j < l->v[k].inputs; j++) read |= l->v[k].in[j].node < 0 && l->v[k].in[j].port == i;
+        if (!read)
+            sx_warn(&c->diags, sx_conf_where(c->arena, e->input[i].conf), "no layer reads the input '%s'",
+                    e->input[i].name);
+    }
+}
+
 /* The shape of the data; where they cannot be read, of any that fit the model. */
 static int data_shape(cli_context *c, const sx_exp *e, sx_data_shape *s)
 {
@@ -324,6 +338,7 @@ static int run(cli_context *c)
     if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;    /* its own variables make no net: the file is wrong */
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);
+    warn_inputs(c, e);
     warn_weights(c, e);
     warn_memory(c, m, &cost);
     if ((rc = warn_constraints(c, e, m))) return rc;

@@ -85,6 +85,15 @@ static const char *input_names(const expander *x)
     return sx_format(x->a, "%s %s", all, x->e->inputs > 1 ? "are" : "is");
 }
 
+static void unknown_output(expander *x, const sx_output *o, const char *name)
+{
+    struct { const char **v; long n, cap; } names = { 0 };
+    for (long i = 0; i < x->paths.cap; i++) if (x->paths.v[i].path) SX_PUSH(x->a, names, x->paths.v[i].path);
+    const char *near = sx_nearest(name, names.v, names.n);
+    refuse(x, o->conf, "'outputs' names '%s', and there is no such layer", name);
+    if (near) sx_hint(x->d, "Did you mean '%s'?", near);
+}
+
 /* The outputs of e, in its order: the last layer where none is named. */
 static int find_outputs(expander *x)
 {
@@ -94,7 +103,7 @@ static int find_outputs(expander *x)
     for (long i = 0; !*x->root && i < l->outs && x->e->output[i].name; i++) {
         const sx_output *o = &x->e->output[i];
         const int one = find_output(x, "", o->conf, o->layer, &name, &l->out[i]);
-        if (one == 1) refuse(x, o->conf, "output '%s' is '%s', and there is no such layer", o->name, name);
+        if (one == 1) unknown_output(x, o, name);
         for (long j = 0; j < i && !one && !rc; j++)
             if (l->out[i].node == l->out[j].node && l->out[i].port == l->out[j].port)
                 rc = refuse(x, o->conf, "outputs '%s' and '%s' are the same", x->e->output[j].name, o->name);

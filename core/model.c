@@ -226,10 +226,10 @@ static void put_losses(text *t, const sx_exp *e)
 
 static void put_transforms(text *t, const sx_exp *e)
 {
-    for (long i = 0; i < e->inputs; i++) {
-        const sx_input *in = &e->input[i];
-        put_layers(t, e, in->name ? sx_format(t->a, "transform.%s", in->name) : "transform", in->transform);
-    }
+    if (!e->input->name) { put_layers(t, e, "transform", e->input->transform); return; }
+    put(t, "transform = {\n");
+    for (long i = 0; i < e->inputs; i++) put_layers(t, e, e->input[i].name, e->input[i].transform);
+    put(t, "};\n");
 }
 
 static void put_outputs(text *t, const sx_exp *e)

@@ -4,7 +4,7 @@ LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/tap.sh
 AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUILD='$(abs_top_builddir)' \
 	STRIX_SOURCE='$(abs_top_srcdir)' LSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0'; \
 	export STRIX_PLUGIN_PATH STRIX_BUILD STRIX_SOURCE LSAN_OPTIONS;
-EXTRA_DIST += tests/train_help.h tests/data/idx tests/data/classification_report.json tests/tap.sh tests/graph_help.h
+EXTRA_DIST += tests/train_help.h tests/data/idx tests/data/tensors tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
 	tests/test_cpu_ops \
@@ -68,6 +68,10 @@ tests_test_store_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 endif
 EXTRA_DIST += tests/data/optuna
+
+# Studies of many trials behind a store; `make bench/store`.
+check_PROGRAMS += bench/store
+bench_store_LDADD = libstrix.la -lm
 
 # Faults: workers that die or lag, servers that go away.
 check_PROGRAMS += tests/store_worker tests/proxy

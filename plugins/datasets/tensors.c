@@ -111,8 +111,8 @@ static int add_label(const source *s, const sx_blob *b)
     for (long i = 0; i < s->set->count; i++) {
         const int64_t v = whole(b, i);
         if (v < 0 || v >= most)
-            return fail(s, "label %lld of row %ld in '%.80s' is out of range: there are %lld classes", (long long)v, i,
-                        b->name, (long long)most);
+            return fail(s, "label %lld of row %ld in '%.80s' is outside 0 .. %lld", (long long)v, i,
+                        b->name, (long long)most - 1);
         y[i] = (int32_t)v;
         if (v >= c->classes) c->classes = (long)v + 1;
     }

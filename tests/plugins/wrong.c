@@ -47,5 +47,20 @@ static double below(const void *p, const sx_progress *at) { (void)p; return -1.0
 SX_DEFINE(SX_KIND_SCHEDULE, sx_schedule, below, params, sx_no_params, .doc = "falls below zero",
           .factor = below);
 
+static int columns_open(const void *p, sx_part part, sx_set *s)
+{
+    static const float x[2] = { 0.5F, 1 };
+    static const int32_t y[2] = { 0, 1 }, z[2] = { 2, 0 };           /* z: of two classes */
+    static const sx_column label = { .size = sizeof label, .name = "z", .dtype = SX_I32, .data = z, .classes = 2 };
+    static const sx_column *const further[] = { &label };
+    (void)p, (void)part;
+    s->count = 2, s->classes = 2, s->rank = 1, s->shape[0] = 1, s->dtype = SX_F32, s->x = x, s->y = y;
+    s->columns = 1, s->column = further;
+    return 0;
+}
+static void columns_close(sx_set *s) { (void)s; }
+SX_DEFINE(SX_KIND_DATASET, sx_dataset, columns, params, sx_no_params, .doc = "has a label out of range",
+          .open = columns_open, .close = columns_close);
+
 SX_PLUGIN("wrong", "1.0", "MIT", SX_ITEM(gradient), SX_ITEM(weights), SX_ITEM(finite), SX_ITEM(shapes),
-          SX_ITEM(uphill), SX_ITEM(below));
+          SX_ITEM(uphill), SX_ITEM(below), SX_ITEM(columns));
