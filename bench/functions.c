@@ -1,4 +1,4 @@
-/* functions.c: branin, hart6, rosen5, conv_a, vgg_a as tests/data/hpo-bench-points.json pins them.
+/* functions.c: branin, hart6, rosen5, conv_a, vgg_a as tests/data/hpo-bench-points.json pins them, and relatives.
  * The last two are closed forms with what makes such studies hard: cliffs, ripples, moving optima,
  * conditions. */
 #include "functions.h"
@@ -40,8 +40,7 @@ static double rosen5(const double *x)
     return sum;
 }
 
-/* The names are those of docs/results-search.md; per optimizer: adam, adamax, nadam, rmsprop; per activation:
- * relu, selu, tanh. */
+/* Per optimizer: adam, adamax, nadam, rmsprop; per activation: relu, selu, tanh. */
 typedef struct {
     double best, floor, c_opt[4], k_batch, k_depth, depth0, c_act[3], low, high;
     double cliff_opt[4], cliff_act[3], cliff_k, nb_c, nb_w, bs_c[3], bs_w, deep0, deep[3], fc_c, fc_w, fc_nb;
@@ -64,9 +63,28 @@ static const surface vgg = {
     { 0, 0.003, 0.01 }, { 0.0005, 0, 0.0008, 0.004 }, 0.0026, 1.1, 0.05, { 0.003, 0, 0.0015 }, 0.0022,
     { 6, 1.7, 1.1, 0.9, 13, 1.2, 0.8, 0.5, 2.3 } };
 
-double function_accuracy(bool is_vgg, int branch, const double v[SIZE + 1])
+/* Others of their kind, on which nothing was tuned. */
+static const surface conv_b = {
+    0.936, 0.1, { -2.87, -2.64, -2.83, -3.91 }, 0.1917, -0.038, 8, { 0.01, -0.17, -0.08 }, 0.0148, 0.0437,
+    { 1.08, 1.58, 1, 0.6 }, { 0, -0.1, 0.2 }, 6.5677, 5, 0.0065, { 2, 2, 2.4 }, 0.0053, 8,
+    { 0.0013, 0.0008, 0.0035 }, 1.8, 0.0029, -0.2, 0.25, 0.08, 0.05, { 0, -0.08, 0.03 }, 0.2421, 5.3, 0.0019,
+    { 0, 0.0004, 0, 0.0012 }, { 0, 0.0051, 0.0102 }, { 0, 0.0013, 0.0054, 0.0022 }, 0.0033, 1.2, 0.0375,
+    { 0, 0, 0 }, 0.0015, { 5.4, 1.7, 1.6, 0.5, 15.1, 1.2, 2.4, 0.6, 1.6 } };
+static const surface conv_c = {
+    0.936, 0.1, { -2.8, -2.61, -3.34, -3.43 }, 0.1659, -0.0257, 8, { 0.04, -0.01, 0.08 }, 0.0117, 0.0261,
+    { 1.24, 1.39, 1.14, 0.7 }, { 0, -0.1, 0.2 }, 11.9952, 4.6, 0.0031, { 1.7, 2, 1.5 }, 0.0068, 8,
+    { 0.0015, 0.0007, 0.0039 }, 1.7, 0.0038, -0.2, 0.18, 0.08, 0.05, { 0, -0.08, 0.03 }, 0.1384, 5.3, 0.0013,
+    { 0, 0.0007, 0, 0.0014 }, { 0, 0.0127, 0.0036 }, { 0.0051, 0.0013, 0.0014, 0 }, 0.0025, 0.2, 0.0715,
+    { 0, 0, 0 }, 0.0019, { 9.9, 1.8, 2, 1, 12.5, 1.2, 1.6, 0.5, 1.4 } };
+static const surface vgg_b = {
+    0.928, 0.1, { -3.59, -2.77, -3.6, -3.36 }, 0.1143, -0.0533, 4, { 0.09, -0.21, 0.28 }, 0.0068, 0.0195,
+    { 0.99, 1.33, 1.01, 0.62 }, { 0, -0.15, 0.2 }, 10.5692, 1.9, 0.0045, { 2.6, 1.3, 2.5 }, 0.0034, 4,
+    { 0.002, 0.0011, 0.0057 }, 2.3, 0.0028, -0.6, 0.23, 0.06, 0.04, { 0, -0.1, 0.02 }, 0.1547, 4.4, 0.0012,
+    { 0, 0.0003, 0.0002, 0.002 }, { 0, 0.0148, 0.0018 }, { 0, 0.0009, 0.0004, 0.0041 }, 0.0033, 0.8, 0.0351,
+    { 0, 0.001, 0.0037 }, 0.0028, { 5.2, 2.4, 0.9, 1, 12.5, 1.4, 0.6, 0.4, 2.9 } };
+
+static double accuracy(const surface *s, int branch, const double *v)
 {
-    const surface *s = is_vgg ? &vgg : &conv;
     const int a = (int)v[ACTIVATION], o = (int)v[OPTIMIZER];
     const double u = log10(v[RATE]), b = log2(v[BATCH]), w = log2(v[WIDTH] / 512), nb = v[BLOCKS],
         bs = v[SIZE];
@@ -93,22 +111,27 @@ double function_accuracy(bool is_vgg, int branch, const double v[SIZE + 1])
     return s->floor + (s->best - pen - s->floor) * ok;
 }
 
+double function_accuracy(bool is_vgg, int branch, const double v[SIZE + 1])
+{
+    return accuracy(is_vgg ? &vgg : &conv, branch, v);
+}
+
 static const double batches[] = { 16, 32, 64 }, widths[] = { 512, 768, 1024, 1536 };
 
 /* conv_a: the axes in the order of the enum; a choice is its option's number. */
-static double conv_a(const double *x)
+static double loss_conv(const surface *s, const double *x)
 {
     double v[SIZE + 1];
     for (int i = 0; i <= SIZE; i++) v[i] = x[i];
     v[BATCH] = batches[(int)x[BATCH]];
     v[WIDTH] = widths[(int)x[WIDTH]];
-    const double acc = function_accuracy(false, 0, v);
+    const double acc = accuracy(s, 0, v);
     return -(acc * acc);
 }
 
 /* vgg_a: the same up to the optimizer, then the branch, then block_size of branch 1 and num_blocks of branch
  * 2. */
-static double vgg_a(const double *x)
+static double loss_vgg(const surface *s, const double *x)
 {
     double v[SIZE + 1];
     const int branch = (int)x[7];
@@ -117,9 +140,15 @@ static double vgg_a(const double *x)
     v[WIDTH] = widths[(int)x[WIDTH]];
     v[BLOCKS] = branch == 0 ? 0 : branch == 1 ? 1 : x[9];
     v[SIZE] = branch == 0 ? 0 : branch == 1 ? x[8] : 1;
-    const double acc = function_accuracy(true, branch, v);
+    const double acc = accuracy(s, branch, v);
     return -(acc * acc);
 }
+
+static double conv_a(const double *x) { return loss_conv(&conv, x); }
+static double vgg_a(const double *x) { return loss_vgg(&vgg, x); }
+static double conv_b_at(const double *x) { return loss_conv(&conv_b, x); }
+static double conv_c_at(const double *x) { return loss_conv(&conv_c, x); }
+static double vgg_b_at(const double *x) { return loss_vgg(&vgg_b, x); }
 
 #define AXIS static const sx_axis
 #define REAL(NAME, LOW, HIGH) { .name = NAME, .kind = SX_AXIS_REAL, .low = LOW, .high = HIGH }
@@ -142,11 +171,16 @@ AXIS blocks_2 = { GRID("num_blocks@2", 2, 3, 1), .whole = true, .whens = 1, .whe
 #define SPACE(...) { (int)(sizeof (const sx_axis *[]){ __VA_ARGS__ } / sizeof(sx_axis *)), 1, 0, \
                      (const sx_axis *const[]){ __VA_ARGS__ } }
 #define COMMON &batch, &rate, &layers, &width, &dropout, &activation, &optimizer
+#define CONV SPACE(COMMON, &blocks, &size)
+#define VGG SPACE(COMMON, &branch, &size_1, &blocks_2)
 static const function all[] = {
     { "branin", SPACE(&x0, &x1), 0.39788735772973816, branin },
     { "hart6", SPACE(&unit, &unit, &unit, &unit, &unit, &unit), -3.32236801141551, hart6 },
     { "rosen5", SPACE(&wide, &wide, &wide, &wide, &wide), 0, rosen5 },
-    { "conv_a", SPACE(COMMON, &blocks, &size), -0.867374509754173, conv_a },
-    { "vgg_a", SPACE(COMMON, &branch, &size_1, &blocks_2), -0.860100273568505, vgg_a },
+    { "conv_a", CONV, -0.867374509754173, conv_a },
+    { "vgg_a", VGG, -0.860100273568505, vgg_a },
 };
 const function *const functions[] = { &all[0], &all[1], &all[2], &all[3], &all[4], NULL };
+const function function_conv_b = { "conv_b", CONV, -0.8666499073724839, conv_b_at };
+const function function_conv_c = { "conv_c", CONV, -0.8674805274357582, conv_c_at };
+const function function_vgg_b = { "vgg_b", VGG, -0.8503264128747337, vgg_b_at };

@@ -1,4 +1,4 @@
-/* functions.h: five functions to search, with spaces, optima and the peers' figures (docs/results-search.md).
+/* functions.h: functions to search, with spaces, optima and the peers' figures (docs/results-search.md).
  * conv_a and vgg_a stand for the ConvStrix and VGGStrix studies: same spaces, same cliffs, microseconds a
  * trial. */
 #ifndef FUNCTIONS_H
@@ -9,9 +9,11 @@ typedef struct {
     const char *name;
     sx_space space;
     double optimum;
-    double (*loss)(const double *x);             /* x: a legal point of the space */
+    double (*loss)(const double *x);             /* x: a legal point of the space; NaN: such a trial fails */
 } function;
 extern const function *const functions[];        /* NULL-terminated */
+extern const function *const holdouts[];         /* others, on which nothing was tuned */
+extern const function function_conv_b, function_conv_c, function_vgg_b;          /* of conv_a's and vgg_a's kind */
 /* conv_a and vgg_a by name instead of by axis; branch and what it fixes included. Order of a point: see
  * functions.c. */
 enum { BATCH, RATE, LAYERS, WIDTH, DROPOUT, ACTIVATION, OPTIMIZER, BLOCKS, SIZE };

@@ -1,4 +1,4 @@
-/* hpo.c: regret of samplers on five functions, and time per suggestion: `bench/hpo [options] SAMPLER
+/* hpo.c: regret of samplers on functions, and time per suggestion: `bench/hpo [options] SAMPLER
  * [SETTING]...`. Everything in one process and memory, so it measures the sampler; the peers' figures are in
  * docs/results-search.md. */
 #include <stdio.h>
@@ -14,7 +14,9 @@ typedef struct {
     sx_arena *arena;
     const sx_sampler *sampler; const void *params;
     long trials, seeds, jobs;
+    double noise;                                /* standard deviation of what is told, less what is true */
 } wanted;
+typedef struct { double best, told; long alike; } outcome;           /* alike: trials like one that ran at the time */
 
 static int ascending(const void *a, const void *b)
 {
@@ -22,29 +24,74 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median and quartiles of the regret over seeds, and microseconds per suggestion. With several jobs the
- * oldest trial ends when all of them are busy. */
+static double normal(sx_rng *r)
+{
+    const double u = sx_uniform(r);
+    return sqrt(-2 * log(1 - u)) * cos(6.283185307179586 * sx_uniform(r));
+}
+
+static bool alike(const double *x, const double *y, int n)
+{
+    for (int i = 0; i < n; i++) if (x[i] != y[i] && !(isnan(x[i]) && isnan(y[i]))) return false;
+    return true;
+}
+
+static long running_alike(const trials *t)
+{
+    const sx_trial *last = t->all.v[t->all.n - 1];
+    for (long i = 0; i + 1 < t->all.n; i++)
+        if (t->all.v[i]->fate == SX_RUNNING && alike(t->all.v[i]->x, last->x, t->space->n)) return 1;
+    return 0;
+}
+
+/* Ends the k-th running trial. What counts is the true loss: the best one, and that of the trial which seems best. */
+static void end(trials *t, const function *f, long k, double noise, sx_rng *r, outcome *o)
+{
+    long i = 0;
+    while (t->all.v[i]->fate != SX_RUNNING || k-- > 0) i++;
+    const double loss = f->loss(t->all.v[i]->x), told = loss + noise * normal(r);
+    trials_tell(t, t->all.v[i], isnan(loss) ? SX_FAILED : SX_DONE, told);
+    if (isnan(loss)) return;
+    if (noise == 0 && loss - f->optimum < o->best) o->best = loss - f->optimum;
+    if (noise > 0 && told < o->told) o->told = told, o->best = loss - f->optimum;
+}
+
+/* One study; jobs trials run at a time and end in any order. */
+static outcome play(const wanted *w, const function *f, trials *t, uint64_t seed)
+{
+    outcome o = { INFINITY, INFINITY, 0 };
+    sx_rng r;
+    sx_rng_init(&r, seed, 0, "bench");
+    long running = 0;
+    for (long i = 0; i < w->trials && !trials_ask(t); i++) {
+        o.alike += running_alike(t);
+        if (++running < w->jobs) continue;
+        end(t, f, (long)(sx_uniform(&r) * (double)running), w->noise, &r, &o);
+        running--;
+    }
+    while (running > 0) end(t, f, --running, w->noise, &r, &o);
+    return o;
+}
+
+/* Median and quartiles of the regret over seeds, and microseconds per suggestion. */
 static void measure(const wanted *w, const function *f)
 {
     double *regret = sx_alloc_array(w->arena, (size_t)w->seeds, sizeof *regret), asked = 0;
     const long n = w->seeds;
+    long twins = 0;
     for (long seed = 0; seed < n; seed++) {
         trials t = trials_open(w->arena, w->sampler, w->params, &f->space, 1000 + (uint64_t)seed, true);
-        regret[seed] = INFINITY;
-        for (long i = 0; i < w->trials && !trials_ask(&t); i++) {
-            const double loss = f->loss(t.all.v[i]->x);
-            regret[seed] = fmin(regret[seed], loss - f->optimum);
-            if (i + 1 < w->jobs) continue;
-            sx_trial *oldest = t.all.v[i + 1 - w->jobs];
-            trials_tell(&t, oldest, SX_DONE, f->loss(oldest->x));
-        }
+        const outcome o = play(w, f, &t, (uint64_t)seed);
+        regret[seed] = o.best;
+        twins += o.alike;
         asked += t.asked;
         trials_close(&t);
     }
     qsort(regret, (size_t)n, sizeof *regret, ascending);
-    printf("%-8s %6ld %12.5g [%.5g, %.5g] %10.1f us\n", f->name, w->trials,
+    printf("%-8s %6ld %12.5g [%.5g, %.5g] %10.1f us", f->name, w->trials,
            0.5 * (regret[(n - 1) / 2] + regret[n / 2]),
            regret[n / 4], regret[(3 * n - 1) / 4], 1e6 * asked / (double)(n * w->trials));
+    printf(twins ? " %ld alike\n" : "\n", twins);
 }
 
 /* Time of one suggestion behind n random trials; median of 21. */
@@ -73,8 +120,9 @@ static void speed(const wanted *w, const function *f, long n)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-n HISTORY] "
+            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-x NOISE] [-n HISTORY] "
             "SAMPLER [SETTING=VALUE]...\n"
+            "  -f all: also the functions that nothing was tuned on; -x: standard deviation of the noise on a loss\n"
             "  -n: time of one suggestion behind that many trials instead of regret\n");
     return 2;
 }
@@ -83,6 +131,7 @@ int main(int argc, char **argv)
 {
     const char *path = getenv("STRIX_PLUGIN_PATH"), *only = NULL;
     long count = 50, seeds = 30, history = 0, jobs = 1;
+    double noise = 0;
     int i = 1;
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         long *number = argv[i][1] == 't' ? &count : argv[i][1] == 's' ? &seeds : argv[i][1] == 'n' ? &history
@@ -90,6 +139,7 @@ int main(int argc, char **argv)
         if (number) *number = strtol(argv[i + 1], NULL, 10);
         else if (argv[i][1] == 'p') path = argv[i + 1];
         else if (argv[i][1] == 'f') only = argv[i + 1];
+        else if (argv[i][1] == 'x') noise = strtod(argv[i + 1], NULL);
         else return usage();
     }
     if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || history < 0 || count > MOST || seeds > MOST
@@ -108,12 +158,14 @@ int main(int argc, char **argv)
         sx_arena_close(a);
         return 1;
     }
-    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs };
-    for (const function *const *f = functions; *f; f++) {
-        if (only && strcmp(only, (*f)->name)) continue;
-        if (history) speed(&w, *f, history);
-        else measure(&w, *f);
-    }
+    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs, noise };
+    const function *const *const lists[] = { functions, only ? holdouts : NULL };
+    for (int k = 0; k < 2; k++)
+        for (const function *const *f = lists[k]; f && *f; f++) {
+            if (only && strcmp(only, "all") && strcmp(only, (*f)->name)) continue;
+            if (history) speed(&w, *f, history);
+            else measure(&w, *f);
+        }
     sx_arena_close(a);
     return 0;
 }

@@ -17,7 +17,7 @@ schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
-	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la
+	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/gp.la
 prunersdir = $(plugindir)/pruners
 pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
 	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
@@ -28,6 +28,12 @@ datasets_LTLIBRARIES = plugins/datasets/idx.la plugins/datasets/tensors.la
 devicesdir = $(plugindir)/devices
 devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 
+surrogate = plugins/samplers/surrogate.h plugins/samplers/parzen.h plugins/samplers/latin.h plugins/samplers/gaussian.c \
+	plugins/samplers/acquire.c plugins/samplers/coords.c plugins/samplers/targets.c plugins/samplers/improve.c \
+	plugins/samplers/untried.c plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c \
+	plugins/samplers/parzen.c plugins/samplers/normal.c
+plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c $(surrogate)
+plugins_samplers_gp_la_LIBADD = -lm
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
 	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
 	plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h plugins/samplers/pareto.c

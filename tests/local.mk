@@ -16,6 +16,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_ckpt \
 	tests/test_data \
 	tests/test_diag \
+	tests/test_ends \
 	tests/test_exec \
 	tests/test_experiment \
 	tests/test_expr \
@@ -54,7 +55,9 @@ $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
 check_PROGRAMS += tests/tpe_vectors
 tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen.h plugins/samplers/parzen.c \
 	plugins/samplers/normal.c plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c \
-	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/pareto.c
+	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/pareto.c \
+	plugins/samplers/surrogate.h plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c \
+	plugins/samplers/improve.c
 tests_tpe_vectors_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tpe_vectors_LDADD = libstrix.la $(JANSSON_LIBS) -lm
 TESTS += tests/test_tpe_vectors.sh
@@ -96,8 +99,12 @@ include tests/plugins/local.mk
 check_PROGRAMS += bench/hpo bench/ask
 bench_ask_SOURCES = bench/ask.c bench/functions.c bench/functions.h
 bench_ask_LDADD = libstrix.la -lm
-bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/functions.h
+bench_hpo_SOURCES = bench/hpo.c bench/functions.c bench/holdouts.c bench/functions.h
 bench_hpo_LDADD = libconform.la libstrix.la -lm
+check_PROGRAMS += bench/losses
+bench_losses_SOURCES = bench/losses.c bench/functions.c bench/holdouts.c bench/functions.h
+bench_losses_LDADD = libstrix.la -lm
+EXTRA_DIST += bench/hpo_peers.py
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
 EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/golden/make_median.py
 

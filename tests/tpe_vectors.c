@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../plugins/samplers/parzen.h"
+#include "../plugins/samplers/surrogate.h"
 
 static struct { const char *file; long wrong; bool tap; parzen_pool pool; } run;
 
@@ -550,12 +550,58 @@ static void hypervolume(const json_t *root)
     }
 }
 
+/* --- Kind gp --- */
+static double *matrix(const json_t *rows, int d)
+{
+    double *v = PARZEN_NEW(&run.pool, double, size(rows) * d + 1);
+    for (long i = 0; i < size(rows); i++) memcpy(v + i * d, numbers(item(rows, i)), (size_t)d * sizeof *v);
+    return v;
+}
+
+static void same_gp(const char *what, double got, double want, double tolerance)
+{
+    if (!(got == want || fabs(got - want) <= 1e-8 + tolerance * fabs(want)))
+        wrong("%s is %.17g, not %.17g", what, got, want);
+}
+
+static void gp_row(const json_t *r)
+{
+    const json_t *lengths = get(r, "inverse_squared_lengthscales");
+    const int d = (int)size(lengths);
+    const long n = size(get(r, "X")), m = size(get(r, "queries"));
+    const double *x = matrix(get(r, "X"), d), *y = numbers(get(r, "y"));
+    double *theta = numbers(lengths), *mean = PARZEN_NEW(&run.pool, double, m), *var = PARZEN_NEW(&run.pool, double, m);
+    theta = memcpy(PARZEN_NEW(&run.pool, double, d + 2), theta, (size_t)d * sizeof *theta);
+    theta[d] = real(r, "kernel_scale"), theta[d + 1] = real(r, "noise_var");
+    for (int j = 0; j < d + 2; j++) theta[j] = log(theta[j]);
+    process_fit *f = process_prepare(&run.pool, d, n, x, y);
+    same_gp("likelihood", process_likelihood(f, theta, NULL), real(r, "marginal_log_likelihood_without_constant"), 1e-7);
+    same_gp("prior", process_prior(d, theta, NULL), real(r, "log_prior"), 1e-7);
+    const process *g = process_open(&run.pool, d, n, n, x, y, theta);
+    if (!g) { wrong("no factor"); return; }
+    process_predict(g, m, matrix(get(r, "queries"), d), mean, var);
+    for (long i = 0; i < m; i++) {
+        same_gp("mean", mean[i], number(item(get(r, "mean"), i)), 1e-7);
+        same_gp("var", var[i], number(item(get(r, "var"), i)), 1e-7);
+        same_gp("log_ei", improve_log(-mean[i], var[i], -real(r, "threshold")), number(item(get(r, "log_ei"), i)), 1e-6);
+    }
+}
+
+static void gp(const json_t *root)
+{
+    for (long i = 0; i < size(get(root, "rows")); i++) gp_row(item(get(root, "rows"), i));
+    for (long i = 0; i < size(get(root, "standard_logei")); i++) {
+        const json_t *pair = item(get(root, "standard_logei"), i);
+        same_gp("standard log_ei", improve_standard(number(item(pair, 0))), number(item(pair, 1)), 1e-9);
+    }
+}
+
 static void check(const char *file)
 {
     static const struct { const char *kind; void (*run)(const json_t *root); } kinds[] = {
         { "hyperopt-tpe", hyperopt }, { "optuna-tpe", optuna }, { "weights", weights },
         { "truncnorm", truncnorm },
-        { "prior-pmf", prior }, { "groups", groups }, { "hypervolume", hypervolume } };
+        { "prior-pmf", prior }, { "groups", groups }, { "hypervolume", hypervolume }, { "gp", gp } };
     json_error_t e;
     json_t *root = json_load_file(file, 0, &e);
     run.file = file;

@@ -1,0 +1,29 @@
+/* gp.c: search by Gaussian processes and the logarithm of expected improvement, which serves a study of some hundred
+ * costly trials best. docs/search.md tells how it treats failed, pruned and running trials. */
+#include "surrogate.h"
+
+struct gp { long startup; };
+
+static const sx_param params[] = {
+    SX_INT(struct gp, startup, .def = 10, .min = 1, .max = 10000,
+           .doc = "points of a Latin hypercube before the first model"),
+    SX_END
+};
+
+static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
+{
+    const struct gp *set = p;
+    gaussian *own = cache ? NULL : gaussian_open(s);
+    const int rc = gaussian_ask(cache ? cache : own, set->startup, s, h, r, x);
+    *tag = 0;
+    gaussian_close(own);
+    return rc;
+}
+
+static void *open(const void *p, const sx_space *s) { return (void)p, gaussian_open(s); }
+static void close(void *cache) { gaussian_close(cache); }
+
+SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, gp, params, struct gp, .open = open, .close = close, .ask = ask,
+          .doc = "Gaussian processes and expected improvement");
+SX_PLUGIN("gp", "1.0", "MIT", SX_ITEM(gp));
