@@ -14,7 +14,8 @@
 
 enum { LINE_FD = 3, QUICK_DEATHS = 3, LINE_MOST = 1 << 20 };
 typedef struct {                                 /* one place of the crew; pid 0: nobody */
-    pid_t pid; int fd; long trial;
+    pid_t pid; int fd; wire_trial trial;
+    double until; int late;                      /* of its trial, 0: no limit; how often it was told to end */
     int deaths;                                  /* in a row, without a word */
     bool heard; char *line; size_t n, room;
 } member;
@@ -112,7 +113,8 @@ static int hire(crew *k, member *m)
     if (rc) { close(ends[0]); m->pid = 0; return rc; }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     m->fd = ends[0];
-    m->trial = -1;
+    m->trial = (wire_trial){ .number = -1 };
+    m->until = m->late = 0;
     m->heard = false;
     m->n = 0;
     return 0;
@@ -124,6 +126,9 @@ static void hear(crew *k, member *m, char *text)
 {
     m->heard = true;
     wire_show(k->c, k->w->progress, text, &m->trial);
+    if (m->trial.number < 0) m->until = 0;
+    else if (m->trial.left > 0) m->until = now() + m->trial.left;
+    m->trial.left = 0;
 }
 
 /* Reads what there is; false: the line is closed. */
@@ -150,10 +155,34 @@ static bool listen_to(crew *k, member *m)
     }
 }
 
+/* --- Leaving --- */
+
+static double trial_time(const crew *k) { return sx_study_exp(k->w->study)->tune.trial_time; }
+
+/* A worker fails a trial by itself when its time is over; this is for those that hang in somebody's code. */
+static void keep_time(crew *k)
+{
+    const double grace = fmin(fmax(trial_time(k) / 10, 0.5), 10), t = now();
+    for (int i = 0; i < k->w->jobs; i++) {
+        member *m = &k->v[i];
+        if (!m->pid || !(m->until > 0) || m->late > 1 || t < m->until + (m->late + 1) * grace) continue;
+        kill(m->pid, m->late++ ? SIGKILL : SIGTERM);
+    }
+}
+
+static int overdue(crew *k, member *m, pid_t pid)
+{
+    const char *reason = sx_format(k->c->arena, "it took longer than tune.trial_time, %s, and was killed",
+                                   cli_seconds(k->c->arena, trial_time(k)));
+    if (m->trial.number >= 0) cli_progress_end(k->w->progress, m->trial.number, SX_FAILED, NAN, reason);
+    const int rc = sx_work_fail(k->w->study, (long)pid, reason, &k->c->diags);
+    return rc || k->c->stop ? rc : hire(k, m);
+}
+
 static int died(crew *k, member *m, pid_t pid, int signal)
 {
-    if (m->trial >= 0)
-        cli_progress_end(k->w->progress, m->trial, SX_RUNNING, NAN, "its worker died, another one goes on");
+    if (m->trial.number >= 0)
+        cli_progress_end(k->w->progress, m->trial.number, SX_RUNNING, NAN, "its worker died, another one goes on");
     cli_progress_note(k->w->progress, "worker %ld died: %s", (long)pid, strsignal(signal));
     const int rc = sx_work_revive(k->w->study, (long)pid, &k->c->diags);
     if (rc || k->c->stop) return rc;
@@ -171,7 +200,8 @@ static void dismiss(crew *k, member *m)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     m->pid = 0;
     int rc = 0;
-    if (WIFSIGNALED(status)) rc = died(k, m, pid, WTERMSIG(status));
+    if (m->late) rc = overdue(k, m, pid);
+    else if (WIFSIGNALED(status)) rc = died(k, m, pid, WTERMSIG(status));
     else if (WEXITSTATUS(status) && WEXITSTATUS(status) < 128) {
         rc = sx_diags_code(&k->c->diags);
         if (!rc) rc = cli_fail(k->c, SX_E_IO, "a worker ended with code %d", WEXITSTATUS(status));
@@ -194,6 +224,7 @@ static void attend(crew *k)
             if (k->v[i].pid) p[n++] = (struct pollfd){ .fd = k->v[i].fd, .events = POLLIN };
         if (!n) return;
         if (k->c->stop && !k->told) { k->told = true; pass_on(k, SIGINT); }
+        keep_time(k);
         if (poll(p, (nfds_t)n, 200) <= 0) continue;
         for (int i = 0; i < k->w->jobs; i++)
             if (k->v[i].pid && !listen_to(k, &k->v[i])) dismiss(k, &k->v[i]);

@@ -17,6 +17,7 @@ cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with wha
 /* The line: one JSON object per event, each written at once. */
 bool wire_event(int fd, const sx_event *e);       /* false: nobody listens any more */
 void wire_errors(int fd, const sx_diags *d);
-/* Shows one line of a worker; *trial: the one it is at, -1: none. */
-void wire_show(cli_context *c, cli_progress *p, const char *line, long *trial);
+typedef struct { long number; double left; } wire_trial;             /* -1: none; left: see sx_event */
+/* Shows one line of a worker; *trial: the one it is at. */
+void wire_show(cli_context *c, cli_progress *p, const char *line, wire_trial *trial);
 #endif

@@ -97,22 +97,10 @@ static void unknown_option(cli_context *c, const char *arg)
     if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
 }
 
-static bool read_time(const char *s, double *out)
-{
-    static const struct { const char *unit; double seconds; } units[] = {
-        { "", 1 }, { "s", 1 }, { "m", 60 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
-    char *end;
-    *out = strtod(s, &end);
-    if (end == s || !(*out >= 0) || *out > 1e9) return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (!strcmp(end, units[i].unit)) { *out *= units[i].seconds; return true; }
-    return false;
-}
-
 static bool read_number(const cli_option *o, const char *s, double *out)
 {
     char *end;
-    if (o->kind == CLI_TIME) return read_time(s, out);
+    if (o->kind == CLI_TIME) return sx_time_read(s, out);
     errno = 0;
     if (o->kind == CLI_LONG) *out = (double)strtoll(s, &end, 10);
     else *out = strtod(s, &end);

@@ -44,6 +44,7 @@ bool wire_event(int fd, const sx_event *e)
                           (json_int_t)e->claim->row.t.number, "epochs", (json_int_t)e->of_epochs, "epoch",
                           (json_int_t)(e->epoch ? e->epoch->epoch : e->at_epoch), "fate", (int)e->fate,
                           "share", real(e->share), "value", real(e->value));
+    if (!strcmp(e->kind, "trial_start")) json_object_set_new(o, "left", real(e->left));
     if (!strcmp(e->kind, "trial_start") && values) json_object_set_new(o, "values", json_string(values));
     if (reason) json_object_set_new(o, "reason", json_string(reason));
     json_t *names = json_array(), *numbers = json_array();
@@ -106,22 +107,24 @@ static void show_epoch(cli_progress *p, long trial, const json_t *o)
     cli_progress_epoch(p, trial, &e);
 }
 
-void wire_show(cli_context *c, cli_progress *p, const char *line, long *trial)
+void wire_show(cli_context *c, cli_progress *p, const char *line, wire_trial *trial)
 {
     json_t *o = json_loads(line, 0, NULL);
     const char *kind = text_of(o, "event");
     const long number = long_of(o, "trial");
     if (!kind) { json_decref(o); return; }
     if (!strcmp(kind, "error")) show_error(c, o);
-    else if (!strcmp(kind, "trial_start"))
-        cli_progress_start(p, *trial = number, text_of(o, "values"), long_of(o, "epochs"));
+    else if (!strcmp(kind, "trial_start")) {
+        *trial = (wire_trial){ number, real_of(json_object_get(o, "left")) };
+        cli_progress_start(p, number, text_of(o, "values"), long_of(o, "epochs"));
+    }
     else if (!strcmp(kind, "epoch")) show_epoch(p, number, o);
     else if (!strcmp(kind, "pulse"))
         cli_progress_pulse(p, number, long_of(o, "epoch"), real_of(json_object_get(o, "share")));
     else if (!strcmp(kind, "trial_end")) {
         cli_progress_end(p, number, (sx_fate)long_of(o, "fate"), real_of(json_object_get(o, "value")),
                          text_of(o, "reason"));
-        *trial = -1;
+        *trial = (wire_trial){ .number = -1 };
     }
     json_decref(o);
 }

@@ -52,7 +52,8 @@ static int run(cli_context *c)
     int rc = l.fd >= 0 ? follow_parent(c) : 0;
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), NULL, store, name, true, &s, &c->diags);
     if (!rc && l.fd < 0) l.progress = crew_progress(c, s);
-    if (!rc && jobs > 1)
+    /* A trial with a limit of time runs in a process that can be killed. */
+    if (!rc && (jobs > 1 || (l.fd < 0 && sx_study_exp(s)->tune.trial_time > 0)))
         rc = crew_run(
             c, &(crew_want){
                    .study = s, .jobs = jobs, .seconds = cli_real(c, "time", 0), .progress = l.progress });

@@ -140,15 +140,17 @@ static void dataset(sx_exp *e, sx_diags *d)
 /* --- tune --- */
 
 struct tune {
-    long trials, seed, keep, replicas; double time;
+    long trials, seed, keep, replicas; double time, trial_time;
     int on_repeat; bool first, test;
     sx_texts objective, direction, constraints;
 };
 static const sx_param tune_params[] = {
     SX_INT(struct tune, trials, .def = 50, .min = 1, .max = 1e9,
            .doc = "trials of the study, failed ones included"),
-    SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12,
-            .doc = "seconds after which no trial starts; 0: no limit"),
+    SX_REAL(struct tune, time, .def = 0, .min = 0, .max = 1e12, .flags = SX_TIME,
+            .doc = "seconds, or \"15h\", after which no trial starts; 0: no limit"),
+    SX_REAL(struct tune, trial_time, .def = 0, .min = 0, .max = 1e12, .flags = SX_TIME,
+            .doc = "seconds, or \"2h\", that a trial may take; one that takes longer fails; 0: no limit"),
     SX_INT(struct tune, seed, .def = 1, .min = 0, .max = 0x1p62,
            .doc = "of the search and of each trial's random numbers"),
     SX_CHOICE(struct tune, on_repeat, .choices = (const char *const[]){ "resample", "replay", "rerun", NULL },
@@ -187,6 +189,7 @@ static void tune(sx_exp *e, sx_diags *d)
     e->tune.pruners = items(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", "pruners", &e->tune.pruner, d);
     e->tune.trials = s.trials;
     e->tune.time = s.time;
+    e->tune.trial_time = s.trial_time;
     e->tune.seed = (uint64_t)(by_sampler.seed >= 0 ? by_sampler.seed : s.seed);
     e->tune.on_repeat = s.on_repeat;
     e->tune.keep = s.keep;

@@ -36,7 +36,7 @@ typedef struct {
 typedef struct { const char *text; const sx_conf *at; } sx_rule;     /* an expression of tune.constraints */
 typedef struct { sx_rule *v; long n, cap; } sx_rules;
 typedef struct {
-    long trials; double time; sx_use sampler; long pruners; sx_use *pruner; uint64_t seed; int on_repeat; long keep;
+    long trials; double time, trial_time; sx_use sampler; long pruners; sx_use *pruner; uint64_t seed; int on_repeat; long keep;
     long objectives; const char **objective; bool *maximize;         /* at least one */
     bool first;                                  /* the first trial has the values of `vars` */
     long replicas; bool test;                    /* see replica.h */

@@ -231,12 +231,29 @@ static void put_list(const sx_param *p, long n, void *v, void *field)
 
 /* --- Settings --- */
 
+bool sx_time_read(const char *text, double *seconds)
+{
+    static const struct { const char *unit; double seconds; } units[] = {
+        { "", 1 }, { "s", 1 }, { "m", 60 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
+    char *end;
+    *seconds = strtod(text, &end);
+    if (end == text || !(*seconds >= 0) || *seconds > 1e9) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!strcmp(end, units[i].unit)) { *seconds *= units[i].seconds; return true; }
+    return false;
+}
+
 /* In a list the kind asked for is its members'; an expression may give a whole list ("depth"). */
 static int datum_of(fill *f, const sx_param *p, const sx_conf *c, sx_datum *v)
 {
     const sx_where where = sx_conf_where(f->a, c);
     if (c->kind == SX_CONF_GROUP) return wrong_type(f, p, where, "a group");
     if (c->kind == SX_CONF_LIST && !is_list(p->type)) return wrong_type(f, p, where, "a list");
+    double seconds;
+    if (p->flags & SX_TIME && c->kind == SX_CONF_TEXT && sx_time_read(c->s, &seconds)) {
+        *v = (sx_datum){ .kind = SX_DATUM_REAL, .r = seconds };
+        return 0;
+    }
     const int rc = sx_conf_value(f->a, c, f->scope, wanted_of(p->type), v, f->d);
     return rc ? (f->rc = rc) : 0;
 }

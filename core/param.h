@@ -19,4 +19,6 @@ bool sx_param_legal(const sx_param *p, double v);
 const char *sx_type_name(sx_type t);             /* "integer", "number", .. */
 const char *sx_param_range(sx_arena *a, const sx_param *p);          /* "[0, 1)", "one of same, valid", or "" */
 const char *sx_param_default(sx_arena *a, const sx_param *p);        /* as in a file; "required" */
+/* Seconds from a text as "90", "90s", "15m", "2h", "1d". */
+bool sx_time_read(const char *text, double *seconds);
 #endif

@@ -32,6 +32,8 @@ int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lea
 /* value: of each objective, as the user sees it; constraint: measured ones, kept where <= 0. NULL: none. */
 int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, const double *value, const double *constraint,
                   const char *reason, sx_diags *d);
+/* A trial that only `worker` may still run has failed. */
+int sx_study_fail(sx_study *s, const sx_trial_row *row, const char *worker, const char *reason, sx_diags *d);
 /* Gives the lease of a trial back; died: this attempt counts (3 are made). */
 int sx_study_drop(sx_study *s, int64_t id, const char *worker, bool died, sx_diags *d);
 int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *json, sx_diags *d);
@@ -49,6 +51,9 @@ int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags 
 int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);      /* x NaN: left to the sampler */
 /* Is the trial a point of the space as it is now? */
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
+/* Adds n ended trials that were run elsewhere, all or none; x of this study's space, values as the user sees them;
+ * note: JSON of where each one comes from. import.c */
+int sx_study_import(sx_study *s, long n, const sx_trial_row *const *row, const char *const *note, sx_diags *d);
 int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
 /* Sets an existing study and its runs aside under another name, so that the name is free. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);

@@ -103,6 +103,11 @@ static int finish(sx_study *s, const sx_trial_row *row, const char *worker, sx_f
     return sx_study_told(s, s->store->finish(s->db, &r), d);
 }
 
+int sx_study_fail(sx_study *s, const sx_trial_row *row, const char *worker, const char *reason, sx_diags *d)
+{
+    return finish(s, row, worker, SX_FAILED, NULL, NULL, reason, d);
+}
+
 /* A trial that lacks one of its values has none. */
 static const double *all_minimised(const sx_study *s, sx_arena *a, const double *value)
 {

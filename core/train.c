@@ -230,20 +230,20 @@ static bool resume_from(run *r, const char *file)
     return false;
 }
 
-/* Of the epochs done so far, as the log has them; an epoch that was run twice has two lines. */
-static double logged_seconds(const run *r)
+/* An epoch that was run twice has two lines; the last one counts. */
+double sx_train_seconds(sx_arena *a, const char *dir, long upto)
 {
-    FILE *f = fopen(in_dir(r, "log.jsonl"), "r");
-    double *took = sx_alloc_array(r->a, (size_t)r->epoch + 1, sizeof *took), sum = 0;
+    FILE *f = fopen(sx_format(a, "%s/log.jsonl", dir), "r");
+    double *took = sx_alloc_array(a, (size_t)upto + 1, sizeof *took), sum = 0;
     char *line = NULL;
     size_t room = 0;
     while (f && getline(&line, &room, f) > 0) {
         json_t *o = json_loads(line, 0, NULL);
         const json_int_t epoch = json_integer_value(json_object_get(o, "epoch"));
-        if (epoch > 0 && epoch <= r->epoch) took[epoch] = json_number_value(json_object_get(o, "wall_s"));
+        if (epoch > 0 && epoch <= upto) took[epoch] = json_number_value(json_object_get(o, "wall_s"));
         json_decref(o);
     }
-    for (long i = 1; i <= r->epoch; i++) sum += took[i];
+    for (long i = 1; i <= upto; i++) sum += took[i];
     free(line);
     if (f) fclose(f);
     return sum;
@@ -253,7 +253,7 @@ static int start(run *r)
 {
     const bool resume = r->w->resume && r->w->dir;
     if (resume && (resume_from(r, in_dir(r, "last.safetensors")) || resume_from(r, in_dir(r, "prev.safetensors")))) {
-        r->before = logged_seconds(r);
+        r->before = sx_train_seconds(r->a, r->w->dir, r->epoch);
         return 0;
     }
     r->epoch = 0;

@@ -27,6 +27,8 @@ typedef struct {
  * where restore_best. A resumed training ends with the bits of one that was never stopped. */
 int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w,
              sx_outcome *out, sx_diags *d);
+/* What epochs 1..upto of a run directory took, by its log. */
+double sx_train_seconds(sx_arena *a, const char *dir, long upto);
 /* The experiment at its point as a config text that trains the same net again. */
 char *sx_train_config(sx_arena *a, const sx_exp *e);
 #endif

@@ -22,6 +22,7 @@ typedef struct {                                 /* one trial */
     worker *w; sx_arena *a; sx_claim claim; sx_diags d;
     double beaten;                               /* when the lease was last renewed */
     double last;                                 /* the latest finite value of the objective */
+    double until;                                /* when its time is over; 0: never */
 } job;
 
 static double now(void)
@@ -60,9 +61,17 @@ static int beat(job *j)
     return 0;
 }
 
+/* The process that started this one looks after those that no longer come here. */
+static int check_time(job *j)
+{
+    if (!(j->until > 0) || now() < j->until) return 0;
+    return sx_error(&j->d, SX_E_REFUSED, SX_NOWHERE, "it took longer than tune.trial_time");
+}
+
 static int on_pulse(void *ctx, long epoch, double share)
 {
     job *j = ctx;
+    if (check_time(j)) return SX_E_REFUSED;
     event(j, (sx_event){ .kind = "pulse", .at_epoch = epoch, .share = share });
     return beat(j);
 }
@@ -74,7 +83,7 @@ static int on_epoch(void *ctx, const sx_epoch *e)
     if (objective >= 0 && isfinite(e->value[objective])) j->last = e->value[objective];
     event(j, (sx_event){ .kind = "epoch", .epoch = e });
     const int rc = sx_study_report(j->w->s, &j->claim, e->epoch, e->n, e->name, e->value, &j->d);
-    return rc < 0 ? rc : rc ? rc : beat(j);
+    return rc ? rc : check_time(j) ? SX_E_REFUSED : beat(j);
 }
 
 /* A worker that died may have reported an epoch and not have heeded the verdict. */
@@ -272,12 +281,24 @@ static int outcome(job *j, const sx_outcome *o)
                 sx_format(j->a, "stopped by the pruner after epoch %ld", o->epochs));
 }
 
+/* 0: no limit. What earlier workers spent on the trial counts, too. */
+static double time_left(job *j)
+{
+    const double limit = sx_study_exp(j->w->s)->tune.trial_time;
+    if (!(limit > 0)) return 0;
+    const char *dir = j->claim.row.dir;
+    const double spent = dir && j->claim.exp ? sx_train_seconds(j->a, dir, j->claim.exp->train.epochs) : 0,
+                 left = fmax(limit - spent, 0.001);
+    j->until = now() + left;
+    return left;
+}
+
 /* 0: the trial is over, whatever became of it; SX_E_*: so is this worker. */
 static int run_trial(job *j, bool *failed)
 {
     sx_outcome o = { 0 };
     int rc = sx_exp_at(j->a, sx_study_exp(j->w->s), j->claim.x, &j->claim.exp, &j->d);
-    event(j, (sx_event){ .kind = "trial_start" });
+    event(j, (sx_event){ .kind = "trial_start", .left = time_left(j) });
     if (!rc) rc = train(j, &o);
     *failed = rc != 0;
     if (!rc) return outcome(j, &o);
@@ -307,7 +328,8 @@ static bool is_gone(long pid)
     return state && (state[2] == 'Z' || state[2] == 'X');
 }
 
-int sx_work_revive(sx_study *s, long pid, sx_diags *d)
+/* Gives trials of the dead back, or fails them. */
+static int bury(sx_study *s, long pid, const char *reason, sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
     const char *mine = sx_worker_name(a, 0, 0);
@@ -319,12 +341,16 @@ int sx_work_revive(sx_study *s, long pid, sx_diags *d)
         if (r->t.fate != SX_RUNNING || r->waiting || !r->worker || strncmp(r->worker, mine, host)) continue;
         const long its = strtol(r->worker + host, NULL, 10);
         const bool gone = its > 0 && (pid ? its == pid : is_gone(its));
-        if (gone && !sx_study_drop(s, r->id, r->worker, true, NULL))
+        if (gone && reason) (void)!sx_study_fail(s, r, r->worker, reason, NULL);
+        else if (gone && !sx_study_drop(s, r->id, r->worker, true, NULL))
             sx_log(SX_LOG_INFO, "worker", "trial %ld: its worker %s is no more", r->t.number, r->worker);
     }
     sx_arena_close(a);
     return n < 0 ? (int)n : 0;
 }
+
+int sx_work_revive(sx_study *s, long pid, sx_diags *d) { return bury(s, pid, NULL, d); }
+int sx_work_fail(sx_study *s, long pid, const char *reason, sx_diags *d) { return bury(s, pid, reason, d); }
 
 /* Others still run, and may die: look again, now and then. */
 static int wait_for_others(worker *w)

@@ -9,6 +9,7 @@ typedef struct {                                 /* what happens, for bars and l
     const sx_claim *claim; const sx_epoch *epoch;
     long at_epoch, of_epochs; double share;      /* epochs done, in a pulse; share of the next one */
     sx_fate fate; double value; const char *reason;             /* of the end; SX_RUNNING: it goes on later */
+    double left;                                 /* at the start: seconds until tune.trial_time is over; 0: no limit */
 } sx_event;
 typedef struct {
     const char *name;                            /* NULL: made here, see sx_worker_name */
@@ -26,6 +27,8 @@ const char *sx_worker_name(sx_arena *a, long pid, int thread);       /* HOST-PID
 /* Gives back the trials of workers of this host that are no more: of process pid, or with pid 0 of all that
  * do not exist. */
 int sx_work_revive(sx_study *s, long pid, sx_diags *d);
+/* The trial of process pid of this host failed: reason. */
+int sx_work_fail(sx_study *s, long pid, const char *reason, sx_diags *d);
 /* Deletes the weights of all ended trials but the `tune.keep` best. */
 int sx_work_tidy(sx_study *s, sx_diags *d);
 #endif

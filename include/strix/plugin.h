@@ -66,7 +66,8 @@ typedef struct {
 /* --- Parameters: the core parses, checks, documents and tunes them --- */
 typedef enum { SX_TYPE_INT, SX_TYPE_REAL, SX_TYPE_BOOL, SX_TYPE_TEXT, SX_TYPE_CHOICE, SX_TYPE_INTS, SX_TYPE_REALS,
                SX_TYPE_TEXTS } sx_type;
-enum { SX_REQUIRED = 1, SX_OPEN_MIN = 2, SX_OPEN_MAX = 4, SX_LOG_SCALE = 8 };
+enum { SX_REQUIRED = 1, SX_OPEN_MIN = 2, SX_OPEN_MAX = 4, SX_LOG_SCALE = 8,
+       SX_TIME = 16 /* of a real: seconds, or a text as "90s", "15m", "2h", "1d" */ };
 typedef struct { long n; const long *v; } sx_ints;                   /* a single number in a file is a list of one */
 typedef struct { long n; const double *v; } sx_reals;
 typedef struct { long n; const char *const *v; } sx_texts;

@@ -45,3 +45,6 @@ tests_plugins_bad_type_la_LDFLAGS = $(BORDER_LDFLAGS)
 check_LTLIBRARIES += tests/plugins/wrong.la
 tests_plugins_wrong_la_LDFLAGS = $(BORDER_LDFLAGS)
 tests_plugins_wrong_la_LIBADD = -lm
+# A layer that hangs, for the limit of a trial's time.
+check_LTLIBRARIES += tests/plugins/layers/hang.la
+tests_plugins_layers_hang_la_LDFLAGS = $(BORDER_LDFLAGS)
