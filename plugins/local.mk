@@ -17,7 +17,7 @@ schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
-	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/gp.la
+	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/gp.la
 prunersdir = $(plugindir)/pruners
 pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
 	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
@@ -76,6 +76,9 @@ plugins_samplers_random_la_LIBADD = -lm
 plugins_samplers_sobol_la_LIBADD = -lm
 plugins_samplers_lhs_la_LIBADD = -lm
 plugins_samplers_anneal_la_LIBADD = -lm
+plugins_samplers_cmaes_la_LIBADD = -lm
+plugins_samplers_cmaes_la_SOURCES = plugins/samplers/cmaes.c plugins/samplers/covariance.c \
+	plugins/samplers/covariance.h plugins/samplers/generation.h plugins/samplers/unit.h
 plugins_samplers_lhs_la_SOURCES = plugins/samplers/lhs.c plugins/samplers/latin.h
 plugins_samplers_anneal_la_SOURCES = plugins/samplers/anneal.c plugins/samplers/latin.h plugins/samplers/unit.h
 plugins_samplers_grid_la_LIBADD = -lm

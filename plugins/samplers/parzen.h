@@ -25,7 +25,7 @@ typedef struct {
     double mu, sigma;                            /* the prior: middle and width, or the normal axis's own */
     long options; const double *weight;          /* of a choice (0: numeric); prior masses or NULL */
 } parzen_axis;
-enum { PARZEN_LEVELS = 128 };
+enum { PARZEN_LEVELS = 512 };
 parzen_axis parzen_axis_of(const sx_axis *a, int at);
 long parzen_level(const parzen_axis *a, double x);                   /* of a grid: 0 .. levels - 1 */
 double parzen_z(const parzen_axis *a, double x);
@@ -45,7 +45,8 @@ typedef struct {
     double *left, *right;                        /* [kernels]: what the axis cuts off; left NaN: not computed yet */
     double *z;                                   /* of the levels of a grid; else of the components */
     long *count;                                 /* grid: observations at each level */
-    double *mass;                                /* grid: [levels][kernels], log masses; NaN: not computed yet */
+    double **mass; long *made, rows;             /* grid: [levels], log masses under the kernels, NaN: not computed yet;
+                                                    rows that are there, NULL elsewhere */
     int32_t *order;                              /* neither grid nor choice: components by z */
     double same, other;                          /* choice: probability of a kernel's own option, of any other */
     double *prob;                                /* hyperopt's choice: [options], one kernel */

@@ -18,7 +18,7 @@ static void set_kernel(parzen_dim *dim, long k, double mu, double sigma)
     dim->norm[k] = parzen_log_mass((a->low - mu) / sigma, (a->high - mu) / sigma)
         + (a->step > 0 ? 0 : log(sigma) + PARZEN_LN_SQRT_2PI);
     dim->left[k] = NAN;
-    for (long x = 0; x < a->levels; x++) dim->mass[x * dim->kernels + k] = NAN;
+    for (long x = 0; x < dim->rows; x++) dim->mass[dim->made[x]][k] = NAN;
 }
 
 static double narrow_of(const parzen_axis *a, long n) { return a->sigma / fmin(100, (double)(2 + n)); }
@@ -177,8 +177,8 @@ static void open_dim(parzen_pool *p, parzen_dim *dim, const parzen_axis *a)
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = memset(PARZEN_NEW(p, double, k), 0, (size_t)k * sizeof(double));
     dim->count = memset(PARZEN_NEW(p, long, a->levels), 0, (size_t)a->levels * sizeof *dim->count);
-    dim->mass = PARZEN_NEW(p, double, k * a->levels);
-    for (long i = 0; i < k * a->levels; i++) dim->mass[i] = NAN;
+    dim->mass = memset(PARZEN_NEW(p, double *, a->levels), 0, (size_t)a->levels * sizeof *dim->mass);
+    dim->made = PARZEN_NEW(p, long, a->levels);
     dim->z = PARZEN_NEW(p, double, a->levels);
     for (long i = 0; i < a->levels; i++) dim->z[i] = level_z(a, i);
 }

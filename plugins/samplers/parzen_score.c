@@ -15,12 +15,21 @@ typedef struct {                                 /* one call */
     const parzen_dim **open; double *z; int opens;       /* continuous axes; [n][opens]: candidates there */
 } scoring;
 
-/* Log masses of the cell of x under the kernels of a numeric axis: as far as they are used, known ones again. */
-static const double *level_row(const parzen_dim *dim, double x)
+static double *level_of(parzen_pool *p, parzen_dim *dim, long level)
+{
+    double *row = dim->mass[level];
+    if (row) return row;
+    row = dim->mass[dim->made[dim->rows++] = level] = PARZEN_NEW(p, double, dim->kernels);
+    for (long k = 0; k < dim->kernels; k++) row[k] = NAN;
+    return row;
+}
+
+/* Log masses of the cell of x under the kernels of a numeric axis: as far as they are used, known ones again.
+ * They stay with the mixture. */
+static const double *level_row(parzen_pool *p, parzen_dim *dim, double x)
 {
     const parzen_axis *a = dim->axis;
-    const long at = parzen_level(a, x);
-    double *row = dim->mass + at * dim->kernels, from, to;
+    double *row = level_of(p, dim, parzen_level(a, x)), from, to;
     parzen_cell(a, x, &from, &to);
     for (long k = 0; k < dim->kernels; k++)
         if (isnan(row[k]) && dim->sigma[k] > 0)
@@ -50,11 +59,11 @@ static const double *option_row(parzen_pool *p, const parzen_dim *dim, long opti
     return row;
 }
 
-static column column_of(parzen_pool *p, const parzen_dim *dim, double x)
+static column column_of(const scoring *q, parzen_dim *dim, double x)
 {
-    if (dim->axis->options) return (column){ option_row(p, dim, (long)x), dim->of };
-    if (dim->axis->levels) return (column){ level_row(dim, x), dim->of };
-    return (column){ wide_row(p, dim, x), NULL };
+    if (dim->axis->options) return (column){ option_row(q->pool, dim, (long)x), dim->of };
+    if (dim->axis->levels) return (column){ level_row(q->mix->pool, dim, x), dim->of };
+    return (column){ wide_row(q->pool, dim, x), NULL };
 }
 
 /* Candidates that agree in an axis share its column. */
@@ -67,7 +76,7 @@ static void add_columns(scoring *q, int j)
         for (long e = 0; e < c && *use < 0; e++)
             if (q->x[e * d + j] == q->x[c * d + j]) *use = q->uses[e * d + q->used];
         if (*use >= 0) continue;
-        q->column[*use = q->columns++] = column_of(q->pool, &q->mix->dim[j], q->x[c * d + j]);
+        q->column[*use = q->columns++] = column_of(q, &q->mix->dim[j], q->x[c * d + j]);
     }
     q->used++;
 }
