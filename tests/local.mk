@@ -109,8 +109,8 @@ tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
 EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/golden/make_median.py
 
 # Training, evaluation and prediction as a user meets them.
-TESTS += tests/test_train_cli.sh tests/test_memory.sh
-EXTRA_DIST += tests/test_train_cli.sh tests/test_memory.sh
+TESTS += tests/test_train_cli.sh tests/test_ends.sh tests/test_memory.sh
+EXTRA_DIST += tests/test_train_cli.sh tests/test_ends.sh tests/test_memory.sh
 
 # Against PyTorch in double; golden/ holds the scripts that made the numbers.
 EXTRA_DIST += tests/golden
