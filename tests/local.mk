@@ -106,7 +106,7 @@ bench_losses_SOURCES = bench/losses.c bench/functions.c bench/holdouts.c bench/f
 bench_losses_LDADD = libstrix.la -lm
 EXTRA_DIST += bench/hpo_peers.py
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
-EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/golden/make_median.py
+EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/data/percentile.json tests/golden/make_median.py
 
 # Training, evaluation and prediction as a user meets them.
 TESTS += tests/test_train_cli.sh tests/test_ends.sh tests/test_memory.sh
