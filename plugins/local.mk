@@ -17,7 +17,7 @@ schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
-	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/gp.la
+	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/nsga2.la plugins/samplers/gp.la
 prunersdir = $(plugindir)/pruners
 pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
 	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
@@ -40,7 +40,7 @@ plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen
 # What all stores in Optuna's tables share.
 noinst_LTLIBRARIES += plugins/stores/libledger.la
 plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger.h \
-	plugins/stores/optuna.c plugins/stores/optuna_rows.c plugins/stores/optuna_claim.c \
+	plugins/stores/optuna.c plugins/stores/optuna_rows.c plugins/stores/optuna_body.c plugins/stores/optuna_claim.c \
 	plugins/stores/optuna_tell.c plugins/stores/optuna_notes.c plugins/stores/optuna_space.c \
 	plugins/stores/optuna.h plugins/stores/distribution.c plugins/stores/distribution.h
 plugins_stores_libledger_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -76,6 +76,9 @@ plugins_samplers_random_la_LIBADD = -lm
 plugins_samplers_sobol_la_LIBADD = -lm
 plugins_samplers_lhs_la_LIBADD = -lm
 plugins_samplers_anneal_la_LIBADD = -lm
+plugins_samplers_nsga2_la_LIBADD = -lm
+plugins_samplers_nsga2_la_SOURCES = plugins/samplers/nsga2.c plugins/samplers/generation.h \
+	plugins/samplers/latin.h plugins/samplers/unit.h
 plugins_samplers_cmaes_la_LIBADD = -lm
 plugins_samplers_cmaes_la_SOURCES = plugins/samplers/cmaes.c plugins/samplers/covariance.c \
 	plugins/samplers/covariance.h plugins/samplers/generation.h plugins/samplers/unit.h

@@ -20,6 +20,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_exec \
 	tests/test_experiment \
 	tests/test_expr \
+	tests/test_goals \
 	tests/test_golden \
 	tests/test_golden_layers \
 	tests/test_grad \

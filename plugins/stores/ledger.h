@@ -66,9 +66,23 @@ int sx_space_check(sx_db *db, const struct ledger *l);               /* SX_E_CON
 /* --- Studies and trials --- */
 struct ledger *sx_ledger_of(sx_db *db, int64_t study);               /* NULL: told */
 int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **out);
-int sx_row_params(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, sx_trial_row *r);
+/* What the tables say of a trial beside its row (optuna_body.c). */
+struct shown { int64_t id; const char *name; const sx_dist *dist; double v; };
+typedef struct {
+    int64_t id; double *x, *value;               /* value NULL: none */
+    struct { struct shown *v; long n, cap; } shown;
+    struct { long *v; long n, cap; } step;
+    struct { double *v; long n, cap; } curve, constraint;
+} sx_body;
+enum { SX_BODY_SHOWN = 1, SX_BODY_ENDED = 2 };   /* for people; with values and curve */
+int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
+                   sx_body *body);               /* their ids ascending, all else zero */
+const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
 int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker); /* 0; SX_E_LOST. worker NULL: anybody's */
+int sx_trial_note(sx_db *db, int64_t trial, const char *key, const char *json);
+int sx_trial_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m);
+int sx_trial_tell(sx_db *db, const struct ledger *l, const sx_trial_row *r);    /* a running one: what became of it */
 int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason);
 #endif

@@ -52,6 +52,7 @@ int sx_optuna_beat(sx_db *db, int64_t trial, const char *worker, double lease);
 int sx_optuna_finish(sx_db *db, const sx_trial_row *r);
 int sx_optuna_note(sx_db *db, int64_t trial, const char *key, const char *json);
 int sx_optuna_drop(sx_db *db, int64_t trial, const char *worker, bool died);
+int sx_optuna_import(sx_db *db, int64_t study, long n, const sx_trial_row *r, const char *const *note);
 const char *sx_optuna_last_error(void);
 int sx_optuna_remark(sx_db *db, int64_t study, const char *key, const char *json);
 int sx_optuna_remarks(sx_db *db, int64_t study, sx_on_note *each, void *ctx);
@@ -61,5 +62,6 @@ int sx_optuna_notes(sx_db *db, int64_t study, const char *key, sx_on_note *each,
     .rename = sx_optuna_rename, .news = sx_optuna_news, .trials = sx_optuna_trials, \
     .claim = sx_optuna_claim, .add = sx_optuna_add, .report = sx_optuna_report, .beat = sx_optuna_beat, \
     .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, .last_error = sx_optuna_last_error, \
-    .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, .notes = sx_optuna_notes
+    .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, .notes = sx_optuna_notes, \
+    .import = sx_optuna_import
 #endif

@@ -44,11 +44,11 @@ static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_t
 static int complete(sx_db *db, const struct ledger *l, int64_t trial)
 {
     sx_arena *a = sx_arena_open(NULL);
-    sx_trial_row r = { .id = trial };
-    int rc = sx_row_params(db, l, a, false, &r);
+    sx_body b = { .id = trial };
+    const int rc = sx_bodies_read(db, l, a, 0, 1, &b);
     bool whole = l->axes != NULL;
     for (int i = 0; !rc && whole && i < l->axes->n; i++)
-        whole = sx_active(l->axes, r.t.x, i) == !isnan(r.t.x[i]);
+        whole = sx_active(l->axes, b.x, i) == !isnan(b.x[i]);
     sx_arena_close(a);
     return rc ? rc : whole;
 }
@@ -116,8 +116,9 @@ static int take_expired(sx_db *db, struct ledger *l, const char *worker, double 
 {
     sx_cursor *q =
         sx_db_query(db,
-              "SELECT t.trial_id, s.attempt FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
-              " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING' ORDER BY t.trial_id "
+              "SELECT t.trial_id, s.attempt FROM strix_trial s CROSS JOIN trials t"
+              " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2 AND t.state = 'RUNNING'"
+              " ORDER BY t.trial_id "
               "LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
               "ri", sx_db_now(db), l->id);
     int rc = sx_db_next(db, q);
@@ -195,8 +196,8 @@ static int idle(sx_db *db, const struct ledger *l)
 {
     int64_t n = 0;
     const int rc = sx_db_lookup(db, &n,
-                          "SELECT count(*) FROM strix_trial s JOIN trials t ON t.trial_id = s.trial_id"
-                          " WHERE s.lease_until < $1 AND t.study_id = $2 AND t.state = 'RUNNING'",
+                          "SELECT count(*) FROM strix_trial s CROSS JOIN trials t"
+                          " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2 AND t.state = 'RUNNING'",
                           "ri", SX_FOR_EVER / 2, l->id);
     return rc < 0 ? rc : n ? 2 : 1;
 }
@@ -337,3 +338,42 @@ int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *num
     return rc;
 }
 
+/* --- Trials that were run elsewhere --- */
+
+typedef struct { const struct ledger *ledger; long n; const sx_trial_row *row; const char *const *note; } importing;
+
+static int import_one(sx_db *db, const struct ledger *l, const sx_trial_row *from, const char *note)
+{
+    char at[40];
+    int64_t number;
+    sx_trial_row r = *from;
+    const double now = sx_db_now(db);
+    int rc = next_number(db, l, &number);
+    sx_time_text(r.started > 0 ? r.started : now, at);
+    if (rc || (rc = insert_trial(db, l, (long)number, "RUNNING", at, &r.id))) return rc;
+    if ((rc = insert_params(db, l, r.id, r.t.x)) || (rc = add_side(db, l, r.id, NULL, NULL, NAN))) return rc;
+    if ((rc = sx_event_add(db, l->id, r.id, "RUNNING"))) return rc;
+    for (long i = 0; !rc && i < r.t.steps; i++) {
+        const sx_metric m = { "value", sx_user_value(l, 0, r.t.curve[i]), 0 };
+        rc = sx_trial_report(db, r.id, r.t.step[i], 1, &m);
+    }
+    if (!rc && note) rc = sx_trial_note(db, r.id, "strix:imported", note);
+    if (!rc) rc = sx_trial_tell(db, l, &r);
+    if (rc || !(r.ended > 0)) return rc;
+    return sx_db_run(db, "UPDATE trials SET datetime_complete = $1 WHERE trial_id = $2", "ti",
+                     sx_time_text(r.ended, at), r.id);
+}
+
+static int import_inside(sx_db *db, void *ctx)
+{
+    const importing *m = ctx;
+    int rc = sx_space_check(db, m->ledger);
+    for (long i = 0; !rc && i < m->n; i++) rc = import_one(db, m->ledger, &m->row[i], m->note ? m->note[i] : NULL);
+    return rc;
+}
+
+int sx_optuna_import(sx_db *db, int64_t study, long n, const sx_trial_row *r, const char *const *note)
+{
+    importing m = { sx_ledger_of(db, study), n, r, note };
+    return !m.ledger || !m.ledger->axes ? SX_E_USAGE : sx_db_inside(db, study, import_inside, &m);
+}

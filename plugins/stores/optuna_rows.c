@@ -4,127 +4,12 @@
 #include "arena.h"
 #include "ledger.h"
 
-/* --- Trials, read --- */
-
-static int axis_named(const struct ledger *l, const char *name, int hint)
-{
-    for (int k = 0; l->axes && name && k < l->axes->n; k++) {
-        const int i = (hint + k) % l->axes->n;
-        if (!strcmp(l->axes->axis[i]->name, name)) return i;
-    }
-    return -1;
-}
-
-/* An option that the axis has no more: a value, but none of its own. */
-static double known(double option) { return isnan(option) ? -1 : option; }
-
-/* A stored value in the terms of our axis: the same number, but the same word of a choice. */
-static double into_axis(sx_db *db, const struct ledger *l, int i, const char *text, double v)
-{
-    if (!strcmp(text, l->distribution[i])) return v;
-    const sx_dist *was = sx_db_dist(db, text), *is = sx_db_dist(db, l->distribution[i]);
-    if (!was || !is) return NAN;
-    if (!was->choices || !is->choices) return !was->choices && !is->choices ? v : NAN;
-    return v >= 0 && v < (double)json_array_size(was->choices)
-               ? known(sx_dist_internal(is, json_array_get(was->choices, (size_t)v)))
-               : NAN;
-}
-
-int sx_row_params(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, sx_trial_row *r)
-{
-    char *text = NULL;
-    size_t bytes;
-    FILE *json = shown ? open_memstream(&text, &bytes) : NULL;
-    double *x = sx_alloc_array(a, (size_t)(l->axes ? l->axes->n : 0) + 1, sizeof *x);
-    for (int i = 0; l->axes && i < l->axes->n; i++) x[i] = NAN;
-    sx_cursor *q = sx_db_query(db,
-                         "SELECT param_name, param_value, distribution_json FROM trial_params WHERE trial_id "
-                         "= $1 ORDER BY param_id",
-                         "i", r->id);
-    int rc, at = -1, n = 0;
-    while ((rc = sx_db_next(db, q)) == 1) {
-        const char *name = db->driver->text(q, 0), *dist = db->driver->text(q, 2);
-        if (!name || !dist || db->driver->null(q, 1)) continue;
-        const double v = db->driver->real(q, 1);
-        if ((at = axis_named(l, name, at + 1)) >= 0) x[at] = into_axis(db, l, at, dist, v);
-        const sx_dist *d = json ? sx_db_dist(db, dist) : NULL;
-        if (!d) continue;
-        json_t *key = json_string(name);
-        char *quoted = json_dumps(key, JSON_ENCODE_ANY);
-        fprintf(json, "%s%s: ", n++ ? ", " : "{", quoted ? quoted : "\"?\"");
-        free(quoted);
-        json_decref(key);
-        sx_dist_show(d, v, json);
-    }
-    if (json) {
-        fputs(n ? "}" : "{}", json);
-        fclose(json);
-        r->values = sx_strdup(a, text);
-        free(text);
-    }
-    r->t.x = l->axes ? x : NULL;
-    return rc;
-}
-
-static int read_values(sx_db *db, const struct ledger *l, sx_arena *a, sx_trial_row *r)
-{
-    double *value = sx_alloc_array(a, (size_t)l->objectives + 1, sizeof *value);
-    bool any = false;
-    sx_cursor *q = sx_db_query(
-        db, "SELECT objective, value, value_type FROM trial_values WHERE trial_id = $1", "i", r->id);
-    int rc;
-    for (int i = 0; i < l->objectives; i++) value[i] = NAN;
-    while ((rc = sx_db_next(db, q)) == 1) {
-        const int64_t i = db->driver->integer(q, 0);
-        if (i < 0 || i >= l->objectives) continue;
-        value[i] = sx_user_value(l, (int)i, sx_number_of(db->driver->text(q, 2), db->driver->real(q, 1)));
-        any = true;
-    }
-    r->t.value = any ? value : NULL;
-    return rc;
-}
-
-static int read_curve(sx_db *db, const struct ledger *l, sx_arena *a, long most, sx_trial_row *r)
-{
-    struct { long *v; long n, cap; } step = { 0 };
-    struct { double *v; long n, cap; } curve = { 0 };
-    sx_cursor *q = sx_db_query(db,
-                         "SELECT step, intermediate_value, intermediate_value_type FROM "
-                         "trial_intermediate_values WHERE trial_id = $1"
-                         " ORDER BY step",
-                         "i", r->id);
-    int rc;
-    while ((rc = sx_db_next(db, q)) == 1) {
-        if (step.n == most) { sx_db_stop(db, q); rc = 0; break; }
-        SX_PUSH(a, step, (long)db->driver->integer(q, 0));
-        SX_PUSH(a, curve, sx_user_value(l, 0, sx_number_of(db->driver->text(q, 2), db->driver->real(q, 1))));
-    }
-    r->t.steps = step.n;
-    r->t.step = step.v;
-    r->t.curve = curve.v;
-    return rc;
-}
-
-static int read_constraints(sx_db *db, const struct ledger *l, sx_arena *a, sx_trial_row *r)
-{
-    if (!l->axes || !l->axes->constraints) return 0;
-    struct { double *v; long n, cap; } c = { 0 };
-    sx_cursor *q = sx_db_query(
-        db, "SELECT value FROM strix_report WHERE trial_id = $1 AND step = -1 ORDER BY metric", "i", r->id);
-    int rc;
-    while ((rc = sx_db_next(db, q)) == 1)
-        SX_PUSH(a, c, db->driver->null(q, 0) ? NAN : db->driver->real(q, 0));
-    r->t.constraint = c.n == l->axes->constraints ? c.v : NULL;
-    return rc;
-}
-
 #define ROW \
     "t.trial_id, t.number, t.state, CAST(t.datetime_start AS TEXT), CAST(t.datetime_complete AS TEXT)," \
     " coalesce(s.attempt, 0), coalesce(s.seen, 0), coalesce(s.tag, 0), coalesce(s.queued, 0)," \
     " s.worker, s.dir, s.reason, s.lease_until"
-enum { ROW_COLUMNS = 13 };
 
-/* The columns of ROW; the rest of a row by the reads above. */
+/* The columns of ROW; the rest of a row is in its body. */
 static sx_trial_row row_at(sx_db *db, sx_cursor *q, sx_arena *a)
 {
     const sx_driver *d = db->driver;
@@ -162,66 +47,132 @@ static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
     return 0;
 }
 
-static int fill(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, long most, sx_trial_row *r)
+/* --- Rows and their bodies --- */
+
+typedef struct { sx_trial_row r; int64_t event; long most; } head;   /* most: reports that belong to it */
+struct heads { head *v; long n, cap; };
+
+static int ascending(const void *a, const void *b)
 {
-    int rc = sx_row_params(db, l, a, shown, r);
-    if (!rc && shown && r->waiting) rc = read_fixed(db, a, r);
-    if (!rc && r->t.fate != SX_RUNNING && r->t.fate != SX_PAUSED) rc = read_values(db, l, a, r);
-    if (!rc && most) rc = read_curve(db, l, a, most, r);
-    return rc ? rc : read_constraints(db, l, a, r);
+    const int64_t x = ((const sx_body *)a)->id, y = ((const sx_body *)b)->id;
+    return (x > y) - (x < y);
+}
+
+/* One body for each trial, by id. */
+static sx_body *bodies_of(sx_arena *a, const struct heads *h, long *n)
+{
+    sx_body *b = sx_alloc_array(a, (size_t)h->n + 1, sizeof *b);
+    for (long i = 0; i < h->n; i++) b[i].id = h->v[i].r.id;
+    qsort(b, (size_t)h->n, sizeof *b, ascending);
+    *n = 0;
+    for (long i = 0; i < h->n; i++) if (!i || b[i].id != b[*n - 1].id) b[(*n)++].id = b[i].id;
+    return b;
+}
+
+static void put_on(const struct ledger *l, const sx_body *b, long most, sx_trial_row *r)
+{
+    const bool ended = r->t.fate != SX_RUNNING && r->t.fate != SX_PAUSED;
+    r->t.x = b->x;
+    r->t.value = ended ? b->value : NULL;
+    r->t.steps = most >= 0 && most < b->step.n ? most : b->step.n;
+    r->t.step = b->step.v;
+    r->t.curve = b->curve.v;
+    r->t.constraint = l->axes && b->constraint.n && b->constraint.n == l->axes->constraints ? b->constraint.v : NULL;
+}
+
+/* What the other tables say of these trials. */
+static int fill(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, struct heads *h)
+{
+    long n;
+    bool ended = shown;
+    sx_body *body = bodies_of(a, h, &n);
+    for (long i = 0; i < h->n; i++) ended |= h->v[i].r.t.fate != SX_RUNNING;
+    int rc = sx_bodies_read(db, l, a, (shown ? SX_BODY_SHOWN : 0) | (ended ? SX_BODY_ENDED : 0), n, body);
+    for (long i = 0; i < h->n && !rc; i++) {
+        sx_trial_row *r = &h->v[i].r;
+        const sx_body key = { .id = r->id }, *b = bsearch(&key, body, (size_t)n, sizeof *b, ascending);
+        put_on(l, b, h->v[i].most, r);
+        if (shown) r->values = sx_body_text(a, b);
+        if (shown && r->waiting) rc = read_fixed(db, a, r);
+    }
+    return rc;
+}
+
+typedef struct { const struct ledger *ledger; sx_arena *arena; int64_t study, since; struct heads heads; } reading;
+
+/* --- History --- */
+
+static int read_news(sx_db *db, void *ctx)
+{
+    reading *n = ctx;
+    const sx_driver *d = db->driver;
+    n->heads.n = 0;
+    sx_cursor *q =
+        sx_db_query(db,
+              "SELECT e.seq, e.fate, e.steps, e.trial_id, t.number, coalesce(s.attempt, 0), coalesce(s.seen, 0),"
+              " coalesce(s.tag, 0), coalesce(s.queued, 0)" SX_ROWS "JOIN strix_event e ON e.trial_id = t.trial_id"
+              " WHERE e.study_id = $1 AND e.seq > $2 ORDER BY e.seq",
+              "ii", n->study, n->since);
+    int rc;
+    while ((rc = sx_db_next(db, q)) == 1) {
+        head h = { .event = d->integer(q, 0), .most = (long)d->integer(q, 2),
+                   .r = { .size = sizeof h.r, .id = d->integer(q, 3), .attempt = (int)d->integer(q, 5),
+                          .seen = d->integer(q, 6), .queued = d->integer(q, 8),
+                          .t = { .number = (long)d->integer(q, 4), .fate = sx_fate_of(d->text(q, 1)),
+                                 .tag = d->integer(q, 7) } } };
+        if (h.r.t.fate == SX_RUNNING) h.most = 0;
+        SX_PUSH(n->arena, n->heads, h);
+    }
+    return rc || !n->heads.n ? rc : fill(db, n->ledger, n->arena, false, &n->heads);
 }
 
 int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx)
 {
-    const struct ledger *l = sx_ledger_of(db, study);
-    if (!l) return SX_E_USAGE;
-    sx_arena *a = sx_arena_open(NULL);
-    sx_cursor *q =
-        sx_db_query(db,
-              "SELECT " ROW ", e.seq, e.fate, e.steps" SX_ROWS "JOIN strix_event e ON e.trial_id = t.trial_id"
-              " WHERE e.study_id = $1 AND e.seq > $2 ORDER BY e.seq",
-              "ii", study, *since);
-    int rc, bad = 0;
-    while (!bad && (rc = sx_db_next(db, q)) == 1) {
-        sx_trial_row r = row_at(db, q, a);
-        const int64_t seq = db->driver->integer(q, ROW_COLUMNS);
-        r.t.fate = sx_fate_of(db->driver->text(q, ROW_COLUMNS + 1));
-        bad = fill(db, l, a, false,
-                   r.t.fate == SX_RUNNING ? 0 : (long)db->driver->integer(q, ROW_COLUMNS + 2), &r);
-        if (bad) break;
-        each(ctx, seq, &r);
-        *since = seq;
+    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .since = *since };
+    if (!n.ledger) return SX_E_USAGE;
+    n.arena = sx_arena_open(NULL);
+    const int rc = sx_db_reading(db, read_news, &n);
+    for (long i = 0; i < n.heads.n && !rc; i++) {
+        each(ctx, n.heads.v[i].event, &n.heads.v[i].r);
+        *since = n.heads.v[i].event;
     }
-    if (bad) sx_db_stop(db, q);
-    sx_arena_close(a);
-    return bad ? bad : rc;
+    sx_arena_close(n.arena);
+    return rc;
+}
+
+/* --- As it is now --- */
+
+static int read_trials(sx_db *db, void *ctx)
+{
+    reading *n = ctx;
+    n->heads.n = 0;
+    sx_cursor *q = sx_db_query(
+        db, "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id", "i", n->study);
+    int rc;
+    while ((rc = sx_db_next(db, q)) == 1)
+        SX_PUSH(n->arena, n->heads, ((head){ .r = row_at(db, q, n->arena), .most = -1 }));
+    return rc ? rc : fill(db, n->ledger, n->arena, true, &n->heads);
 }
 
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    const struct ledger *l = sx_ledger_of(db, study);
-    if (!l) return SX_E_USAGE;
-    sx_arena *a = sx_arena_open(NULL);
-    sx_cursor *q = sx_db_query(
-        db, "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id", "i", study);
-    int rc, bad = 0;
-    while (!bad && (rc = sx_db_next(db, q)) == 1) {
-        sx_trial_row r = row_at(db, q, a);
-        bad = fill(db, l, a, true, -1, &r);
-        if (!bad) each(ctx, &r);
-    }
-    if (bad) sx_db_stop(db, q);
-    sx_arena_close(a);
-    return bad ? bad : rc;
+    reading n = { .ledger = sx_ledger_of(db, study), .study = study };
+    if (!n.ledger) return SX_E_USAGE;
+    n.arena = sx_arena_open(NULL);
+    const int rc = sx_db_reading(db, read_trials, &n);
+    for (long i = 0; i < n.heads.n && !rc; i++) each(ctx, &n.heads.v[i].r);
+    sx_arena_close(n.arena);
+    return rc;
 }
 
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r)
 {
     sx_cursor *q = sx_db_query(db, "SELECT " ROW SX_ROWS "WHERE t.trial_id = $1", "i", id);
-    const int rc = sx_db_next(db, q);
+    int rc = sx_db_next(db, q);
     if (rc != 1) return rc ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)id);
-    *r = row_at(db, q, a);
+    head h = { .r = row_at(db, q, a), .most = -1 };
     sx_db_stop(db, q);
-    return fill(db, l, a, true, -1, r);
+    rc = fill(db, l, a, true, &(struct heads){ &h, 1, 1 });
+    *r = h.r;
+    return rc;
 }
-

@@ -23,7 +23,7 @@ int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
     return mine ? 0 : SX_E_LOST;
 }
 
-static int write_note(sx_db *db, int64_t trial, const char *key, const char *json)
+int sx_trial_note(sx_db *db, int64_t trial, const char *key, const char *json)
 {
     return sx_db_run(db,
                      "INSERT INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES ($1, $2, $3)"
@@ -38,7 +38,7 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
     if (reason) {
         json_t *text = json_string(reason);
         char *json = text ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-        rc = write_note(db, trial, "strix:reason", json ? json : "\"\"");
+        rc = sx_trial_note(db, trial, "strix:reason", json ? json : "\"\"");
         if (!json) reason = NULL;                /* no UTF-8 */
         free(json);
         json_decref(text);
@@ -59,7 +59,7 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
 }
 
 
-static int write_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
+int sx_trial_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
 {
     int rc = 0;
     for (int i = 0; !rc && i < n; i++) {
@@ -101,7 +101,7 @@ static int deliver(sx_db *db, int64_t trial)
 {
     int rc = 0;
     for (const struct late *l = db->late; l && !rc; l = l->next)
-        if (l->trial == trial) rc = write_report(db, trial, l->step, l->n, l->m);
+        if (l->trial == trial) rc = sx_trial_report(db, trial, l->step, l->n, l->m);
     return rc;
 }
 
@@ -189,7 +189,7 @@ typedef struct { int64_t trial; const char *key, *json; } noted;
 static int note_inside(sx_db *db, void *ctx)
 {
     const noted *n = ctx;
-    const int rc = write_note(db, n->trial, n->key, n->json);
+    const int rc = sx_trial_note(db, n->trial, n->key, n->json);
     if (rc || strcmp(n->key, "strix:dir")) return rc;
     json_t *dir = json_loads(n->json, JSON_DECODE_ANY, NULL);
     const int kept = sx_db_run(db, "UPDATE strix_trial SET dir = $1 WHERE trial_id = $2", "ti",
@@ -259,10 +259,8 @@ static int insert_constraints(sx_db *db, const struct ledger *l, const sx_trial_
     return rc;
 }
 
-static int end(sx_db *db, const telling *t)
+int sx_trial_tell(sx_db *db, const struct ledger *l, const sx_trial_row *r)
 {
-    const sx_trial_row *r = t->row;
-    const struct ledger *l = t->ledger;
     int rc = insert_constraints(db, l, r);
     if (rc) return rc;
     if (r->t.fate == SX_PAUSED) {
@@ -277,6 +275,8 @@ static int end(sx_db *db, const telling *t)
     if (fate != SX_FAILED && (rc = insert_values(db, l, r))) return rc;
     return sx_trial_end(db, l, r->id, fate, nan && !r->reason ? "the objective is not a number" : r->reason);
 }
+
+static int end(sx_db *db, const telling *t) { return sx_trial_tell(db, t->ledger, t->row); }
 
 int sx_optuna_finish(sx_db *db, const sx_trial_row *r)
 {

@@ -341,6 +341,7 @@ static int bind(sqlite3_stmt *s, int i, const sx_sql *v)
     char name[16];
     snprintf(name, sizeof name, "$%d", i + 1);
     const int at = sqlite3_bind_parameter_index(s, name);
+    if (!at) return SQLITE_OK;                   /* for another kind of server */
     switch (v->kind) {
     case SX_SQL_INT: return sqlite3_bind_int64(s, at, v->i);
     case SX_SQL_REAL: return sqlite3_bind_double(s, at, v->r);
