@@ -8,7 +8,8 @@
 struct dist { struct dist *next; const char *text; sx_dist d; bool fine; };
 struct ledger {                                  /* what is known of a study */
     struct ledger *next;
-    int64_t id, settled;                         /* every trial with a smaller id has had its last event */
+    int64_t id, settled, stored;                 /* every trial with an id below settled has had its last event;
+                                                    stored: what the database says of it, a little behind */
     const char *name;
     int objectives; bool *maximize;
     const sx_space *axes; const char *const *distribution;

@@ -15,7 +15,8 @@ static const char revision[] = "v3.2.0.a";
 #define OF_STUDY "study_id INTEGER NOT NULL REFERENCES studies ON DELETE CASCADE"
 #define SIDE_TABLES(TEMP, STUDY, TRIAL) \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_study (" STUDY ", study_name VARCHAR(512) NOT NULL," \
-    " schema_number INTEGER NOT NULL, config TEXT, space TEXT, seed TEXT, PRIMARY KEY (study_id));" \
+    " schema_number INTEGER NOT NULL, config TEXT, space TEXT, seed TEXT, used TEXT," \
+    " settled BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (study_id));" \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
@@ -228,15 +229,13 @@ static int study_inside(sx_db *db, void *ctx)
     int rc = find_study(db, w->name, id);
     if (rc < 0) return rc;
     if (!rc && !db->write) return sx_store_error(SX_E_DATA, "there is no study '%s'", w->name);
-    if (rc) {
-        bool other = false;
-        struct ledger *l = NULL;
-        if ((rc = check_directions(db, *id, w)) || (rc = check_side(db, *id, w, &other))) return rc;
-        if ((rc = sx_ledger_open(db, *id, w->name, &l)) || (rc = sx_space_join(db, l, w, other))) return rc;
-    } else if ((rc = create_study(db, w, id))) {
-        return rc;
-    }
-    return w->config && db->write ? keep_side(db, *id, w) : 0;
+    bool other = false;
+    struct ledger *l = NULL;
+    if (!rc) rc = create_study(db, w, id);
+    else if (!(rc = check_directions(db, *id, w))) rc = check_side(db, *id, w, &other);
+    if (!rc && w->config && db->write) rc = keep_side(db, *id, w);
+    if (!rc) rc = sx_ledger_open(db, *id, w->name, &l);
+    return rc ? rc : sx_space_join(db, l, w, other);
 }
 
 int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)

@@ -5,7 +5,7 @@
 #include "arena.h"
 #include "ledger.h"
 
-enum { ATTEMPTS = 3, ONCE_MORE = 3 };
+enum { ATTEMPTS = 3, ONCE_MORE = 3, BEHIND = 64 };
 
 /* --- Events --- */
 
@@ -99,6 +99,10 @@ static int settle(sx_db *db, struct ledger *l)
         if (all) l->settled = s.v[i].id + 1;
     }
     sx_arena_close(a);
+    if (!rc && l->settled >= l->stored + BEHIND) {
+        l->stored = l->settled;
+        rc = sx_db_run(db, "UPDATE strix_study SET settled = $1 WHERE study_id = $2", "ii", l->settled, l->id);
+    }
     return rc ? rc : wrote ? ONCE_MORE : 0;
 }
 

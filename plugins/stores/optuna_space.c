@@ -7,18 +7,64 @@
 struct used { const char *name, *text; };
 struct uses { struct used *v; long n, cap; };
 
-static int read_used(sx_db *db, int64_t study, sx_arena *a, struct uses *u)
+static void use(sx_arena *a, struct uses *u, const char *name, const char *text)
 {
-    sx_cursor *q = sx_db_query(db,
-                               "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p JOIN trials"
-                               " t ON t.trial_id = p.trial_id WHERE t.study_id = $1 GROUP BY p.param_name,"
-                               " p.distribution_json ORDER BY min(p.param_id)",
-                               "i", study);
+    for (long i = 0; i < u->n; i++)
+        if (!strcmp(u->v[i].name, name) && !strcmp(u->v[i].text, text)) return;
+    SX_PUSH(a, *u, ((struct used){ name, text }));
+}
+
+static int read_rows(sx_db *db, const char *sql, int64_t study, sx_arena *a, struct uses *u)
+{
+    sx_cursor *q = sx_db_query(db, sql, "i", study);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) {
         const char *name = sx_db_text(db, q, 0, a), *text = sx_db_text(db, q, 1, a);
-        if (name && text && sx_db_dist(db, text)) SX_PUSH(a, *u, ((struct used){ name, text }));
+        if (name && text && sx_db_dist(db, text)) use(a, u, name, text);
     }
+    return rc;
+}
+
+/* What the study's rows have. What strix wrote stands in a list, so that only the trials of others are looked
+ * through; without a list all of them. */
+static int read_used(sx_db *db, int64_t study, sx_arena *a, struct uses *u)
+{
+    sx_cursor *q = sx_db_query(db, "SELECT used FROM strix_study WHERE study_id = $1", "i", study);
+    const int rc = sx_db_next(db, q);
+    if (rc < 0) return rc;
+    const char *text = rc ? db->driver->text(q, 0) : NULL;
+    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    for (size_t i = 0; i + 1 < json_array_size(list); i += 2) {
+        const char *name = json_string_value(json_array_get(list, i)),
+                   *dist = json_string_value(json_array_get(list, i + 1));
+        if (name && dist && sx_db_dist(db, dist)) use(a, u, sx_strdup(a, name), sx_strdup(a, dist));
+    }
+    if (rc) sx_db_stop(db, q);
+    const bool listed = list != NULL;
+    json_decref(list);
+    return read_rows(db,
+                     listed ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t LEFT JOIN strix_trial s"
+                              " ON s.trial_id = t.trial_id JOIN trial_params p ON p.trial_id = t.trial_id"
+                              " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0"
+                              " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
+                            : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p JOIN trials"
+                              " t ON t.trial_id = p.trial_id WHERE t.study_id = $1 GROUP BY p.param_name,"
+                              " p.distribution_json ORDER BY min(p.param_id)",
+                     study, a, u);
+}
+
+/* The list: what was used, and what this process will write. */
+static int keep_used(sx_db *db, int64_t study, const struct uses *u)
+{
+    json_t *list = json_array();
+    for (long i = 0; i < u->n; i++) {
+        json_array_append_new(list, json_string(u->v[i].name));
+        json_array_append_new(list, json_string(u->v[i].text));
+    }
+    char *text = json_dumps(list, JSON_COMPACT);
+    const int rc = sx_db_run(db, "UPDATE strix_study SET used = $1 WHERE study_id = $2", "ti", text, study);
+    free(text);
+    json_decref(list);
     return rc;
 }
 
@@ -49,7 +95,7 @@ static int rewrite(sx_db *db, int64_t study, const struct used *u, const char *t
                      "ttti", text, u->name, u->text, study);
 }
 
-static int join_choices(sx_db *db, int64_t study, const struct uses *u, const sx_study_row *w, int axis,
+static int join_choices(sx_db *db, int64_t study, struct uses *u, const sx_study_row *w, int axis,
                         const char **written)
 {
     const sx_dist *is = sx_db_dist(db, w->distribution[axis]);
@@ -63,13 +109,15 @@ static int join_choices(sx_db *db, int64_t study, const struct uses *u, const sx
     if (text) *written = sx_strdup(db->arena, text);
     free(text);
     for (long i = 0; i < u->n && !rc && db->write; i++)
-        if (!strcmp(u->v[i].name, w->axes->axis[axis]->name) && !sx_dist_like(&all, sx_db_dist(db, u->v[i].text)))
+        if (!strcmp(u->v[i].name, w->axes->axis[axis]->name) && !sx_dist_like(&all, sx_db_dist(db, u->v[i].text))) {
             rc = rewrite(db, study, &u->v[i], *written);
+            u->v[i].text = *written;
+        }
     json_decref(all.choices);
     return rc;
 }
 
-static int join_axis(sx_db *db, int64_t study, const struct uses *u, const sx_study_row *w, int axis,
+static int join_axis(sx_db *db, int64_t study, struct uses *u, const sx_study_row *w, int axis,
                      const char **written)
 {
     const sx_dist *is = sx_db_dist(db, w->distribution[axis]);
@@ -103,6 +151,8 @@ int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other
                                 : 0;
     if (rc >= 0 && n) rc = read_used(db, l->id, a, &u);
     for (int i = 0; i < n && rc >= 0; i++) rc = join_axis(db, l->id, &u, w, i, &written[i]);
+    for (int i = 0; i < n; i++) use(a, &u, w->axes->axis[i]->name, written[i]);
+    if (rc >= 0 && n && db->write) rc = keep_used(db, l->id, &u);
     if (rc >= 0 && other && db->write) rc = keep_from(db, l->id);
     sx_arena_close(a);
     l->written = written;

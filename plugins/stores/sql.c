@@ -252,6 +252,8 @@ int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **o
     l->id = study;
     l->name = sx_strdup(db->arena, name);
     *out = l;
-    return read_directions(db, l);
+    const int rc = sx_db_lookup(db, &l->stored, "SELECT settled FROM strix_study WHERE study_id = $1", "i", study);
+    if (l->settled < l->stored) l->settled = l->stored;
+    return rc < 0 ? rc : read_directions(db, l);
 }
 
