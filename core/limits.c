@@ -97,8 +97,8 @@ static int call(void *ctx, const char *name, long n, const sx_datum *args, sx_da
     double v = 0;
     int rc = 0;
     (void)args;
-    if (n) return sx_error(p->d, SX_E_CONFIG, p->where, "%s() takes no argument", name);
     if (p->e->search || !is_cost(name)) return SX_E_UNSUPPORTED;
+    if (n) return sx_error(p->d, SX_E_CONFIG, p->where, "%s() takes no argument", name);
     if (p->pretend) v = 1;
     else rc = cost_of(p, name, &v);
     *out = (sx_datum){ .kind = SX_DATUM_REAL, .r = v };
