@@ -216,6 +216,7 @@ void chain_fit(chain *c)
 {
     if (c->whole) {
         c->scratch = c->t[0].shared;
+        c->lane = c->t[0].lane;
         return;
     }
     c->chunk = chunk_of(c);

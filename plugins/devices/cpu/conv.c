@@ -8,6 +8,7 @@ typedef struct {
     conv_kind kind;
     bool dnnl; dnnl_conv *engine;
     size_t packed;                               /* bytes of the weights as oneDNN keeps them */
+    long bands;                                  /* of each image, where there are few images */
 } conv;
 
 static geometry geometry_of(const sx_window *w, const tensor *x, const tensor *y)
@@ -42,7 +43,46 @@ static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const
     return true;
 }
 
-static bool fwd_make(sx_dev *dev, task *t) { return make(dev, t, CONV_FWD, t->op->attr, &t->in[0], &t->out); }
+/* --- few images: bands of lines of the result are cut out of each, so that all threads have work. Only where columns
+ * are nearly as fast as oneDNN on the whole image; by shapes alone, so that any number of threads gives the
+ * same bits. --- */
+enum { FEW = 4, SHARES = 16, LINES = 4, TAPS = 64, BAND = 2 << 20 }; /* BAND: products that are worth a share */
+
+static geometry band_of(const geometry *g, long i, long bands, long *line, long *first)
+{
+    geometry b = *g;
+    const long end = (i + 1) * g->oh / bands;
+    *first = i * g->oh / bands;
+    const long top = *first * g->stride[0] - g->pad[0];
+    const long bottom = (end - 1) * g->stride[0] - g->pad[0] + (g->r - 1) * g->dilation[0] + 1;
+    *line = top < 0 ? 0 : top > g->h ? g->h : top;
+    b.oh = end - *first;
+    b.h = (bottom > g->h ? g->h : bottom < *line ? *line : bottom) - *line;
+    b.pad[0] = *line - top;
+    return b;
+}
+
+static long bands_of(const geometry *g, long images)
+{
+    const double products = (double)(g->oh * g->ow) * (double)taps_of(g) * (double)g->k;
+    long n = ceil_div(SHARES, images);
+    if (n > g->oh / LINES) n = g->oh / LINES;
+    if ((double)n > products / BAND) n = (long)(products / BAND);
+    return images >= FEW || taps_of(g) < TAPS || n < 2 ? 1 : n;
+}
+
+static const kernel few_images;
+static bool fwd_make(sx_dev *dev, task *t)
+{
+    if (!make(dev, t, CONV_FWD, t->op->attr, &t->in[0], &t->out)) return false;
+    conv *c = t->own;
+    c->bands = dev->conv == CONV_ONEDNN ? 1 : bands_of(&c->g, t->rows);
+    if (c->bands > 1) {
+        t->kernel = &few_images;
+        if (t->lane) t->lane = ceil_div(column_bytes(&c->g), c->g.oh) * ceil_div(c->g.oh, c->bands);
+    }
+    return true;
+}
 static bool bwd_x_make(sx_dev *dev, task *t)
 {
     return make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0]);
@@ -184,6 +224,29 @@ static void bwd_x_rows(const task *t, const lane *l, long from, long n)
     through_weights(t, l, from, n, image_bwd_x);
 }
 
+typedef struct { const task *t; const pass *r; } call;
+
+static void band_rows(const void *ctx, long i, int thread)
+{
+    const call *f = ctx;
+    const task *t = f->t;
+    const conv *c = t->own;
+    long line, first;
+    const geometry b = band_of(&c->g, i % c->bands, c->bands, &line, &first);
+    const long image = i / c->bands, from = image * row_size(&t->in[0]) + line * b.w * b.c;
+    const float *x = (const float *)whole_at(&t->in[0], f->r) + from, *w = whole_at(&t->in[1], f->r);
+    float *y = (float *)whole_at(&t->out, f->r) + image * row_size(&t->out) + first * b.ow * b.k;
+    image_fwd(&b, x, w, y, pool_room(f->r->pool, thread));
+}
+
+static void bands_whole(const task *t, int n, const pass *r)
+{
+    (void)n;
+    const conv *c = t->own;
+    pool_for(r->pool, t->rows * c->bands, band_rows, &(call){ t, r });
+}
+static const kernel few_images = { .by_rows = 1, .alone = true, .whole = bands_whole };
+
 static void bwd_w_rows(const task *t, const lane *l, long from, long n)
 {
     const conv *c = t->own;
@@ -203,12 +266,11 @@ static void bwd_w_rows(const task *t, const lane *l, long from, long n)
 
 /* Groups are added in order, slice by slice of the weights. */
 enum { SLICE = 8192 };
-typedef struct { const task *t; const pass *r; } joining;
 
 static void join_slice(const void *ctx, long i, int thread)
 {
     (void)thread;
-    const joining *j = ctx;
+    const call *j = ctx;
     const long size = (long)(j->t->partial / sizeof(float)), from = i * SLICE,
                n = size - from < SLICE ? size - from : SLICE;
     for (long g = 1; g < j->r->groups; g++)
@@ -218,7 +280,7 @@ static void join_slice(const void *ctx, long i, int thread)
 static void bwd_w_end(const task *t, const pass *r)
 {
     const conv *c = t->own;
-    pool_for(r->pool, ceil_div((long)(t->partial / sizeof(float)), SLICE), join_slice, &(joining){ t, r });
+    pool_for(r->pool, ceil_div((long)(t->partial / sizeof(float)), SLICE), join_slice, &(call){ t, r });
     float *dw = whole_at(&t->out, r);
     if (!c->engine) memcpy(dw, partial_at(t, r, 0), weight_bytes(&c->g));
     else if (!dnnl_conv_reorder(c->engine, dw, partial_at(t, r, 0), true)) spoil(weight_bytes(&c->g), dw);
