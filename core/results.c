@@ -38,12 +38,22 @@ static void gather(void *ctx, const sx_trial_row *row)
     SX_PUSH(g->a, *g, r);
 }
 
-long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+static long gather_rows(sx_study *s, sx_arena *a, bool brief, const sx_trial_row *const **rows, sx_diags *d)
 {
     gathering g = { .s = s, .a = a };
-    const int rc = s->store->trials(s->db, s->id, gather, &g);
+    const int rc = (brief && s->store->brief ? s->store->brief : s->store->trials)(s->db, s->id, gather, &g);
     *rows = g.v;
     return rc ? sx_study_told(s, rc, d) : g.n;
+}
+
+long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+{
+    return gather_rows(s, a, false, rows, d);
+}
+
+long sx_study_brief(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+{
+    return gather_rows(s, a, true, rows, d);
 }
 
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row)

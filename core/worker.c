@@ -124,9 +124,9 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
 {
     sx_arena *a = sx_arena_open(NULL);
     const sx_tune_conf *t = &sx_study_exp(s)->tune;
-    const sx_trial_row *const *row, *const *front;
+    const sx_trial_row *const *row, *const *front = NULL;
     struct { kept *v; long n, cap; } done = { 0 };
-    const long n = sx_study_trials(s, a, &row, d), fronts = sx_study_front(s, a, &front, d);
+    const long n = sx_study_brief(s, a, &row, d), fronts = t->objectives > 1 ? sx_study_front(s, a, &front, d) : 0;
     for (long i = 0; i < n && fronts >= 0; i++) {
         const sx_trial_row *r = row[i];
         if (!r->dir || r->t.fate == SX_RUNNING || r->t.fate == SX_PAUSED) continue;
@@ -335,7 +335,7 @@ static int bury(sx_study *s, long pid, const char *reason, sx_diags *d)
     const char *mine = sx_worker_name(a, 0, 0);
     const size_t host = strlen(mine) - 3;        /* without "0-0" */
     const sx_trial_row *const *row;
-    const long n = sx_study_trials(s, a, &row, d);
+    const long n = sx_study_brief(s, a, &row, d);
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (r->t.fate != SX_RUNNING || r->waiting || !r->worker || strncmp(r->worker, mine, host)) continue;

@@ -80,5 +80,10 @@ typedef struct {
     int (*remark)(sx_db *db, int64_t study, const char *key, const char *json);
     int (*remarks)(sx_db *db, int64_t study, sx_on_note *each, void *ctx);
     int (*notes)(sx_db *db, int64_t study, const char *key, sx_on_note *each, void *ctx);
+    /* Adds n ended trials that were run elsewhere, all or none of them: fate, x, value, curve, reason, started and
+     * ended (0: now) count, numbers follow the last one; note, JSON, is kept as "strix:imported". */
+    int (*import)(sx_db *db, int64_t study, long n, const sx_trial_row *r, const char *const *note);
+    /* As `trials`, without points, their words and curves: who runs what, how it ended, where it lies. Or NULL. */
+    int (*brief)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 } sx_store;
 #endif

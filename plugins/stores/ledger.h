@@ -75,7 +75,7 @@ typedef struct {
     struct { long *v; long n, cap; } step;
     struct { double *v; long n, cap; } curve, constraint;
 } sx_body;
-enum { SX_BODY_SHOWN = 1, SX_BODY_ENDED = 2 };   /* for people; with values and curve */
+enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 8 };         /* shown: for people */
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
                    sx_body *body);               /* their ids ascending, all else zero */
 const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */

@@ -156,27 +156,26 @@ static int read_table(reading *r, const struct table *t, int64_t from, int64_t t
     return rc;
 }
 
-static int read_run(reading *r, bool ended)
+static int read_run(reading *r, unsigned want)
 {
     const int64_t from = r->body[0].id, to = r->body[r->n - 1].id;
     const bool whole = r->n >= MANY && r->n >= to / 2;
-    int rc = read_table(r, &params, from, to, whole);
-    if (!rc && ended) rc = read_table(r, &values, from, to, whole);
-    if (!rc && ended) rc = read_table(r, &steps, from, to, whole);
+    int rc = want & SX_BODY_POINT ? read_table(r, &params, from, to, whole) : 0;
+    if (!rc && want & SX_BODY_VALUE) rc = read_table(r, &values, from, to, whole);
+    if (!rc && want & SX_BODY_CURVE) rc = read_table(r, &steps, from, to, whole);
     return rc || !r->l->axes || !r->l->axes->constraints ? rc : read_table(r, &constraints, from, to, whole);
 }
 
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n, sx_body *body)
 {
     const size_t axes = (size_t)(l->axes ? l->axes->n : 0);
-    double *x = l->axes ? sx_alloc_array(a, (size_t)n * axes + 1, sizeof *x) : NULL;
+    double *x = l->axes && want & SX_BODY_POINT ? sx_alloc_array(a, (size_t)n * axes + 1, sizeof *x) : NULL;
     int rc = 0;
-    for (size_t i = 0; i < (size_t)n * axes; i++) x[i] = NAN;
+    for (size_t i = 0; x && i < (size_t)n * axes; i++) x[i] = NAN;
     for (long i = 0; i < n && x; i++) body[i].x = x + (size_t)i * axes;
     for (long from = 0, to; from < n && !rc; from = to) {
         for (to = from + 1; to < n && body[to].id - body[to - 1].id <= CLOSE;) to++;
-        rc = read_run(&(reading){ db, l, a, body + from, to - from, 0, -1, want & SX_BODY_SHOWN },
-                      want & SX_BODY_ENDED);
+        rc = read_run(&(reading){ db, l, a, body + from, to - from, 0, -1, want & SX_BODY_SHOWN }, want);
     }
     return rc;
 }

@@ -45,7 +45,7 @@ static int complete(sx_db *db, const struct ledger *l, int64_t trial)
 {
     sx_arena *a = sx_arena_open(NULL);
     sx_body b = { .id = trial };
-    const int rc = sx_bodies_read(db, l, a, 0, 1, &b);
+    const int rc = sx_bodies_read(db, l, a, SX_BODY_POINT, 1, &b);
     bool whole = l->axes != NULL;
     for (int i = 0; !rc && whole && i < l->axes->n; i++)
         whole = sx_active(l->axes, b.x, i) == !isnan(b.x[i]);

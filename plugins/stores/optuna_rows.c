@@ -81,13 +81,12 @@ static void put_on(const struct ledger *l, const sx_body *b, long most, sx_trial
 }
 
 /* What the other tables say of these trials. */
-static int fill(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, struct heads *h)
+static int fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, struct heads *h)
 {
     long n;
-    bool ended = shown;
+    const bool shown = want & SX_BODY_SHOWN;
     sx_body *body = bodies_of(a, h, &n);
-    for (long i = 0; i < h->n; i++) ended |= h->v[i].r.t.fate != SX_RUNNING;
-    int rc = sx_bodies_read(db, l, a, (shown ? SX_BODY_SHOWN : 0) | (ended ? SX_BODY_ENDED : 0), n, body);
+    int rc = sx_bodies_read(db, l, a, want, n, body);
     for (long i = 0; i < h->n && !rc; i++) {
         sx_trial_row *r = &h->v[i].r;
         const sx_body key = { .id = r->id }, *b = bsearch(&key, body, (size_t)n, sizeof *b, ascending);
@@ -98,7 +97,12 @@ static int fill(sx_db *db, const struct ledger *l, sx_arena *a, bool shown, stru
     return rc;
 }
 
-typedef struct { const struct ledger *ledger; sx_arena *arena; int64_t study, since; struct heads heads; } reading;
+typedef struct {
+    const struct ledger *ledger; sx_arena *arena;
+    int64_t study, since; unsigned want;
+    struct heads heads;
+} reading;
+enum { ALL = SX_BODY_POINT | SX_BODY_SHOWN | SX_BODY_VALUE | SX_BODY_CURVE };
 
 /* --- History --- */
 
@@ -121,14 +125,15 @@ static int read_news(sx_db *db, void *ctx)
                           .t = { .number = (long)d->integer(q, 4), .fate = sx_fate_of(d->text(q, 1)),
                                  .tag = d->integer(q, 7) } } };
         if (h.r.t.fate == SX_RUNNING) h.most = 0;
+        else n->want |= SX_BODY_VALUE | SX_BODY_CURVE;
         SX_PUSH(n->arena, n->heads, h);
     }
-    return rc || !n->heads.n ? rc : fill(db, n->ledger, n->arena, false, &n->heads);
+    return rc || !n->heads.n ? rc : fill(db, n->ledger, n->arena, n->want, &n->heads);
 }
 
 int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx)
 {
-    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .since = *since };
+    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .since = *since, .want = SX_BODY_POINT };
     if (!n.ledger) return SX_E_USAGE;
     n.arena = sx_arena_open(NULL);
     const int rc = sx_db_reading(db, read_news, &n);
@@ -151,18 +156,28 @@ static int read_trials(sx_db *db, void *ctx)
     int rc;
     while ((rc = sx_db_next(db, q)) == 1)
         SX_PUSH(n->arena, n->heads, ((head){ .r = row_at(db, q, n->arena), .most = -1 }));
-    return rc ? rc : fill(db, n->ledger, n->arena, true, &n->heads);
+    return rc ? rc : fill(db, n->ledger, n->arena, n->want, &n->heads);
 }
 
-int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
+static int each_trial(sx_db *db, int64_t study, unsigned want, sx_on_trial *each, void *ctx)
 {
-    reading n = { .ledger = sx_ledger_of(db, study), .study = study };
+    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .want = want };
     if (!n.ledger) return SX_E_USAGE;
     n.arena = sx_arena_open(NULL);
     const int rc = sx_db_reading(db, read_trials, &n);
     for (long i = 0; i < n.heads.n && !rc; i++) each(ctx, &n.heads.v[i].r);
     sx_arena_close(n.arena);
     return rc;
+}
+
+int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
+{
+    return each_trial(db, study, ALL, each, ctx);
+}
+
+int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
+{
+    return each_trial(db, study, SX_BODY_VALUE, each, ctx);
 }
 
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r)
@@ -172,7 +187,7 @@ int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_t
     if (rc != 1) return rc ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)id);
     head h = { .r = row_at(db, q, a), .most = -1 };
     sx_db_stop(db, q);
-    rc = fill(db, l, a, true, &(struct heads){ &h, 1, 1 });
+    rc = fill(db, l, a, ALL, &(struct heads){ &h, 1, 1 });
     *r = h.r;
     return rc;
 }

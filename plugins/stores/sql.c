@@ -3,6 +3,7 @@
 #include "ledger.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "arena.h"
@@ -149,16 +150,27 @@ const char *sx_time_text(double at, char out[40])
     return out;
 }
 
+/* n digits at *at, and the sign behind them; -1: there are none. */
+static int digits(const char **at, int n)
+{
+    int v = 0;
+    for (; n-- > 0; ++*at) {
+        if (**at < '0' || **at > '9') return -1;
+        v = 10 * v + (**at - '0');
+    }
+    if (**at) ++*at;
+    return v;
+}
+
 double sx_time_of(const char *text)
 {
     struct tm tm = { 0 };
-    double seconds = 0;
-    if (!text || sscanf(text, "%d-%d-%d%*c%d:%d:%lf", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                        &tm.tm_min, &seconds) < 6)
-        return 0;
+    if (!text || (tm.tm_year = digits(&text, 4)) < 0 || (tm.tm_mon = digits(&text, 2)) < 0 ||
+        (tm.tm_mday = digits(&text, 2)) < 0 || (tm.tm_hour = digits(&text, 2)) < 0 ||
+        (tm.tm_min = digits(&text, 2)) < 0) return 0;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    return (double)timegm(&tm) + seconds;
+    return (double)timegm(&tm) + strtod(text, NULL);
 }
 
 double sx_db_now(sx_db *db) { return db->driver->clock(db->conn); }
