@@ -87,7 +87,7 @@ static int read_config(cli_context *c, const sx_study *s, const char *file, cons
     return rc;
 }
 
-static sx_datum datum_of_json(cli_context *c, const json_t *v)
+sx_datum study_datum_of_json(cli_context *c, const json_t *v)
 {
     if (json_is_integer(v)) return (sx_datum){ .kind = SX_DATUM_INT, .i = json_integer_value(v) };
     if (json_is_real(v)) return (sx_datum){ .kind = SX_DATUM_REAL, .r = json_real_value(v) };
@@ -96,7 +96,7 @@ static sx_datum datum_of_json(cli_context *c, const json_t *v)
         return (sx_datum){ .kind = SX_DATUM_TEXT, .s = json_is_string(v) ? sx_strdup(c->arena, json_string_value(v)) : "null" };
     const size_t n = json_array_size(v);
     sx_datum *list = sx_alloc_array(c->arena, n + 1, sizeof *list);
-    for (size_t i = 0; i < n; i++) list[i] = datum_of_json(c, json_array_get(v, i));
+    for (size_t i = 0; i < n; i++) list[i] = study_datum_of_json(c, json_array_get(v, i));
     return (sx_datum){ .kind = SX_DATUM_LIST, .n = (long)n, .v = list };
 }
 
@@ -115,7 +115,7 @@ static int put_json(cli_context *c, const char *file, const json_t *v, points *t
     point p = { 0 };
     for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
          at = json_object_iter_next((json_t *)(uintptr_t)values, at))
-        rc = put(c, &p, json_object_iter_key(at), datum_of_json(c, json_object_iter_value(at)));
+        rc = put(c, &p, json_object_iter_key(at), study_datum_of_json(c, json_object_iter_value(at)));
     if (!rc) SX_PUSH(c->arena, *to, p);
     return rc;
 }

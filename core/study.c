@@ -85,7 +85,7 @@ static int join(sx_study *s, bool given, const sx_study_row *row, bool write, sx
                          .axes = &domain->space,
                          .distribution = dist,
                          .space = sx_domain_json(s->arena, domain),
-                         .config = given ? sx_conf_write(s->arena, s->exp->root) : NULL };
+                         .config = given && s->exp->root ? sx_conf_write(s->arena, s->exp->root) : NULL };
     if (write && row->config && w->config && strcmp(row->config, w->config))
         sx_log(SX_LOG_INFO, "study", "the configuration of '%s' has changed; new trials follow the new one",
                s->name);
@@ -117,13 +117,16 @@ double sx_study_nearest(const sx_study *s, int i)
     sx_datum is = { 0 };
     if (sx_scope_has(s->exp->scope, v->name))
         (void)!sx_scope_get(s->arena, s->exp->scope, v->name, SX_NOWHERE, &is, NULL);
+    if (v->element >= 0) is = sx_datum_element(&is, v->element);
     const double r = sx_datum_real(&is);
     if (v->axis.kind != SX_AXIS_CHOICE)
         return isnan(r) ? sx_axis_at(&v->axis, 0.5) : sx_axis_snap(&v->axis, r);
     long best = 0;
     double least = INFINITY;
     for (long k = 0; k <= (long)v->axis.high; k++) {
-        const double off = sx_datum_equal(&v->option[k], &is) ? -1 : fabs(sx_datum_real(&v->option[k]) - r);
+        const bool same = v->option[k].kind == SX_DATUM_NONE ? is.kind == SX_DATUM_TEXT && !strcmp(is.s, v->label[k])
+                                                             : sx_datum_equal(&v->option[k], &is);
+        const double off = same ? -1 : fabs(sx_datum_real(&v->option[k]) - r);
         if (off < least) { least = off; best = k; }
     }
     return (double)best;

@@ -1,0 +1,129 @@
+#!/bin/sh
+# test_study_import.sh: strix study import: trials of Optuna (a database, a table) and of hyperopt become a study's own; what does
+# not fit is told; wrong files change nothing.
+: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+PATH=$STRIX_BUILD:$PATH
+export PATH
+cp "$STRIX_SOURCE/tests/data/optuna/sample.db" "$tmp/old.db" && chmod u+w "$tmp/old.db" && cd "$tmp" || exit 1
+cat >space.cfg <<'END'
+vars = { lr = 0.001; batch = 32; act = "relu"; num_blocks = 0; block_size = 0; epochs = 5; };
+tune = { objective = "accuracy"; direction = "maximize"; space = {
+  lr = { loguniform = [ 1e-4, 1.0 ]; }; batch = { choice = [ 16, 32, 64 ]; }; act = { choice = [ "relu", "selu", "tanh" ]; };
+  conv = { choice = ( { num_blocks = 0; block_size = 0; }, { num_blocks = 1; block_size = { int = [ 1, 3 ]; }; },
+                      { num_blocks = { int = [ 2, 3 ]; }; block_size = 1; } ); }; }; };
+END
+
+n=0
+say() { # status, what, files to show
+    status=$1 what=$2
+    shift 2
+    n=$((n + 1))
+    [ "$status" = 0 ] && echo "ok $n - $what" && return
+    echo "not ok $n - $what"
+    tail -n 30 "$@" | sed 's/^/#   /'
+}
+ok() { what=$1; shift; "$@" >out 2>err; say $? "$what" out err; }
+is() { what=$1; shift; "$@" >said 2>&1; say $? "$what" said; }
+ends() { want=$1; shift; "$@"; got=$?; [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }; }
+has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
+import() { strix study import "$@"; }
+
+# --- A study of Optuna ---
+ok 'a database of Optuna is copied' import old.db --study copy
+is 'with how many and how many not' has out 'study copy: 28 trials imported, 2 had not ended'
+ok 'its trials' sh -c 'strix study trials copy --csv >new.csv && strix study trials vggstrix-sample --store sqlite:old.db --csv >old.csv'
+cut -d, -f2,3,6-14 old.csv | grep -v '^running\|^waiting' >old.points
+cut -d, -f2,3,6-14 new.csv >new.points
+is 'are the same' cmp old.points new.points
+ok 'the search goes on' strix study ask copy
+is 'behind them' has out '"number": 28'
+ok 'what was imported is no suggestion of ours' strix study replay copy
+ok 'the same again' import old.db --study copy
+is 'imports nothing twice' has out '0 trials imported, 2 had not ended, 28 were imported before'
+ok 'a study into itself' ends 2 import studies/copy.db --study copy
+renames='--rename learning_rate=lr --rename batch_size=batch --rename activation=act --rename fcl_num_layers= --rename fcl_layer_size=
+    --rename fcl_dropout_rate= --rename optimizer= --rename conv:none=0 --rename conv:one-block=1 --rename conv:one-conv=2'
+ok 'into a space of ours' import old.db --space space.cfg $renames
+is 'all fit under its names' has out 'study space: 28 trials imported'
+ok 'without the names' ends 1 import old.db --space space.cfg --study other
+is 'the first reason is told' has out "trial 0: 'batch_size' is no variable of the space"
+is 'and no study is made' [ ! -e studies/other.db ]
+ok 'of several studies one must be named' sh -c 'strix study ask space.cfg --store sqlite:old.db >/dev/null; strix study import old.db --study c2; [ $? = 2 ]'
+is 'and all are told' has err 'vggstrix-sample, space'
+ok 'as it is with --from' import old.db --from vggstrix-sample --study c2
+
+# --- hyperopt's trials.csv ---
+cat >trials.csv <<'END'
+loss,status,tid,job_dir,act,batch,lr,num_blocks,block_size,epochs
+-0.81,ok,0,"runs/a,""b""",relu,64.0,0.001,0,0,5
+-0.64,ok,1,x,selu,16,0.002,1,3,5
+,fail,2,x,tanh,16,0.9,3,1,5
+-0.36,ok,3,x,relu,17,0.01,0,0,5
+-0.25,ok,4,x,relu,16,0.01,4,1,5
+-0.25,ok,5,x,relu,16,0.01,0,0,9
+,new,6,x,relu,16,0.01,0,0,5
+END
+ok 'a loss is no accuracy' ends 5 import trials.csv --space space.cfg --study h
+is 'so --value is asked for' has err '--value'
+ok 'with it the table is taken' import trials.csv --space space.cfg --study h --value 'sqrt(-loss)'
+is 'but for three rows' has out '3 trials imported, 3 do not fit, 1 had not ended'
+is 'the first one' has out "trials.csv, line 5: 'batch' cannot be 17"
+ok 'values' sh -c 'strix study trials h --csv >got'
+is 'as they were' has got '^0,complete,0.9,'
+is 'failures, too' has got '^2,failed,,'
+is 'branches are found' [ "$(sed 's/"[^"]*"//g' got | cut -d, -f6-11 | sed -n 3p)" = '0.002,16,selu,1,3,' ]
+cat >indices.csv <<'END'
+value,lr,batch,act,conv
+0.5,0.01,2,1,0
+0.6,0.01,0,2,0
+END
+ok 'choices by their place' import indices.csv --space space.cfg --study i --indices
+is 'are the values there' sh -c 'strix study trials i --csv | grep -q "0.01,64,selu,0"'
+rm -f one.csv; printf 'accuracy,lr\n0.5,0.01\n' >one.csv
+ok 'a table without a variable' import one.csv --space space.cfg --study k
+is 'takes what vars say, with a warning' has err "warning: 'batch' is nowhere in one.csv; its value of vars, 32, is taken"
+printf 'accuracy,lr,batch\n0.5,0.01,16\n0.6,0.02,\n' >gap.csv
+ok 'a gap' import gap.csv --space space.cfg --study l
+is 'is no such value' has out "line 3: 'batch' is missing"
+ok 'a dry run' import one.csv --space space.cfg --study dry -n
+is 'says what would be' has out '1 trial would be imported'
+is 'and does nothing' [ ! -e studies/dry.db ]
+ok 'JSON' import gap.csv --space space.cfg --study m --json
+is 'fits its schema' sh -c '"$STRIX_BUILD/tests/schema" "$STRIX_SOURCE/tests/schemas/study-import.txt" <out'
+
+# --- Wrong files ---
+wrong() { # what, the words, the file's text
+    printf "$3" >bad.csv
+    ok "$1" ends 5 import bad.csv --space space.cfg --study bad
+    is "  says $2" has err "$2"
+}
+wrong 'a short line' 'bad.csv:3: error: 2 cells, and the first line names 3 columns' 'accuracy,lr,batch\n0.5,0.01,16\n0.5,0.01\n'
+wrong 'no number' "bad.csv:2: error: 'accuracy' is 'high', which is no number" 'accuracy,lr\nhigh,0.01\n'
+wrong 'an open quote' 'bad.csv:3: error: a quote is never closed' 'accuracy,lr\n0.5,1\n0.5,"0.01\n0.6,0.02\n'
+wrong 'a torn quote' 'bad.csv:2: error: something follows a closing quote' 'accuracy,lr\n0.5,"0"01\n'
+wrong 'columns of one name' "bad.csv:1: error: two columns are named 'lr'" 'accuracy,lr,lr\n0.5,1,1\n'
+wrong 'an unknown state' "bad.csv:2: error: 'state' is 'DONE'" 'accuracy,lr,state\n0.5,1,DONE\n'
+wrong 'no objective' "bad.csv:1: error: no column is the objective 'accuracy'" 'lr\n0.5\n'
+wrong 'an empty file' 'bad.csv:1: error: the file is empty' ''
+wrong 'bytes' 'not a text file' 'accuracy\000,lr\n'
+is 'and no study was made of any' [ ! -e studies/bad.db ]
+ok 'no such file' ends 5 import nothing.csv --space space.cfg --study bad
+ok 'a wrong expression' ends 3 import one.csv --space space.cfg --study bad --value 'accuracy +'
+ok 'a table needs a space' ends 2 import one.csv --study nothing
+ok 'a rename of nothing' ends 2 import one.csv --space space.cfg --study bad --rename nix=lr
+ok 'a study is needed' ends 2 import one.csv
+
+# --- Importance ---
+ok 'importance' strix study importance space
+is 'says of how many trials' has out 'by ped-anova over 18 complete trials'
+is 'warns of few' has err '18 complete trials tell little'
+is 'knows where a variable is active' has out 'block_size .* 44 %'
+ok 'fanova' strix study importance space --method fanova
+is 'does not judge what is not always there' has out 'block_size .*not known'
+ok 'no such method' ends 2 strix study importance space --method magic
+ok 'no such objective' ends 2 strix study importance space --objective loss
+strix study ask space.cfg --study fresh --store sqlite:studies/fresh.db >/dev/null
+ok 'without trials' ends 1 strix study importance space --store sqlite:studies/fresh.db
+is 'says so' has err '0 complete trials with a value'
+echo "1..$n"
