@@ -60,7 +60,8 @@ static void warn_inputs(cli_context *c, const sx_exp *e)
     for (long i = 0; i < e->inputs && e->input->name; i++) {
         bool read = false;
         for (long k = 0; k < l->n; k++)
-            for (long j = 0; j < l->v[k].inputs; j++) read |= l->v[k].in[j].node < 0 && l->v[k].in[j].port == i;
+            for (long j = 0; j < l->v[k].inputs; j++)
+                read |= l->v[k].in[j].node < 0 && l->v[k].in[j].port == i;
         if (!read)
             sx_warn(&c->diags, sx_conf_where(c->arena, e->input[i].conf), "no layer reads the input '%s'",
                     e->input[i].name);
@@ -74,7 +75,7 @@ static int data_shape(cli_context *c, const sx_exp *e, sx_data_shape *s)
     sx_diags_init(&own, c->arena);
     const int rc = sx_exp_shape(e, s, &own);
     if (!rc) return 0;
-    if (rc == SX_E_CONFIG && own.n) {            /* a mistake of the file, such as an input that the data lack */
+    if (rc == SX_E_CONFIG && own.n) {            /* a mistake of the file: an input that the data lack */
         (void)sx_error(&c->diags, rc, own.v[0].where, "%s", own.v[0].text);
         if (own.v[0].hint) sx_hint(&c->diags, "%s", own.v[0].hint);
         return rc;

@@ -120,7 +120,8 @@ static void add_outputs(job *j, blobs *b, const sx_probe *p)
         for (long k = 0; k < p->rows; k++) sum += (double)p->loss[i][k];
         *loss = (float)(sum / (double)p->rows);
         all += e->output[i].weight * (sum / (double)p->rows);
-        add(a, b, key(j, "logits", name), 2, (long[]){ p->rows, sx_net_head(j->net, i)->width }, p->logits[i]);
+        const long shape[] = { p->rows, sx_net_head(j->net, i)->width };
+        add(a, b, key(j, "logits", name), 2, shape, p->logits[i]);
         if (j->training && name) add(a, b, key(j, "loss", name), 0, NULL, loss);
     }
     *total = (float)all;
@@ -183,7 +184,8 @@ static int run(cli_context *c)
 
 static const cli_option options[] = {
     { "init", 0, CLI_TEXT, "FILE", "grads: weights and states by name", 0, 0 },
-    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as of the data set, y i64 [rows]; of several x/NAME, y/NAME", 0, 0 },
+    { "batch", 0, CLI_TEXT, "FILE", "grads: x f32 [rows, ..] as of the data set, y i64 [rows]; of several "
+      "x/NAME, y/NAME", 0, 0 },
     { "out", 0, CLI_TEXT, "FILE", "grads: logits, loss, grad/NAME, state/NAME", 0, 0 },
     { "mode", 0, CLI_TEXT, "MODE", "grads: train or infer (logits only); default: train", 0, 0 },
     { "require", 0, CLI_FLAG, NULL, "optest: a missing device is an error", 0, 0 },

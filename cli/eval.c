@@ -53,7 +53,8 @@ static int find_part(cli_context *c, const sx_data *data, part *p)
 }
 
 /* The verdicts on one output. */
-static sx_verdicts judge(cli_context *c, const sx_net *net, long output, const int32_t *rows, long n, const float *y)
+static sx_verdicts judge(cli_context *c, const sx_net *net, long output, const int32_t *rows, long n,
+                         const float *y)
 {
     const sx_data *data = sx_net_data(net);
     const sx_head *h = sx_net_head(net, output);

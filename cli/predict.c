@@ -1,5 +1,5 @@
-/* predict.c: strix predict: the most likely classes of images in IDX, PGM or PPM files (gzipped or not), or of any rows in
- * safetensors files. */
+/* predict.c: strix predict: the most likely classes of images in IDX, PGM or PPM files (gzipped or not), or of
+ * any rows in safetensors files. */
 #include "cli.h"
 #include <ctype.h>
 #include <errno.h>
@@ -110,37 +110,43 @@ static int read_images(images *im, gzFile f, const char *file)
     unsigned char *to = more_rows(im, file, 0, n);
     if (!to) return sx_diags_code(&im->c->diags);
     const long bytes = n * row_bytes(s);
-    if (gzread(f, to, (unsigned)bytes) != (int)bytes) return bad_file(im, file, "the file is truncated or damaged");
+    if (gzread(f, to, (unsigned)bytes) != (int)bytes)
+        return bad_file(im, file, "the file is truncated or damaged");
     add_file(im, file, n);
     return 0;
 }
 
-/* Tensors by the names of the inputs, "x" of an unnamed one: [rows, ..] in the type that the net was trained on. */
+/* The rows of one input, in the type that the net was trained on; n: how many there must be, -1: any. */
+static int read_tensor(images *im, const char *file, const sx_blobs *b, int i, long *n)
+{
+    sx_arena *a = im->c->arena;
+    const sx_column_shape *s = &im->shape.input[i];
+    const char *name = im->e->input[i].name ? im->e->input[i].name : "x";
+    const sx_blob *x = sx_blobs_find(b, name);
+    const size_t shape = (size_t)s->rank * sizeof *s->shape;
+    if (!x || x->rank != s->rank + 1 || memcmp(x->shape + 1, s->shape, shape))
+        return bad_file(im, file, "the net takes a tensor '%s' of rows %s; %s", name,
+                        cli_shape(a, s->rank, s->shape),
+                        x ? sx_format(a, "it is %s there", cli_shape(a, x->rank, x->shape)) : "there is none");
+    if (x->shape[0] < 1 || (*n >= 0 && x->shape[0] != *n))
+        return bad_file(im, file, "tensor '%s' has %ld rows", name, x->shape[0]);
+    *n = x->shape[0];
+    unsigned char *to = more_rows(im, file, i, *n);
+    if (!to) return sx_diags_code(&im->c->diags);
+    int bad = s->dtype == SX_U8 && strcmp(x->dtype, "U8") ? SX_E_DATA : 0;
+    if (s->dtype == SX_F32) bad = sx_blob_f32(x, *n * row_bytes(s) / (long)sizeof(float), (float *)(void *)to);
+    else if (!bad) memcpy(to, x->data, x->bytes);
+    return bad ? bad_file(im, file, "tensor '%s' is of type %s, the net takes %s", name, x->dtype,
+                          sx_dtype_name(s->dtype)) : 0;
+}
+
+/* Tensors by the names of the inputs, "x" of an unnamed one. */
 static int read_tensors(images *im, const char *file)
 {
     sx_blobs b;
-    int bad = sx_tensors_read(im->c->arena, file, &b, &im->c->diags);
     long n = -1;
-    for (int i = 0; i < im->shape.inputs && !bad; i++) {
-        const sx_column_shape *s = &im->shape.input[i];
-        const char *name = im->e->input[i].name ? im->e->input[i].name : "x";
-        const sx_blob *x = sx_blobs_find(&b, name);
-        if (!x || x->rank != s->rank + 1 || memcmp(x->shape + 1, s->shape, (size_t)s->rank * sizeof *s->shape))
-            return bad_file(im, file, "the net takes a tensor '%s' of rows %s; %s", name,
-                            cli_shape(im->c->arena, s->rank, s->shape),
-                            x ? sx_format(im->c->arena, "it is %s there",
-                                          cli_shape(im->c->arena, x->rank, x->shape)) : "there is none");
-        if (x->shape[0] < 1 || (n >= 0 && x->shape[0] != n))
-            return bad_file(im, file, "tensor '%s' has %ld rows", name, x->shape[0]);
-        n = x->shape[0];
-        unsigned char *to = more_rows(im, file, i, n);
-        if (!to) return sx_diags_code(&im->c->diags);
-        if (s->dtype == SX_F32) bad = sx_blob_f32(x, n * row_bytes(s) / (long)sizeof(float), (float *)(void *)to);
-        else if (strcmp(x->dtype, "U8")) bad = SX_E_DATA;
-        else memcpy(to, x->data, x->bytes);
-        if (bad) bad_file(im, file, "tensor '%s' is of type %s, the net takes %s", name, x->dtype,
-                          sx_dtype_name(s->dtype));
-    }
+    int bad = sx_tensors_read(im->c->arena, file, &b, &im->c->diags);
+    for (int i = 0; i < im->shape.inputs && !bad; i++) bad = read_tensor(im, file, &b, i, &n);
     if (!bad) add_file(im, file, n);
     return bad;
 }
@@ -178,7 +184,8 @@ static int read_row(images *im, const char *file, const char *text, sx_column_sh
         text = end;
     }
     if (!*text && s->rank) return 0;
-    return sx_error(&im->c->diags, SX_E_DATA, (sx_where){ .file = file }, "its description of images is damaged");
+    return sx_error(&im->c->diags, SX_E_DATA, (sx_where){ .file = file },
+                    "its description of images is damaged");
 }
 
 static names_of read_names(cli_context *c, const char *text)
@@ -208,8 +215,10 @@ static int given_names(images *im, names_of *to)
 static int read_all_names(images *im, const sx_blobs *b)
 {
     const bool given = sx_conf_find(im->e->root, "dataset.names") != NULL;
-    for (long i = 0; i < im->e->outputs && !given; i++)
-        im->names[i] = read_names(im->c, sx_blobs_meta(b, sx_ckpt_key(im->c->arena, "classes", im->e->output[i].name)));
+    for (long i = 0; i < im->e->outputs && !given; i++) {
+        const char *key = sx_ckpt_key(im->c->arena, "classes", im->e->output[i].name);
+        im->names[i] = read_names(im->c, sx_blobs_meta(b, key));
+    }
     return given ? given_names(im, im->names) : 0;
 }
 
@@ -223,8 +232,10 @@ static int open_rows(cli_context *c, const sx_exp *e, const sx_machine *m, void 
     im->shape.inputs = (int)e->inputs;
     sx_step_labels(e, &im->shape);
     int bad = sx_tensors_read(c->arena, file, &b, &c->diags);
-    for (long i = 0; i < e->inputs && !bad; i++)
-        bad = read_row(im, file, sx_blobs_meta(&b, sx_ckpt_key(c->arena, "row", e->input[i].name)), &im->shape.input[i]);
+    for (long i = 0; i < e->inputs && !bad; i++) {
+        const char *key = sx_ckpt_key(c->arena, "row", e->input[i].name);
+        bad = read_row(im, file, sx_blobs_meta(&b, key), &im->shape.input[i]);
+    }
     if (!bad) bad = read_all_names(im, &b);
     if (!bad) bad = read_files(im);
     if (bad) return bad;

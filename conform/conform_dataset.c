@@ -1,4 +1,4 @@
-/* conform_dataset.c: what any data set must do: columns of rows of one shape with labels in range, the same at every
+/* conform_dataset.c: what any data set must do: columns of one shape with labels in range, the same at every
  * opening, and where its files are missing a message instead of a crash. */
 #include <string.h>
 #include "conform.h"
@@ -12,7 +12,8 @@ static int columns_of(const sx_set *s) { return 2 + s->columns; }
 /* x, y, then what there is beside them, in a struct of today's size. */
 static sx_column column(const sx_set *s, int i)
 {
-    sx_column c = { .size = sizeof c, .name = s->x_name ? s->x_name : "x", .rank = s->rank, .dtype = s->dtype, .data = s->x };
+    sx_column c = { .size = sizeof c, .name = s->x_name ? s->x_name : "x", .rank = s->rank, .dtype = s->dtype,
+                    .data = s->x };
     memcpy(c.shape, s->shape, sizeof c.shape);
     if (i == 1)
         c = (sx_column){ .size = sizeof c, .name = s->y_name ? s->y_name : "y", .dtype = SX_I32, .data = s->y,
@@ -75,9 +76,9 @@ static void check_rows(conform *c, const sx_set *s, const char *part)
                       col.name, SX_RANK - 1);
         conform_check(c, is_label(&col) || col.dtype == SX_U8 || col.dtype == SX_F32,
                       "%s, %s: inputs are u8 or f32, labels i32", part, col.name);
-        if (is_label(&col)) conform_check(c, labels_ok(s, &col), "%s, %s: labels are 0 .. classes-1", part, col.name);
-        if (is_label(&col)) conform_check(c, names_ok(&col), "%s, %s: every class has a name, or none has", part,
-                                          col.name);
+        if (!is_label(&col)) continue;
+        conform_check(c, labels_ok(s, &col), "%s, %s: labels are 0 .. classes-1", part, col.name);
+        conform_check(c, names_ok(&col), "%s, %s: every class has a name, or none has", part, col.name);
     }
 }
 
@@ -103,7 +104,8 @@ static void check_again(const suite *u, const sx_set *first)
 {
     sx_set again = fresh();
     const int rc = u->item->open(u->params, SX_PART_TRAIN, &again);
-    conform_check(u->c, !rc && same_columns(first, &again, true), "opened twice at once it gives the same rows");
+    conform_check(u->c, !rc && same_columns(first, &again, true),
+                  "opened twice at once it gives the same rows");
     if (!rc) u->item->close(&again);
 }
 

@@ -56,7 +56,8 @@ static int check_label(const column *c, long count, sx_where where, sx_diags *d)
     for (long i = 0; i < count; i++)
         if (y[i] < 0 || y[i] >= classes)
             return sx_error(d, SX_E_DATA, where,
-                            "label %ld of row %ld is out of range: there are %ld classes", (long)y[i], i, classes);
+                            "label %ld of row %ld is out of range: there are %ld classes", (long)y[i], i,
+                            classes);
     return 0;
 }
 
@@ -76,7 +77,8 @@ static int add_column(content *r, const sx_column *from, sx_diags *d)
         return sx_error(d, SX_E_DATA, r->where, "the data set has more than %d %s", SX_COLUMNS,
                         label ? "labels" : "inputs");
     column *c = &all[(*n)++];
-    *c = (column){ { .dtype = from->dtype, .rank = from->rank, .classes = from->classes }, from->data, from->names };
+    *c = (column){ { .dtype = from->dtype, .rank = from->rank, .classes = from->classes }, from->data,
+                   from->names };
     memcpy(c->shape.name, from->name, strlen(from->name));
     memcpy(c->shape.shape, from->shape, sizeof c->shape.shape);
     if (!c->data) return sx_error(d, SX_E_DATA, r->where, "the data set gave no rows");
@@ -204,7 +206,8 @@ static sx_data *new_table(sx_arena *a, const sx_data_shape *s)
 {
     sx_data *t = SX_NEW(a, sx_data);
     t->shape = *s;
-    for (int i = 0; i < s->labels; i++) t->label[i] = sx_alloc_array(a, (size_t)s->rows + 1, sizeof **t->label);
+    for (int i = 0; i < s->labels; i++)
+        t->label[i] = sx_alloc_array(a, (size_t)s->rows + 1, sizeof **t->label);
     t->fit = sx_alloc_array(a, (size_t)s->fit + 1, sizeof *t->fit);
     t->val = sx_alloc_array(a, (size_t)s->val + 1, sizeof *t->val);
     t->test = sx_alloc_array(a, (size_t)s->test + 1, sizeof *t->test);

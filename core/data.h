@@ -24,12 +24,13 @@ typedef struct { /* one table, resident on the device: the training part, then t
 } sx_data;
 /* The label that an output learns: its target, else the one of its name, else the only one; -1: none. */
 int sx_data_label(const sx_data_shape *s, const sx_output *o);
-/* Opens the data set of e and copies the model's inputs and all labels to the machine (m NULL: labels and shape
- * only, for `check`). The data set is closed again. */
+/* Opens the data set of e and copies the model's inputs and all labels to the machine (m NULL: labels and
+ * shape only, for `check`). The data set is closed again. */
 int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out,
                  sx_diags *d);
-/* A table of s->rows rows: x[i] and y[i] are column i, row-major (y or y[i] NULL: zeros), for `predict`, `debug`;
- * first the s->fit rows for training, then s->val, then s->test. And one of random bytes and labels, for `bench`. */
+/* A table of s->rows rows: x[i] and y[i] are column i, row-major (y or y[i] NULL: zeros), for `predict` and
+ * `debug`; first the s->fit rows for training, then s->val, then s->test. And one of random bytes and labels,
+ * for `bench`. */
 int sx_data_random(sx_arena *a, const sx_machine *m, const sx_data_shape *s, sx_data **out, sx_diags *d);
 int sx_data_given(sx_arena *a, const sx_machine *m, const sx_data_shape *s, const void *const *x,
                   const int32_t *const *y, sx_data **out, sx_diags *d);

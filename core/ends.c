@@ -1,5 +1,5 @@
-/* ends.c: the ends of a model: inputs with their shapes and transforms, outputs with the losses they learn by, and
- * the names of what an epoch tells of them. */
+/* ends.c: the ends of a model: inputs with their shapes and transforms, outputs with the losses they learn by,
+ * and the names of what an epoch tells of them. */
 #include "manifest.h"
 #include "model.h"
 #include <string.h>
@@ -34,7 +34,8 @@ static void read_shape(const sx_exp *e, const char *what, const sx_conf *group, 
     if (also ? sx_param_fill(e->arena, params, what, group, e->scope, also, &rows, d)
              : sx_exp_fill(e->arena, params, what, group, e->scope, &rows, d)) return;
     if (rows.shape.n >= SX_RANK) {
-        sx_error(d, SX_E_CONFIG, at(e, in->conf), "an input of %ld axes, more than %d", rows.shape.n, SX_RANK - 1);
+        sx_error(d, SX_E_CONFIG, at(e, in->conf), "an input of %ld axes, more than %d", rows.shape.n,
+                 SX_RANK - 1);
         return;
     }
     in->rank = (int)rows.shape.n;
@@ -65,10 +66,12 @@ void sx_ends_inputs(sx_exp *e, const sx_conf *model, sx_diags *d)
     }
 }
 
-static void unknown_name(const sx_exp *e, const sx_conf *c, const char *says, long n, const char *const *names,
-                         sx_diags *d)
+/* Is c named like one of n inputs or outputs? If not it is an error, with the nearest name. */
+static void check_name(const sx_exp *e, const sx_conf *c, const char *says, long n, const char *const *names,
+                       sx_diags *d)
 {
     const char *near = sx_nearest(c->name, names, n), *all = names[0];
+    for (long i = 0; i < n; i++) if (!strcmp(c->name, names[i])) return;
     for (long i = 1; i < n; i++) all = sx_format(e->arena, "%s, %s", all, names[i]);
     sx_error(d, SX_E_CONFIG, at(e, c), says, c->name);
     if (near) sx_hint(d, "Did you mean '%s'?", near);
@@ -90,11 +93,8 @@ void sx_ends_transforms(sx_exp *e, sx_diags *d)
         }
         (void)!sx_expand(e->arena, e, own, root, &in->transform, d);
     }
-    for (const sx_conf *c = all && e->input->name ? all->first : NULL; c; c = c->next) {
-        bool known = false;
-        for (long i = 0; i < e->inputs; i++) known |= !strcmp(c->name, names[i]);
-        if (!known) unknown_name(e, c, "the transforms of '%s' belong to no input of the model", e->inputs, names, d);
-    }
+    for (const sx_conf *c = all && e->input->name ? all->first : NULL; c; c = c->next)
+        check_name(e, c, "the transforms of '%s' belong to no input of the model", e->inputs, names, d);
 }
 
 /* --- Outputs --- */
@@ -143,20 +143,23 @@ static void read_loss(const sx_exp *e, sx_output *o, const sx_conf *c, sx_diags 
         SX_END
     };
     static const char *const common[] = { "weight", "target", NULL };
+    const sx_conf *group = c && c->kind == SX_CONF_GROUP ? c : NULL;
     const sx_entry *entry = NULL;
     void *settings = NULL;
     o->loss_conf = c;
-    if (!sx_param_item(e->arena, e->registry, SX_KIND_LOSS, c, "cross_entropy", e->scope, common, &entry, &settings,
-                       d))
+    if (!sx_param_item(e->arena, e->registry, SX_KIND_LOSS, c, "cross_entropy", e->scope, common, &entry,
+                       &settings, d))
         o->loss = (sx_use){ entry, settings };
-    const sx_conf *group = c && c->kind == SX_CONF_GROUP ? c : NULL;
-    if (!sx_exp_fill(e->arena, params, "loss", group, e->scope, &own, d)) o->weight = own.weight, o->target = own.target;
+    if (sx_exp_fill(e->arena, params, "loss", group, e->scope, &own, d)) return;
+    o->weight = own.weight;
+    o->target = own.target;
 }
 
 /* One loss holds for every output; a group by output says each one's. */
 void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d)
 {
-    const bool by_output = loss && loss->kind == SX_CONF_GROUP && e->output->name && !sx_conf_member(loss, "type");
+    const bool group = loss && loss->kind == SX_CONF_GROUP;
+    const bool by_output = group && e->output->name && !sx_conf_member(loss, "type");
     const char *names[SX_COLUMNS];
     for (long i = 0; i < e->outputs; i++) {
         sx_output *o = &e->output[i];
@@ -164,13 +167,11 @@ void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d)
         const sx_conf *own = by_output ? sx_conf_member(loss, o->name) : loss;
         if (own || !by_output) { read_loss(e, o, own, d); continue; }
         sx_error(d, SX_E_CONFIG, at(e, loss), "output '%s' has no loss", o->name);
-        sx_hint(d, "Write %s = \"cross_entropy\"; into train.loss, or take it out of model.outputs.", o->name);
+        sx_hint(d, "Write %s = \"cross_entropy\"; into train.loss, or take it out of model.outputs.",
+                o->name);
     }
-    for (const sx_conf *c = by_output ? loss->first : NULL; c; c = c->next) {
-        bool known = false;
-        for (long i = 0; i < e->outputs; i++) known |= !strcmp(c->name, names[i]);
-        if (!known) unknown_name(e, c, "'loss' names '%s', and the model has no such output", e->outputs, names, d);
-    }
+    for (const sx_conf *c = by_output ? loss->first : NULL; c; c = c->next)
+        check_name(e, c, "'loss' names '%s', and the model has no such output", e->outputs, names, d);
 }
 
 /* --- What an epoch tells --- */
@@ -190,8 +191,9 @@ static void check_names(const sx_exp *e, sx_diags *d)
             const char *other = j < 0 ? "loss" : t->value[j].name, *mine = t->value[i].name;
             const bool part = !strncmp(mine, "val_", 4) && !strcmp(mine + 4, other);
             if (!part && (i == j || strcmp(mine, other))) continue;
-            sx_error(d, SX_E_CONFIG, at(e, e->output[t->value[i].output].conf),
-                     "output '%s' would give a second value named '%s'", e->output[t->value[i].output].name, mine);
+            const sx_output *o = &e->output[t->value[i].output];
+            sx_error(d, SX_E_CONFIG, at(e, o->conf), "output '%s' would give a second value named '%s'",
+                     o->name, mine);
             return;
         }
 }

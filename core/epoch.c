@@ -1,5 +1,5 @@
-/* epoch.c: a net's programs over the rows of an epoch or of a part, in slices of about half a second, and what
- * their logs come to. */
+/* epoch.c: a net's programs over the rows of an epoch or of a part, in slices of about half a second, and
+ * what their logs come to. */
 #include "mode.h"
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@ typedef struct {
     long first, rows;                            /* this run: rows of the order, of all that are asked for */
     long before, all;                            /* rows of earlier runs, of all runs: for the share */
     bool watch_loss;                             /* stop at a loss that is not finite */
-    sums *sums; float *const *y; long y_from;    /* y: where the outputs of this run go, from a row on; or NULL */
+    sums *sums; float *const *y; long y_from;    /* y: where outputs go, from row y_from on; or NULL */
 } run;
 
 /* Adds rows [from, to) of a log, in order, so that slices change no bit. */
@@ -33,8 +33,8 @@ static int collect(const run *r, long from, long to)
         const size_t each = (size_t)width * sizeof(float);
         bad = add_log(r, o->loss_at[i], from, to, &r->sums->loss[i]);
         if (!bad && r->y && r->y[i])
-            bad = sx_net_get(r->n, o->io, o->y_at[i] + (size_t)from * each, r->y[i] + (r->y_from + from) * width,
-                      (size_t)(to - from) * each, r->d);
+            bad = sx_net_get(r->n, o->io, o->y_at[i] + (size_t)from * each,
+                             r->y[i] + (r->y_from + from) * width, (size_t)(to - from) * each, r->d);
     }
     for (long i = 0; i < o->s->values && !bad; i++)
         if (o->s->value_rows[i].id) bad = add_log(r, o->value_at[i], from, to, &r->sums->value[i]);
@@ -197,7 +197,8 @@ int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, s
     if (over) y = own_outputs(own, o->s, count, y);
     sums s = { 0 };
     int bad = count < 1 ? sx_error(d, SX_E_DATA, SX_NOWHERE, "there are no rows to evaluate") : 0;
-    if (over && !y) bad = sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
+    if (over && !y)
+        bad = sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for the outputs of %ld rows", count);
     for (long at = 0; at < count && !bad; at += most) {
         run r = { .n = n, .o = &n->eval, .w = w, .d = d, .rows = count - at < most ? count - at : most,
                   .before = at, .all = count,

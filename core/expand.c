@@ -51,7 +51,7 @@ static int port_of(const char *s)
     return port;
 }
 
-/* What "name" or "name:1" means below prefix: 0; 1: there is none of that name (in *name); SX_E_*, told at m. */
+/* What "name" or "name:1" means below prefix: 0; 1: there is no such name (in *name); SX_E_*, told at m. */
 static int find_output(expander *x, const char *prefix, const sx_conf *m, const char *text, const char **name,
                        sx_link *out)
 {

@@ -95,7 +95,8 @@ bool sx_init_known(const char *init);
 /* Does an expression's text name x, x0, y ..? */
 bool sx_map_names(const char *text, const char *name);
 
-/* grad.c: appends the gradient ops of sum(rows of loss) * scale (of several losses: their sum) for every learned weight. grads[i] belongs to
+/* grad.c: appends the gradient ops of sum(rows of loss) * scale, of several losses their sum, for every learned
+ * weight. grads[i] belongs to
  * the i-th learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse
  * mode, Griewank & Walther 2008, ch. 3. */
 int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t **grads);

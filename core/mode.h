@@ -1,4 +1,5 @@
-/* mode.h: a net's two programs from inside, for net.c, which opens them, epoch.c and probe.c, which run them. */
+/* mode.h: a net's two programs from inside, for net.c, which opens them, epoch.c and probe.c, which run
+ * them. */
 #ifndef SX_MODE_H
 #define SX_MODE_H
 #include "step.h"
@@ -19,7 +20,7 @@ struct sx_net {
 double sx_net_now(void);                         /* seconds */
 int sx_net_put(const sx_net *n, const sx_memory *m, size_t at, const void *from, size_t bytes, sx_diags *d);
 int sx_net_get(const sx_net *n, const sx_memory *m, size_t at, void *to, size_t bytes, sx_diags *d);
-size_t sx_mode_place(const sx_mode *o, sx_t t, size_t *at);          /* room for t in a buffer; where it begins */
+size_t sx_mode_place(const sx_mode *o, sx_t t, size_t *at);          /* room for t in a buffer */
 int sx_mode_io(sx_net *n, sx_mode *o, sx_diags *d);                  /* makes o's small buffer */
 void sx_mode_bind(sx_net *n, sx_mode *o);        /* all that o's step reads and writes to its place */
 int sx_mode_order(const sx_net *n, const sx_mode *o, long rows, sx_diags *d);   /* o->order to the device */

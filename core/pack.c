@@ -1,5 +1,5 @@
-/* pack.c: safetensors files for plugins (plugin.h, section Data sets): the core's own reader, with its words put where a
- * data set tells errors. */
+/* pack.c: safetensors files for plugins (plugin.h, section Data sets): the core's own reader, with its words
+ * put where a data set tells errors. */
 #include "tensors.h"
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* probe.c: a net looked at from outside: the time of a step, and the gradients of one batch for comparison with
- * another framework. */
+/* probe.c: a net looked at from outside: the time of a step, and the gradients of one batch for comparison
+ * with another framework. */
 #include "mode.h"
 #include "tensors.h"
 #include <stdlib.h>
@@ -20,7 +20,8 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
     for (long i = -WARM; i < steps && !bad; i++) {
         const double start = sx_net_now();
         bad = sx_program_run(o->p, 1, d);
-        if (!bad) bad = sx_net_get(n, o->io, *o->loss_at, &loss, sizeof loss, d); /* waits until the step is done */
+        /* waits until the step is done */
+        if (!bad) bad = sx_net_get(n, o->io, *o->loss_at, &loss, sizeof loss, d);
         if (i >= 0) seconds[i] = sx_net_now() - start;
         if (i == -1) sx_program_profile(o->p, 0, NULL, NULL);
     }
@@ -63,9 +64,11 @@ static int probe(sx_arena *a, sx_net *n, sx_mode *o, sx_probe *out, sx_diags *d)
     if (!bad) bad = sx_program_run(o->p, 1, d);
     out->loss = sx_alloc_array(a, (size_t)s->heads, sizeof *out->loss);
     out->logits = sx_alloc_array(a, (size_t)s->heads, sizeof *out->logits);
-    for (long i = 0; i < s->heads; i++) out->loss[i] = take(n, o, a, s->head[i].loss_rows, o->loss_at[i], &bad, d);
+    for (long i = 0; i < s->heads; i++)
+        out->loss[i] = take(n, o, a, s->head[i].loss_rows, o->loss_at[i], &bad, d);
     o->io = results;
-    for (long i = 0; i < s->heads; i++) out->logits[i] = take(n, o, a, s->head[i].logits, logits_at[i], &bad, d);
+    for (long i = 0; i < s->heads; i++)
+        out->logits[i] = take(n, o, a, s->head[i].logits, logits_at[i], &bad, d);
     out->grad = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *out->grad);
     const sx_tensor **weight = sx_alloc_array(a, (size_t)s->n_learned + 1, sizeof *weight);
     for (long i = 0; i < s->n_learned; i++) {

@@ -27,9 +27,9 @@ static int find_label(writer *w, const sx_data_shape *s, const sx_output *o, int
     if (*label >= 0) return 0;
     for (int i = 0; i < s->labels; i++)
         there = sx_format(w->a, "%s%s%s", there, i ? ", " : "", s->label[i].name);
-    const sx_conf *target = sx_conf_member(o->loss_conf, "target");
-    if (o->target) sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, target), "the data set has no label '%s'", o->target);
-    else sx_error(w->d, SX_E_CONFIG, sx_conf_where(w->a, o->conf), "output '%s' has the name of no label", o->name);
+    const sx_where where = sx_conf_where(w->a, o->target ? sx_conf_member(o->loss_conf, "target") : o->conf);
+    if (o->target) sx_error(w->d, SX_E_CONFIG, where, "the data set has no label '%s'", o->target);
+    else sx_error(w->d, SX_E_CONFIG, where, "output '%s' has the name of no label", o->name);
     sx_hint(w->d, "The labels are %s; the loss of an output may say target = \"LABEL\".", there);
     return SX_E_CONFIG;
 }
@@ -255,7 +255,8 @@ static int write_learning(writer *w)
         loss[i] = w->s->head[i].loss;
         scale[i] = w->e->output[i].weight / (double)w->want->batch;
     }
-    const int bad = sx_grad_sum(w->g, w->s->heads, loss, scale, &w->s->n_learned, &w->s->learned, &w->s->grads);
+    const int bad = sx_grad_sum(w->g, w->s->heads, loss, scale, &w->s->n_learned, &w->s->learned,
+                                &w->s->grads);
     if (bad) return bad;
     if (w->want->keep_grads) { keep_grads(w); return 0; }
     penalties(w);
@@ -389,7 +390,8 @@ static size_t bytes_of_logs(const sx_step *s)
     if (!s) return 0;
     size_t sum = round_up(sizeof(int32_t));      /* the step counter */
     sum += bytes_of(s, s->perm) + bytes_of(s, s->table);
-    for (long i = 0; i < s->heads; i++) sum += bytes_of(s, s->head[i].loss_rows) + bytes_of(s, s->head[i].y_rows);
+    for (long i = 0; i < s->heads; i++)
+        sum += bytes_of(s, s->head[i].loss_rows) + bytes_of(s, s->head[i].y_rows);
     for (long i = 0; i < s->values; i++) sum += bytes_of(s, s->value_rows[i]);
     return sum;
 }

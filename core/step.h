@@ -9,14 +9,14 @@ typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_wa
 #define SX_ITEM_OF(T, use) ((const T *)(const void *)(use).entry->item)      /* T: sx_loss, sx_optimizer .. */
 typedef struct {                                 /* an output of the model */
     sx_t y, logits, loss;  /* inside the model; logits: y itself where no softmax made it; loss per row */
-    sx_t loss_rows, y_rows;                      /* bound logs: [steps * batch], y [steps * batch, width] in evaluation only */
+    sx_t loss_rows, y_rows; /* bound logs: [steps * batch]; in evaluation y [steps * batch, width] */
     long width; int label;                       /* numbers in a row of y; the label it learns */
 } sx_head;
 typedef struct {                                 /* a graph with its handles; not yet on a device */
     sx_graph *graph; long batch, steps;
     sx_t perm, step, table, *data, *labels;      /* bound inputs; labels that no head learns are {0} */
     long heads; sx_head *head;
-    long values; sx_t *value_rows;               /* bound logs of train.value; {0}: a loss, or a metric of a set */
+    long values; sx_t *value_rows;               /* bound logs of train.value; {0}: a loss, or of a set */
     long n_learned; sx_t *learned, *grads, *slots;                   /* slots: n_learned * update->slots */
     sx_layer_rows layers; long model_from;       /* rows before it are transforms */
 } sx_step;
@@ -96,6 +96,7 @@ int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const cha
 /* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where
  * training. */
 /* n: learned weights; logits and loss (per row) by output */
-typedef struct { long rows, n; float **logits, **loss; const sx_tensor *const *weight; float **grad; } sx_probe;
+typedef struct { long rows, n; float **logits, **loss; const sx_tensor *const *weight;
+                 float **grad; } sx_probe;
 int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d);
 #endif

@@ -1,5 +1,5 @@
-/* test_ends.c: several inputs and outputs: what an epoch tells of them, weights of losses, bits, files of the data set
- * `tensors` and what is said of wrong ones. Shapes and gradients: golden/ends.cfg. */
+/* test_ends.c: several inputs and outputs: what an epoch tells of them, weights of losses, bits, files of the
+ * data set `tensors` and what is said of wrong ones. Shapes and gradients: golden/ends.cfg. */
 #include "train_help.h"
 #include "tensors.h"
 
@@ -9,13 +9,13 @@ TestSuite(ends, .init = bench_begin, .fini = bench_end);
 
 #define HEAD(NAME, FROM) \
     NAME " = { type = \"dense\"; units = 5; activation = \"softmax\"; inputs = [ \"" FROM "\" ]; };"
-#define TRUNK "c = { type = \"conv2d\"; filters = 4; kernel = 3; activation = \"relu\"; }; f = { type = \"flatten\"; };" \
-    "d = { type = \"dropout\"; rate = 0.2; };"
+#define TRUNK "c = { type = \"conv2d\"; filters = 4; kernel = 3; activation = \"relu\"; };" \
+    "f = { type = \"flatten\"; }; d = { type = \"dropout\"; rate = 0.2; };"
 
 static int open_exp(const char *model, const char *dataset, const char *train)
 {
-    const char *text = sx_format(t.arena, "model = { %s };\ndataset = { %s };\ntrain = { batch = 16; %s };\n", model,
-                                 dataset, train);
+    const char *text = sx_format(t.arena, "model = { %s };\ndataset = { %s };\ntrain = { batch = 16; %s };\n",
+                                 model, dataset, train);
     sx_conf *root;
     no_errors(sx_config_parse(t.arena, text, "test", NULL, &root, &t.diags), "config");
     return sx_exp_open(t.arena, t.registry, root, "test", &t.exp, &t.diags);
@@ -73,7 +73,8 @@ Test(ends, an_output_by_name_is_the_net_without_a_name)
     sx_tally one, two;
     no_errors(idx_exp(TRUNK HEAD("o", "d"), "", "epochs = 1;"), "unnamed");
     const float *x = weights_after_epoch(1, &one, &n);
-    no_errors(idx_exp(TRUNK HEAD("o", "d"), "outputs = \"o\";", "epochs = 1; loss = { o = \"cross_entropy\"; };"), "named");
+    no_errors(idx_exp(TRUNK HEAD("o", "d"), "outputs = \"o\";",
+                      "epochs = 1; loss = { o = \"cross_entropy\"; };"), "named");
     cr_assert_str_eq(t.exp->train.value[0].name, "accuracy");
     const float *y = weights_after_epoch(2, &two, &m);
     cr_assert_eq(n, m);
@@ -131,8 +132,8 @@ static int train_in(const char *dir, bool resume, bool stops)
 
 Test(ends, a_stopped_training_goes_on_with_the_same_bits)
 {
-    no_errors(idx_exp(TRUNK HEAD("o", "d") HEAD("a", "f"), BOTH, "epochs = 4; early_stop = { monitor = \"val_aux_loss\"; "
-                      "patience = 4; restore_best = false; };" LOSSES), "exp");
+    no_errors(idx_exp(TRUNK HEAD("o", "d") HEAD("a", "f"), BOTH,
+                      "epochs = 4; early_stop = { monitor = \"val_aux_loss\"; patience = 4; restore_best = false; };" LOSSES), "exp");
     long n, m;
     no_errors(train_in("straight", false, false), "straight");
     const float *x = all_tensors(&n);
@@ -169,9 +170,10 @@ static void fill_columns(void)
     columns[3] = (sx_blob){ "coarse", "I64", 1, { ROWS }, sizeof coarse, coarse };
 }
 
-#define TWO_INPUTS "inputs = { image = [ 2, 2, 1 ]; facts = [ 3 ]; }; layers = { f = { type = \"flatten\"; }; " \
-    "j = { type = \"concat\"; inputs = [ \"f\", \"facts\" ]; }; fine = { type = \"dense\"; units = 4; " \
-    "activation = \"softmax\"; }; coarse = { type = \"dense\"; units = 2; inputs = \"j\"; activation = \"softmax\"; }; }; " \
+#define TWO_INPUTS "inputs = { image = [ 2, 2, 1 ]; facts = [ 3 ]; }; layers = { " \
+    "f = { type = \"flatten\"; }; j = { type = \"concat\"; inputs = [ \"f\", \"facts\" ]; }; fine = { type = \"dense\"; units = 4; " \
+    "activation = \"softmax\"; }; " \
+    "coarse = { type = \"dense\"; units = 2; inputs = \"j\"; activation = \"softmax\"; }; }; " \
     "outputs = [ \"fine\", \"coarse\" ];"
 
 static int open_two(const char *more)
@@ -195,7 +197,8 @@ Test(ends, columns_come_by_name)
     for (int i = 0; i < ROWS; i++)
         cr_assert(t.data->label[f][i] == fine[i] && t.data->label[c][ROWS + i] == coarse[i]);
     float got[3];
-    no_errors(t.machine->device->read(t.machine->queue, t.data->x[1]->buf, 5 * sizeof got, got, sizeof got), "read");
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x[1]->buf, 5 * sizeof got, got, sizeof got),
+              "read");
     cr_assert_eq(memcmp(got, facts + 15, sizeof got), 0);
 }
 
@@ -210,7 +213,8 @@ Test(ends, other_floats_are_converted)
     no_errors(open_two(""), "two");
     cr_assert_eq(t.data->shape.input[1].dtype, SX_F32);
     float got[3];
-    no_errors(t.machine->device->read(t.machine->queue, t.data->x[1]->buf, 5 * sizeof got, got, sizeof got), "read");
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x[1]->buf, 5 * sizeof got, got, sizeof got),
+              "read");
     cr_assert_eq(memcmp(got, facts + 15, sizeof got), 0);
 }
 

@@ -1,5 +1,5 @@
-/* tensors.c: data sets of several inputs and labels: a safetensors file for each part, in which every tensor is a column
- * [rows, ..]. Nothing a file says is believed before it is checked; sizes are by sx_pack_open. */
+/* tensors.c: data sets of several inputs and labels: a safetensors file for each part, in which every tensor is
+ * a column [rows, ..]. Nothing a file says is believed before it is checked; sizes are by sx_pack_open. */
 #include <strix/plugin.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,7 +104,8 @@ static int add_label(const source *s, const sx_blob *b)
     int bad = begin_column(s, b, n, c);
     if (bad) return bad;
     if (!is_whole(b) || b->rank != 1)
-        return fail(s, "'%.80s' is of type %s with %d axes; labels are I64 or I32 [rows]", b->name, b->dtype, b->rank);
+        return fail(s, "'%.80s' is of type %s with %d axes; labels are I64 or I32 [rows]", b->name, b->dtype,
+                    b->rank);
     int32_t *y = make(s, (size_t)s->set->count, sizeof *y);
     if (!y) return SX_E_MEMORY;
     const int64_t most = n < given->n ? given->v[n] : (int64_t)1 << 30;
@@ -129,7 +130,8 @@ static const sx_blob *find(const source *s, const char *name)
     size_t n = 0;
     for (long i = 0; (b = sx_pack_at(s->own->pack, i)); i++) {
         if (!strcmp(b->name, name)) return b;
-        if (n < sizeof there) n += (size_t)snprintf(there + n, sizeof there - n, "%s%.60s", i ? ", " : "", b->name);
+        if (n >= sizeof there) continue;
+        n += (size_t)snprintf(there + n, sizeof there - n, "%s%.60s", i ? ", " : "", b->name);
     }
     snprintf(s->set->hint, sizeof s->set->hint, "The file has %s.", there);
     (void)fail(s, "there is no tensor '%.80s'", name);
@@ -196,5 +198,6 @@ static int open_set(const void *params_, sx_part part, sx_set *set)
 }
 
 SX_DEFINE(SX_KIND_DATASET, sx_dataset, tensors, params, struct tensors,
-          .doc = "several inputs and labels by name, from safetensors files", .open = open_set, .close = close_set);
+          .doc = "several inputs and labels by name, from safetensors files", .open = open_set,
+          .close = close_set);
 SX_PLUGIN("tensors", "1.0", "MIT", SX_ITEM(tensors));
