@@ -64,17 +64,18 @@ int study_trials(cli_context *c, sx_study *s)
     if (n < 0) return (int)n;
     if (cli_flag(c, "replay")) return study_replay(c, s);
     if (cli_flag(c, "csv")) return print_csv(c, s, row, n);
-    json_t *list = json_array();
+    json_t *list = json_array(), *replicas = study_replicas(c, s);
     cli_table *t = cli_table_open(c, ">trial|state|>value|>epochs|>time|values|reason");
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
-        if (c->json) { json_array_append_new(list, study_row_json(r)); continue; }
+        if (c->json) { json_array_append_new(list, study_row_json(c, s, replicas, r)); continue; }
         CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), study_state(r),
-                r->t.value ? sx_format(c->arena, "%.6g", *r->t.value) : "",
+                study_spread(c, sx_study_exp(s), replicas, r),
                 sx_format(c->arena, "%ld", r->t.steps),
                 isnan(study_seconds(r)) ? "" : cli_seconds(c->arena, study_seconds(r)), r->values,
                 r->reason ? r->reason : "");
     }
+    json_decref(replicas);
     if (!c->json) { json_decref(list); cli_table_print(t); return 0; }
     json_t *doc = study_head_json(s);
     json_object_set_new(doc, "trials", list);
@@ -104,7 +105,7 @@ int study_replay(cli_context *c, sx_study *s)
     json_object_set_new(doc, "differ", differ);
     if (c->json) cli_json_print(c, doc);
     else {
-        printf("%ld suggestions are the same, %ld differ, %ld were not made by this sampler\n", same, other,
+        printf("suggestions: %ld the same, %ld different, %ld not made by this sampler\n", same, other,
                not_ours);
         for (size_t i = 0; i < json_array_size(differ); i++)
             printf("trial %s differs\n", study_json_text(c, json_array_get(differ, i)));
