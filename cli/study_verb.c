@@ -11,8 +11,7 @@ static bool is_file(const char *name)
     return strchr(name, '/') || (n > 4 && !strcmp(name + n - 4, ".cfg"));
 }
 
-/* An experiment file, or one that is a space alone. */
-static int load(cli_context *c, const char *file, sx_exp **e)
+int study_load(cli_context *c, const char *file, sx_exp **e)
 {
     sx_conf *root = NULL;
     int rc = sx_config_load(c->arena, file, &c->edits, &root, &c->diags);
@@ -31,7 +30,7 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
                *url = cli_text(c, "store", NULL);
     sx_exp *e = NULL;
     if (!what) return cli_usage(c, "study %s needs the name of a study, or its experiment file", c->arg[0]);
-    int rc = is_file(what) ? load(c, what, &e) : 0;
+    int rc = is_file(what) ? study_load(c, what, &e) : 0;
     if (rc) return rc;
     if (!e && !url) url = sx_format(c->arena, "sqlite:studies/%s.db", what);
     if (make) return sx_study_open(c->arena, cli_registry(c), e, url, e ? NULL : what, write, s, &c->diags);
@@ -54,16 +53,20 @@ static const struct { const char *name; bool write, make; int most; study_action
 
 static int run(cli_context *c)
 {
-    const char *names[sizeof actions / sizeof *actions + 1];
+    const char *names[sizeof actions / sizeof *actions + 2];
     long n = 0;
     if (!strcmp(c->arg[0], "list"))
         return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : study_list(c);
+    if (!strcmp(c->arg[0], "import"))
+        return c->args != 2 ? cli_usage(c, "study import takes one file or store") : study_import(c);
     names[n++] = "list";
+    names[n++] = "import";
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         names[n++] = actions[i].name;
         if (strcmp(c->arg[0], actions[i].name)) continue;
         if (c->args > actions[i].most)
-            return cli_usage(c, "study %s takes at most %d arguments", c->arg[0], actions[i].most - 1);
+            return cli_usage(c, "study %s takes at most %s", c->arg[0],
+                             sx_plural(c->arena, actions[i].most - 1, "argument"));
         if (!strcmp(c->arg[0], "add")) study_words_of_sets(c);
         sx_study *s;
         const int rc = open_study(c, actions[i].write, actions[i].make, &s);
@@ -79,6 +82,8 @@ static const cli_option options[] = {
     { "store", 0, CLI_TEXT, "URL", "where the study is (default: sqlite:studies/NAME.db)", 0, 0 },
     { "study", 0, CLI_TEXT, "NAME", "its name, where no argument says it", 0, 0 },
     { "config", 0, CLI_FLAG, NULL, "best: print the experiment at that point", 0, 0 },
+    { "trial", 0, CLI_LONG, "N", "best: of this trial instead", 0, 1e15 },
+    { "python", 0, CLI_FLAG, NULL, "show: print a worker for Optuna in Python", 0, 0 },
     { "csv", 0, CLI_FLAG, NULL, "trials: as comma-separated values", 0, 0 },
     { "replay", 0, CLI_FLAG, NULL, "trials: ask again for every suggestion, and compare", 0, 0 },
     { "state", 0, CLI_TEXT, "STATE", "tell: complete, pruned or fail", 0, 0 },
@@ -88,6 +93,11 @@ static const cli_option options[] = {
     { "jobs", 'j', CLI_LONG, "N", "confirm: worker processes (default: 1)", 1, 1024 },
     { "time", 0, CLI_TIME, "T", "confirm: start no run after this time", 0, 0 },
     { "method", 0, CLI_TEXT, "NAME", "importance: ped-anova (default) or fanova", 0, 0 },
+    { "space", 0, CLI_TEXT, "FILE", "import: experiment whose study takes the trials", 0, 0 },
+    { "from", 0, CLI_TEXT, "NAME", "import: the study of the store, where it holds several", 0, 0 },
+    { "value", 0, CLI_TEXT, "EXPR", "import: the objective from columns, as in \"sqrt(-loss)\"", 0, 0 },
+    { "rename", 0, CLI_LIST, "OLD=NEW", "import: a variable's name, or VARIABLE:OLD=NEW a value (repeatable)", 0, 0 },
+    { "indices", 0, CLI_FLAG, NULL, "import: choices are given by their place, 0, 1, ..", 0, 0 },
     { "objective", 0, CLI_TEXT, "NAME", "importance: for this one of several objectives", 0, 0 },
     CLI_END
 };
@@ -97,6 +107,7 @@ static const char more[] =
     "  show, best, trials NAME       what a study holds; NAME may be its experiment file\n"
     "  replay NAME                   does the sampler suggest the same points again?\n"
     "  importance NAME               which variables decide how good a trial is\n"
+    "  import FILE|URL --study NAME  trials of Optuna (a store, a CSV) or hyperopt (trials.csv) as a study's own\n"
     "  ask NAME                      a new trial as JSON {number, values}, to be run by the caller\n"
     "  tell NAME NUMBER VALUE        its result (VALUE may be left out with --state fail or pruned)\n"
     "  add NAME VARIABLE=VALUE ...   queue a point (or --set ...); the sampler chooses what is not named\n"

@@ -8,11 +8,19 @@ typedef int study_action(cli_context *c, sx_study *s);               /* c->arg: 
 study_action study_show, study_best, study_trials, study_replay, study_ask, study_tell, study_add,
     study_stop, study_resume, study_skip, study_importance, study_confirm;
 int study_list(cli_context *c);
+int study_import(cli_context *c);
+/* An experiment file, or one that is a space alone. */
+int study_load(cli_context *c, const char *file, sx_exp **e);
+sx_datum study_datum_of_json(cli_context *c, const json_t *v);
 
 const char *study_state(const sx_trial_row *r);  /* "complete", "waiting" .. */
 double study_value(const sx_trial_row *r);       /* NaN: none */
 double study_seconds(const sx_trial_row *r);     /* how long it took; NaN: not known */
-json_t *study_row_json(const sx_trial_row *r);
+const char *study_worth(cli_context *c, const sx_exp *e, const sx_trial_row *r);     /* all objectives */
+/* What the replicas of each trial gave, by its number; for study_row_json and study_spread, or NULL. */
+json_t *study_replicas(cli_context *c, sx_study *s);
+const char *study_spread(cli_context *c, const sx_exp *e, const json_t *all, const sx_trial_row *r); /* "0.94 +- 0.01" */
+json_t *study_row_json(cli_context *c, const sx_study *s, const json_t *replicas, const sx_trial_row *r);
 json_t *study_head_json(sx_study *s);            /* the head of a document: study, store, objective */
 const char *study_json_text(cli_context *c, const json_t *v);        /* a value as a cell shows it */
 bool study_real(const char *text, double *v);    /* the whole text is a number */

@@ -152,7 +152,8 @@ static void blank_unnamed(const sx_domain *domain, const sx_named *v, long n, do
     for (int i = 0; i < domain->space.n; i++)
         keep[i] = names(v, n, domain->var[i]->axis.name) || names(v, n, domain->var[i]->name);
     for (long i = 0; i < domain->n_fixed; i++)
-        if (names(v, n, domain->fixed[i].name)) keep[domain->fixed[i].axis] = true;
+        if (names(v, n, domain->fixed[i].name) || names(v, n, domain->fixed[i].label))
+            keep[domain->fixed[i].axis] = true;
     for (int i = domain->space.n - 1; i >= 0; i--) {
         const sx_axis *axis = domain->space.axis[i];
         for (int w = 0; keep[i] && w < axis->whens; w++) keep[axis->when[w].parent] = true;
@@ -166,7 +167,7 @@ int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags 
     double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
     bool *keep = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *keep);
     const sx_scope *scope = sx_domain_bind(s->arena, domain, s->usual, s->exp->scope);
-    const int rc = sx_domain_point(s->arena, domain, v, n, scope, x, d);
+    const int rc = sx_domain_some(s->arena, domain, v, n, scope, x, d);
     if (rc) return rc;
     blank_unnamed(domain, v, n, x, keep);
     return number ? sx_study_queue(s, x, number, d) : 0;

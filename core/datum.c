@@ -60,3 +60,9 @@ const char *sx_datum_text(sx_arena *a, const sx_datum *v)
     SX_PUSH(a, s, 0);
     return sx_format(a, "%s]", v->n ? s.v : "[");
 }
+
+sx_datum sx_datum_element(const sx_datum *of, long element)
+{
+    if (of->kind != SX_DATUM_LIST || !of->n) return *of;
+    return of->v[element < of->n ? element : of->n - 1];
+}

@@ -41,14 +41,17 @@ static void bind(binding *b, const char *name, sx_datum value)
     b->value[b->n++] = value;
 }
 
-/* The active elements of the vector whose element 0 is axis i. */
-static void bind_vector(sx_arena *a, binding *b, const sx_domain *s, const double *x, int i)
+/* A variable that is a vector: bound to a list at its first element, which grows by the others. */
+static void bind_element(sx_arena *a, binding *b, const char *name, long element, sx_datum value)
 {
-    struct { sx_datum *v; long n, cap; } list = { 0 };
-    for (int k = i; k < s->space.n; k++)
-        if (s->var[k]->element >= 0 && !strcmp(s->var[k]->name, s->var[i]->name) && !isnan(x[k]))
-            SX_PUSH(a, list, value_at(s->var[k], x[k]));
-    bind(b, s->var[i]->name, (sx_datum){ .kind = SX_DATUM_LIST, .n = list.n, .v = list.v });
+    long i = 0;
+    while (i < b->n && strcmp(b->name[i], name)) i++;
+    if (i == b->n) bind(b, name, (sx_datum){ .kind = SX_DATUM_LIST });
+    sx_datum *list = &b->value[i], *v = sx_alloc_array(a, (size_t)element + 1 + (size_t)list->n, sizeof *v);
+    if (list->n) memcpy(v, list->v, (size_t)list->n * sizeof *v);
+    v[element] = value;
+    list->v = v;
+    if (element >= list->n) list->n = element + 1;
 }
 
 sx_scope *sx_domain_bind(sx_arena *a, const sx_domain *s, const double *x, const sx_scope *scope)
@@ -57,12 +60,16 @@ sx_scope *sx_domain_bind(sx_arena *a, const sx_domain *s, const double *x, const
     binding b = { sx_alloc_array(a, most, sizeof *b.name), sx_alloc_array(a, most, sizeof *b.value), 0 };
     for (int i = 0; i < s->space.n; i++) {
         const sx_var *v = s->var[i];
-        if (isnan(x[i]) || v->element > 0 || (is_branches(v) && !sx_scope_has(scope, v->name))) continue;
-        if (v->element == 0) bind_vector(a, &b, s, x, i);
+        if (isnan(x[i]) || (is_branches(v) && !sx_scope_has(scope, v->name))) continue;
+        if (v->element >= 0) bind_element(a, &b, v->name, v->element, value_at(v, x[i]));
         else bind(&b, v->name, value_at(v, x[i]));
     }
-    for (long i = 0; i < s->n_fixed; i++)
-        if (x[s->fixed[i].axis] == s->fixed[i].option) bind(&b, s->fixed[i].name, s->fixed[i].value);
+    for (long i = 0; i < s->n_fixed; i++) {
+        const sx_fixed *f = &s->fixed[i];
+        if (x[f->axis] != f->option) continue;
+        if (f->element >= 0) bind_element(a, &b, f->name, f->element, f->value);
+        else bind(&b, f->name, f->value);
+    }
     return sx_scope_set(a, scope, b.n, b.name, b.value);
 }
 
@@ -72,7 +79,7 @@ typedef struct {
     sx_arena *a; const sx_domain *s;
     const sx_named *named; long n;
     const sx_scope *scope; sx_diags *d;
-    double *x;
+    double *x; bool free;                        /* free: what is not named has any value */
 } inverse;
 
 static const sx_datum *named_value(const inverse *v, const char *name)
@@ -131,36 +138,55 @@ static bool depends(const sx_axis *axis, int parent, double value)
     return false;
 }
 
-static bool find_branch(const inverse *v, int i, double *x);
+static long find_branch(const inverse *v, int i, double *x);
 
-/* Does option k of the choice i of branches give the variables the values that they have? */
-static bool branch_fits(const inverse *v, int i, long k)
+/* May the axis, or the fixed value, be what it likes? */
+static bool is_free(const inverse *v, const char *label, const char *name)
+{
+    return v->free && !named_value(v, label) && !named_value(v, name);
+}
+
+/* Does option k of the choice i of branches give the variables the values that they have? -1: no; else how many of
+ * those that were named it has. */
+static long branch_fits(const inverse *v, int i, long k)
 {
     const sx_domain *s = v->s;
+    long fit = 0;
     for (long f = 0; f < s->n_fixed; f++) {
-        if (s->fixed[f].axis != i || s->fixed[f].option != k) continue;
-        const sx_var var = { .name = s->fixed[f].name, .axis.name = s->fixed[f].name, .element = -1 };
+        const sx_fixed *e = &s->fixed[f];
+        if (e->axis != i || e->option != k || is_free(v, e->label, e->name)) continue;
+        const sx_var var = { .name = e->name, .axis.name = e->label, .element = e->element };
         sx_datum is;
-        if (!variable(v, &var, &is) || !same(&is, &s->fixed[f].value)) return false;
+        if (!variable(v, &var, &is) || !same(&is, &e->value)) return -1;
+        fit++;
     }
     for (int c = i + 1; c < s->space.n; c++) {
         sx_datum is;
         double x;
         if (!depends(axis_at(s, c), i, (double)k)) continue;
-        if (is_branches(s->var[c]) ? !find_branch(v, c, &x)
-                                   : !variable(v, s->var[c], &is) || !coordinate(v, s->var[c], &is, &x))
-            return false;
+        const long inside = is_branches(s->var[c])                                  ? find_branch(v, c, &x)
+                            : is_free(v, axis_at(s, c)->name, s->var[c]->name)      ? 0
+                            : variable(v, s->var[c], &is) && coordinate(v, s->var[c], &is, &x) ? 1
+                                                                                    : -1;
+        if (inside < 0) return -1;
+        fit += inside;
     }
-    return true;
+    return fit;
 }
 
-static bool find_branch(const inverse *v, int i, double *x)
+/* As branch_fits, of the option that fits: the first one, or where values are free the one with most of those named. */
+static long find_branch(const inverse *v, int i, double *x)
 {
     sx_datum is;
-    if (variable(v, v->s->var[i], &is) && coordinate(v, v->s->var[i], &is, x)) return true;
-    for (long k = 0; k <= (long)axis_at(v->s, i)->high; k++)
-        if (branch_fits(v, i, k)) { *x = (double)k; return true; }
-    return false;
+    long best = -1;
+    if (!is_free(v, axis_at(v->s, i)->name, v->s->var[i]->name) && variable(v, v->s->var[i], &is) &&
+        coordinate(v, v->s->var[i], &is, x))
+        return 1;
+    for (long k = 0; k <= (long)axis_at(v->s, i)->high && (best < 0 || v->free); k++) {
+        const long fit = branch_fits(v, i, k);
+        if (fit > best) { best = fit; *x = (double)k; }
+    }
+    return best;
 }
 
 const char *sx_axis_words(sx_arena *a, const sx_var *v)
@@ -210,7 +236,12 @@ static int check_named(const inverse *v)
             holds = holds || (is && !isnan(v->x[i]));
             known = known || is || !strcmp(v->s->var[i]->name, named->name);
         }
-        for (long i = 0; i < v->s->n_fixed; i++) known = known || !strcmp(v->s->fixed[i].name, named->name);
+        for (long i = 0; i < v->s->n_fixed; i++) {
+            const sx_fixed *f = &v->s->fixed[i];
+            const bool is = !strcmp(f->label, named->name);
+            known = known || is || !strcmp(f->name, named->name);
+            holds = holds || (is && v->x[f->axis] == f->option && same(&f->value, &named->value));
+        }
         if (holds) continue;
         if (!known) return unknown(v, named->name);
         sx_datum is;
@@ -223,26 +254,43 @@ static int check_named(const inverse *v)
     return 0;
 }
 
-int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
-                    double *x, sx_diags *d)
+static int find_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope, bool free,
+                      double *x, sx_diags *d)
 {
-    const inverse v = { a, s, named, n, scope, d, x };
+    const inverse v = { a, s, named, n, scope, d, x, free };
     for (int i = 0; i < s->space.n; i++) {
         sx_datum is;
         x[i] = NAN;
         if (!sx_active(&s->space, x, i)) continue;
         if (is_branches(s->var[i])) {
             const sx_datum *given = named_value(&v, axis_at(s, i)->name);
-            if (given ? !coordinate(&v, s->var[i], given, &x[i]) : !find_branch(&v, i, &x[i]))
+            if (given ? !coordinate(&v, s->var[i], given, &x[i]) : find_branch(&v, i, &x[i]) < 0)
                 return refuse(&v, i, given);
             continue;
         }
-        if (!variable(&v, s->var[i], &is))
+        const bool known = variable(&v, s->var[i], &is);
+        if (is_free(&v, axis_at(s, i)->name, s->var[i]->name) && !(known && coordinate(&v, s->var[i], &is, &x[i]))) {
+            x[i] = sx_axis_at(axis_at(s, i), 0.5);
+            continue;
+        }
+        if (!known)
             return sx_error(d, SX_E_REFUSED, sx_conf_where(a, s->var[i]->where), "'%s' has no value",
                             axis_at(s, i)->name);
         if (!coordinate(&v, s->var[i], &is, &x[i])) return refuse(&v, i, &is);
     }
     return check_named(&v);
+}
+
+int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
+                    double *x, sx_diags *d)
+{
+    return find_point(a, s, named, n, scope, false, x, d);
+}
+
+int sx_domain_some(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope, double *x,
+                   sx_diags *d)
+{
+    return find_point(a, s, named, n, scope, true, x, d);
 }
 
 /* --- Size --- */

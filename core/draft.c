@@ -216,10 +216,7 @@ int sx_draft_read(sx_builder *b, const sx_conf *domain, sx_draft *to)
     const bool choice = k == kinds;
     if (!choice && sx_conf_member(domain, "weights"))
         return sx_draft_fail(b, sx_conf_member(domain, "weights"), "only a choice has weights");
-    if (per && (per->kind != SX_CONF_TEXT || (choice && sx_draft_branches(c))))
-        return sx_draft_fail(b, per, "%s",
-                             per->kind == SX_CONF_TEXT ? "a choice of groups cannot be a vector"
-                                                       : "'per' names a variable");
+    if (per && per->kind != SX_CONF_TEXT) return sx_draft_fail(b, per, "'per' names a variable");
     to->per = per ? per->s : NULL;
     return choice ? read_choice(b, c, to) : read_range(b, c, k, &to->axis);
 }

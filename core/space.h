@@ -16,7 +16,10 @@ typedef struct {                                 /* one axis as the core knows i
     const sx_conf *where;
 } sx_var;
 /* a branch that sets a variable to one value */
-typedef struct { const char *name; sx_datum value; int axis, option; } sx_fixed;
+typedef struct {
+    const char *name; sx_datum value; int axis, option;
+    long element; const char *label;             /* of a vector, or -1; "kernel[1]", or the name */
+} sx_fixed;
 typedef struct sx_domain sx_domain;
 struct sx_domain {
     sx_space space;                              /* what samplers see */
@@ -44,6 +47,9 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
                     double *x, sx_diags *d);
 /* "4 to 16 by 4", "relu, tanh": the values of an axis, in words. */
 const char *sx_axis_words(sx_arena *a, const sx_var *v);
+/* The same for some of the values: what is not named may be anything that lets those stand. */
+int sx_domain_some(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
+                   double *x, sx_diags *d);
 uint64_t sx_domain_size(const sx_domain *s);     /* number of points; 0: infinite (or above 2^63) */
 /* for the store: names, kinds, bounds, conditions */
 const char *sx_domain_json(sx_arena *a, const sx_domain *s);

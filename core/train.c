@@ -187,17 +187,19 @@ static void set_datum(sx_arena *a, sx_conf *c, const sx_datum *v)
     }
 }
 
+static void set_variable(sx_arena *a, const sx_exp *e, const sx_conf *vars, const char *name)
+{
+    sx_conf *c = sx_conf_member(vars, name);
+    sx_datum v;
+    if (c && !sx_scope_get(a, e->scope, name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE) set_datum(a, c, &v);
+}
+
 char *sx_train_config(sx_arena *a, const sx_exp *e)
 {
     sx_conf *root = sx_conf_copy(a, e->root);
     const sx_conf *vars = sx_conf_member(root, "vars");
-    for (int i = 0; e->domain && i < e->domain->space.n; i++) {
-        sx_conf *c = sx_conf_member(vars, e->domain->var[i]->name);
-        sx_datum v;
-        const char *name = e->domain->var[i]->name;
-        if (c && !sx_scope_get(a, e->scope, name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE)
-            set_datum(a, c, &v);
-    }
+    for (int i = 0; e->domain && i < e->domain->space.n; i++) set_variable(a, e, vars, e->domain->var[i]->name);
+    for (long i = 0; e->domain && i < e->domain->n_fixed; i++) set_variable(a, e, vars, e->domain->fixed[i].name);
     return sx_conf_write(a, root);
 }
 

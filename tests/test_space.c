@@ -254,6 +254,70 @@ Test(space, vectors_follow_their_count)
     cr_assert_eq(sx_domain_size(branch), 9 + (1 + 81) + 729);
 }
 
+static sx_datum element(const sx_scope *at, const char *name, long i)
+{
+    sx_datum list;
+    cr_assert_eq(sx_scope_get(a, at, name, SX_NOWHERE, &list, &d), 0);
+    cr_assert(list.kind == SX_DATUM_LIST && i < list.n, "%s has no element %ld", name, i);
+    return list.v[i];
+}
+
+Test(space, vectors_of_groups_take_their_branches_along)
+{
+    const sx_domain *s = open_space(
+        "vars = { n = 2; f = [ 8, 16 ]; k = [ 3, 5 ]; a = \"relu\"; };"
+        "space = { n = { int = [ 1, 3 ]; };"
+        "  b = { per = \"n\"; choice = ( { name = \"plain\"; f = { choice = [ 8, 16 ]; }; },"
+        "    { name = \"wide\"; f = 32; in = { choice = ( { k = 7; }, { a = { choice = [ \"x\", \"y\" ]; }; } ); }; } ); }; };");
+    cr_assert_not_null(s);
+    cr_assert_eq(s->space.n, 1 + 3 * 4);
+    const uint64_t one = 2 + 1 + 2;
+    cr_assert_eq(sx_domain_size(s), one + one * one + one * one * one);
+    for (long t = 0; t < 300; t++) {
+        double x[13], back[13];
+        draw(s, t, x);
+        const sx_scope *at = sx_domain_bind(a, s, x, vars);
+        const long n = integer(at, "n");
+        for (long e = 0; e < n; e++) {
+            int block = -1, in = -1;
+            for (int i = 0; i < s->space.n; i++) {
+                if (s->var[i]->element != e) continue;
+                if (!strcmp(s->var[i]->name, "b")) block = i;
+                if (!strcmp(s->var[i]->name, "in")) in = i;
+            }
+            const bool wide = x[block] == 1;
+            cr_assert_eq(!isnan(x[in]), wide);
+            cr_assert_eq(element(at, "f", e).i == 32, wide);
+            cr_assert_eq(element(at, "k", e).i, wide && x[in] == 0 ? 7 : e == 0 ? 3 : 5, "else that of vars, its last one at most");
+            cr_assert_eq(*element(at, "a", e).s == 'r', !wide || x[in] == 0);
+        }
+        sx_named *named;
+        const long values = sx_domain_values(a, s, x, &named);
+        cr_assert_eq(sx_domain_point(a, s, named, values, vars, back, &d), 0);
+        for (int i = 0; i < 13; i++) cr_assert(x[i] == back[i] || (isnan(x[i]) && isnan(back[i])));
+    }
+    const sx_named second = { "f[1]", { .kind = SX_DATUM_INT, .i = 32 } };       /* fixed in a branch: it names the branch */
+    double x[13];
+    cr_assert_eq(sx_domain_point(a, s, &second, 1, vars, x, &d), SX_E_REFUSED, "with a of vars no branch has it");
+    cr_assert_eq(sx_domain_some(a, s, &second, 1, vars, x, &d), 0);
+    for (int i = 0; i < 13; i++) if (!strcmp(s->space.axis[i]->name, "b[1]")) cr_assert(x[i] == 1);
+}
+
+Test(space, a_value_that_is_named_finds_its_branch)
+{
+    const sx_domain *s = open_space(vggstrix);
+    static const struct { const char *name; long value; double conv; } given[] = {
+        { "block_size", 2, 1 }, { "num_blocks", 3, 2 }, { "block_size", 0, 0 }, { "num_blocks", 4, NAN }
+    };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        double x[3];
+        const sx_named one = { given[i].name, { .kind = SX_DATUM_INT, .i = given[i].value } };
+        const int rc = sx_domain_some(a, s, &one, 1, vars, x, &d);
+        cr_assert_eq(rc, isnan(given[i].conv) ? SX_E_REFUSED : 0);
+        if (!rc) cr_assert_eq(x[0], given[i].conv);
+    }
+}
+
 Test(space, bounds_may_be_expressions)
 {
     const sx_domain *s = open_space(
@@ -367,6 +431,12 @@ Test(space, wrong_domains_are_refused)
         { "x = { per = \"y\"; int = [1, 2]; }; y = { uniform = [1, 2]; };",
           "'y' is no count: it has no few integer values" },
         { "x = { per = \"nix\"; int = [1, 2]; };", "undefined variable 'nix'" },
+        { "c = { per = \"y\"; choice = ( { x = { per = \"y\"; int = [1, 2]; }; } ); };",
+          "'x' is a vector inside the vector 'c'" },
+        { "c = { per = \"y\"; choice = ( { x = 1; y = 2; } ); };",
+          "'y' is how many elements 'c' has, it cannot stand in one of them" },
+        { "c = { per = \"y\"; choice = ( { x = { int = [1, 2]; }; } ); }; e = { per = \"x\"; choice = ( { y = 1; } ); };",
+          "'x' is no count: it has no few integer values" },
         { "x = { int = [1, \"1 / 0\"]; };", "mismatched element type in array" },
         { "x = { int = (1, \"1 / 0\"); };", "division by zero" }
     };
@@ -422,7 +492,8 @@ static const char *random_members(int depth)
             const char *branches = "";
             for (long k = 0, m = 1 + roll(3); k < m; k++)
                 branches = sx_format(a, "%s%s{ %s }", branches, k ? ", " : "", random_members(depth + 1));
-            s = sx_format(a, "%s c%ld = { choice = ( %s ); };", s, v, branches);
+            const char *per = roll(4) ? "" : sx_format(a, "per = \"v%ld\";", roll(6));
+            s = sx_format(a, "%s c%ld = { choice = ( %s ); %s };", s, v, branches, per);
         } else if (depth && roll(2)) s = sx_format(a, "%s v%ld = %ld;", s, v, roll(3));
         else s = sx_format(a, "%s v%ld = %s;", s, v, random_domain());
     }
