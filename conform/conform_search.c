@@ -27,7 +27,8 @@ static const sx_axis *const all_axes[] = { &branch, &rate, &plain, &whole, &log_
 static const sx_space everything = { 9, 1, 0, all_axes };
 static const sx_axis *const few_axes[] = { &branch, &flag, &single, &whole };
 static const sx_space few = { 4, 1, 0, few_axes }; /* branches 0 and 2: 2 points each; branch 1: 8 */
-enum { AXES = 9, POINTS = 12, TRIALS = 40 };
+static const sx_space several = { 9, 3, 0, all_axes }, limited = { 9, 1, 2, all_axes };
+enum { AXES = 9, POINTS = 12, TRIALS = 40, TIMES = 11 };
 
 static double loss(const sx_space *s, const double *x)
 {
@@ -60,7 +61,8 @@ static int point(trials *t, double *x)
     return rc ? rc : legal(t->space, x) ? 0 : 2;
 }
 
-/* Trials end in every way there is, and now and then one goes on running. */
+/* Trials end in every way there is, and now and then one goes on running. What a space has several of pulls in
+ * several directions; some trials know nothing of their constraints. */
 static void tell(trials *t, sx_trial *trial)
 {
     static const sx_fate fates[] = { SX_DONE, SX_DONE, SX_PRUNED, SX_DONE, SX_FAILED, SX_DONE, SX_DONE,
@@ -68,24 +70,40 @@ static void tell(trials *t, sx_trial *trial)
     static const long steps[] = { 1, 2, 3 };
     static const double curve[] = { 0.5, NAN, 0.25 };
     const sx_fate fate = fates[trial->number % 8];
+    const double y = loss(t->space, trial->x), value[3] = { y, 1 - y, fabs(y - 1) }, broken[2] = { y - 4, 1 - y };
     if (fate == SX_RUNNING) return;
     if (fate == SX_PRUNED) trial->steps = trial->number % 3, trial->step = steps, trial->curve = curve;
-    trials_tell(t, trial, fate, loss(t->space, trial->x));
+    trials_tell_all(t, trial, fate, value, trial->number % 5 ? broken : NULL);
 }
 
-/* A whole study; its points go to x. Returns how many came, -1 where one was not legal. renew: the cache is
- * dropped halfway. */
-static long play(conform *c, const sx_entry *e, const void *params, bool cached, bool renew, double x[][AXES])
+enum { CACHED = 1, RENEW = 2, REFUSE = 4 };
+
+/* The core may refuse an answer and ask again, with the same number. */
+static int ask_twice(trials *t, double *x)
+{
+    int rc = 0;
+    for (int i = 0; i < 3 && !rc; i++) if (!(rc = point(t, x))) trials_refuse(t, x);
+    if (!rc) rc = point(t, x);
+    t->refused.n = 0;
+    return rc;
+}
+
+/* A whole study; its points go to x. Returns how many came, -1 where one was not legal. RENEW: the cache is
+ * dropped halfway; REFUSE: before each ask others go wrong. */
+static long play(conform *c, const sx_entry *e, const void *params, const sx_space *space, int how, double x[][AXES])
 {
     const sx_sampler *s = (const sx_sampler *)e->item;
-    trials t = trials_open(c->arena, s, params, &everything, 11, cached);
+    trials t = trials_open(c->arena, s, params, space, 11, how & CACHED);
     long n = 0;
     int rc = 0;
-    for (; n < TRIALS && !(rc = point(&t, x[n])); n++) {
-        if (renew && n == TRIALS / 2 && t.cache) {
+    for (; n < TRIALS && !rc; n++) {
+        if (how & RENEW && n == TRIALS / 2 && t.cache) {
             if (s->close) s->close(t.cache);
-            t.cache = s->open(params, &everything);
+            t.cache = s->open(params, space);
         }
+        if (how & REFUSE && n % 3) rc = ask_twice(&t, x[n]);
+        if (!rc) rc = point(&t, x[n]);
+        if (rc) break;
         tell(&t, trials_add(&t, x[n]));
     }
     trials_close(&t);
@@ -99,18 +117,39 @@ static bool same_play(double a[][AXES], double b[][AXES], long n, long m)
     return true;
 }
 
-static void check_purity(conform *c, const sx_entry *e, const void *params)
+static void check_purity(conform *c, const sx_entry *e, const void *params, const sx_space *s, const char *where)
 {
     static double a[TRIALS][AXES], b[TRIALS][AXES];
-    const long n = play(c, e, params, true, false, a);
-    if (!conform_check(c, n >= 0, "%d points are legal, whatever became of earlier trials", TRIALS)) return;
-    long m = play(c, e, params, true, false, b);
-    conform_check(c, same_play(a, b, n, m), "the same history and seed give the same points");
+    const long n = play(c, e, params, s, CACHED, a);
+    if (!conform_check(c, n >= 0, "%d points are legal, whatever became of earlier trials%s", TRIALS, where)) return;
+    long m = play(c, e, params, s, CACHED, b);
+    conform_check(c, same_play(a, b, n, m), "the same history and seed give the same points%s", where);
+    m = play(c, e, params, s, CACHED | REFUSE, b);
+    conform_check(c, same_play(a, b, n, m), "points that were refused leave no trace in later trials%s", where);
     if (!((const sx_sampler *)e->item)->open) return;
-    m = play(c, e, params, false, false, b);
-    conform_check(c, same_play(a, b, n, m), "without its cache it gives the same points");
-    m = play(c, e, params, true, true, b);
-    conform_check(c, same_play(a, b, n, m), "with a new cache halfway it gives the same points");
+    m = play(c, e, params, s, 0, b);
+    conform_check(c, same_play(a, b, n, m), "without its cache it gives the same points%s", where);
+    m = play(c, e, params, s, CACHED | RENEW, b);
+    conform_check(c, same_play(a, b, n, m), "with a new cache halfway it gives the same points%s", where);
+}
+
+/* A point that was refused is not the answer again, as long as there are others. */
+static void check_refused(conform *c, const sx_entry *e, const void *params)
+{
+    trials t = trials_open(c->arena, (const sx_sampler *)e->item, params, &everything, 17, true);
+    double x[AXES];
+    int rc = 0;
+    long again = 0;
+    for (int i = 0; i < 24 && !(rc = point(&t, x)); i++) tell(&t, trials_add(&t, x));
+    for (int i = 0; i < 20 && !rc && !(rc = point(&t, x)); i++) {
+        bool told = false;
+        for (long k = 0; k < t.refused.n; k++) told = told || same(t.refused.v[k]->x, x, AXES);
+        again += told;
+        trials_refuse(&t, x);
+    }
+    conform_check(c, rc == 0 || rc == 1, "a point that is refused makes room for another one");
+    if (again) conform_note(c, "gives refused points again: %ld of 20", again);
+    trials_close(&t);
 }
 
 /* Does it find all points of a finite space, and say so not too early? One that repeats points is helped by
@@ -183,8 +222,13 @@ static void note_speed(conform *c, const sx_entry *e, const void *params, long n
         sx_point_random(&everything, &r, x);
         trials_tell(&t, trials_add(&t, x), SX_DONE, loss(&everything, x));
     }
-    for (int i = 0; i < 5; i++) trials_probe(&t, x);
-    conform_note(c, "%.0f us per suggestion behind %ld trials of %d axes", 1e6 * t.asked / 5, n, AXES);
+    trials_probe(&t, x);                         /* reads the history */
+    t.asked = 0;
+    for (int i = 0; i < TIMES; i++) {
+        trials_tell(&t, trials_add(&t, x), SX_DONE, loss(&everything, x));
+        if (point(&t, x)) break;
+    }
+    conform_note(c, "%.0f us per suggestion behind %ld trials of %d axes", 1e6 * t.asked / TIMES, n, AXES);
     trials_close(&t);
 }
 
@@ -193,7 +237,10 @@ int conform_sampler(conform *c, const sx_entry *e)
     const void *params = conform_params(c, c->arena, e);
     if (!params) return SX_E_CONFIG;
     if (!conform_check(c, ((const sx_sampler *)e->item)->ask != NULL, "has ask")) return SX_E_PLUGIN;
-    check_purity(c, e, params);
+    check_purity(c, e, params, &everything, "");
+    check_purity(c, e, params, &several, ", with three objectives");
+    check_purity(c, e, params, &limited, ", with constraints");
+    check_refused(c, e, params);
     check_finite(c, e, params);
     check_parallel(c, e, params);
     check_odd(c, e, params);

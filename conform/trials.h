@@ -5,6 +5,7 @@
 #define TRIALS_H
 #include <strix/plugin.h>
 #include "places.h"
+#include "rng.h"
 
 typedef struct {
     sx_arena *arena;
@@ -12,7 +13,9 @@ typedef struct {
     void *cache;
     sx_places *places;                           /* of the ended ones */
     struct { sx_trial **v; long n, cap; } all, ended;                /* by number; in order of their ends */
+    struct { sx_trial **v; long n, cap; } refused;                   /* of the ask that goes on; n = 0: it is over */
     int64_t tag;                                 /* of the latest answer; trials_add notes it */
+    sx_rng rng;                                  /* of the ask that goes on */
     double asked;                                /* seconds of CPU time spent in the sampler */
 } trials;
 
@@ -28,4 +31,7 @@ int trials_probe(trials *t, double *x);
 sx_trial *trials_add(trials *t, const double *x);                    /* a running trial at x (copied) */
 /* value counts where it is SX_DONE */
 void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value);
+/* The same of all objectives and constraints (NULL: not known); copied. */
+void trials_tell_all(trials *t, sx_trial *trial, sx_fate fate, const double *value, const double *constraint);
+void trials_refuse(trials *t, const double *x);                      /* what the ask that goes on may not answer */
 #endif

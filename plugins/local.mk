@@ -17,7 +17,7 @@ schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
-	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/nsga2.la plugins/samplers/gp.la
+	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/nsga2.la plugins/samplers/gp.la plugins/samplers/forest.la
 prunersdir = $(plugindir)/pruners
 pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
 	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
@@ -28,11 +28,13 @@ datasets_LTLIBRARIES = plugins/datasets/idx.la plugins/datasets/tensors.la
 devicesdir = $(plugindir)/devices
 devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 
-surrogate = plugins/samplers/surrogate.h plugins/samplers/parzen.h plugins/samplers/latin.h plugins/samplers/gaussian.c \
+surrogate = plugins/samplers/surrogate.h plugins/samplers/parzen.h plugins/samplers/latin.h plugins/samplers/suggestion.c \
 	plugins/samplers/acquire.c plugins/samplers/coords.c plugins/samplers/targets.c plugins/samplers/improve.c \
-	plugins/samplers/untried.c plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c \
-	plugins/samplers/parzen.c plugins/samplers/normal.c
-plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c $(surrogate)
+	plugins/samplers/untried.c plugins/samplers/parzen.c plugins/samplers/normal.c
+process = plugins/samplers/gaussian.c plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c
+plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c $(surrogate) $(process)
+plugins_samplers_forest_la_SOURCES = plugins/samplers/forest.c plugins/samplers/trees.c $(surrogate)
+plugins_samplers_forest_la_LIBADD = -lm
 plugins_samplers_gp_la_LIBADD = -lm
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
 	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
@@ -91,7 +93,7 @@ plugins_pruners_patience_la_LIBADD = -lm
 plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
 plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/chain.c \
 	plugins/devices/cpu/lower.c plugins/devices/cpu/softmax.c \
-	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
+	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c plugins/devices/cpu/winograd.c \
 	plugins/devices/cpu/map.c plugins/devices/cpu/norm.c plugins/devices/cpu/window.c plugins/devices/cpu/rows.c \
 	plugins/devices/cpu/random.c plugins/devices/cpu/update.c
 # Contraction: without it gcc -std=c11 makes two instructions of every multiply-add.

@@ -24,6 +24,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_golden \
 	tests/test_golden_layers \
 	tests/test_grad \
+	tests/test_history \
 	tests/test_graph \
 	tests/test_idx \
 	tests/test_importance \
@@ -83,7 +84,13 @@ tests_store_worker_LDADD = libstrix.la -lm
 tests_store_worker_LDFLAGS = $(STRIX_LDFLAGS) -rdynamic
 tests_proxy_LDADD =
 TESTS += tests/test_faults.sh tests/test_postgresql.sh
-EXTRA_DIST += tests/faults.sh tests/test_faults.sh tests/test_postgresql.sh
+EXTRA_DIST += tests/faults.sh tests/server.sh tests/test_faults.sh tests/test_postgresql.sh
+
+# With Optuna itself and its dashboard; no part of `make check`, since pip fetches them.
+check-peers: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/peers/peers.sh
+.PHONY: check-peers
+EXTRA_DIST += tests/peers
 
 # Mistakes of people and what strix says to them.
 TESTS += tests/test_errors.sh

@@ -209,12 +209,195 @@ Test(samplers, tpe_learns)
 Test(samplers, empty_space)
 {
     const sx_space none = { 0, 1, 0, NULL };
-    static const char *const names[] = { "random", "grid", "tpe" };
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = { "random", "grid", "tpe", "sobol", "lhs", "anneal", "cmaes", "nsga2" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         trials t = load(names[i], "", &none, 1);
         cr_assert_eq(trials_ask(&t), 0);
         trials_tell(&t, t.all.v[0], SX_DONE, 0);
         cr_assert_leq(trials_ask(&t), 1);
         trials_close(&t);
     }
+}
+
+
+/* --- Designs --- */
+static const sx_axis unit = { .name = "u", .kind = SX_AXIS_REAL, .low = 0, .high = 1 };
+static const sx_axis *unit_axes[70];
+static sx_space units(int n)
+{
+    for (int i = 0; i < n; i++) unit_axes[i] = &unit;
+    return (sx_space){ n, 1, 0, unit_axes };
+}
+
+/* Warnock's formula for the L2 discrepancy, squared. */
+static double discrepancy(const trials *t, int n, int axes)
+{
+    double cross = 0, single = 0;
+    for (int i = 0; i < n; i++) {
+        const double *x = t->all.v[i]->x;
+        double one_point = 1;
+        for (int j = 0; j < axes; j++) one_point *= 1 - x[j] * x[j];
+        single += one_point;
+        for (int k = 0; k < n; k++) {
+            double both = 1;
+            for (int j = 0; j < axes; j++) both *= 1 - fmax(x[j], t->all.v[k]->x[j]);
+            cross += both;
+        }
+    }
+    return pow(3, -axes) - pow(2, 1 - axes) / n * single + cross / n / n;
+}
+
+static double discrepancy_of(const char *sampler, const char *settings, uint64_t seed, int n, int axes)
+{
+    const sx_space s = units(axes);
+    trials t = load(sampler, settings, &s, seed);
+    for (int i = 0; i < n; i++) cr_assert_eq(trials_ask(&t), 0);
+    const double is = discrepancy(&t, n, axes);
+    trials_close(&t);
+    return is;
+}
+
+Test(samplers, designs_are_more_even_than_chance)
+{
+    double sobol = 0, latin = 0, random = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        sobol += discrepancy_of("sobol", "", seed, 64, 5);
+        latin += discrepancy_of("lhs", "points = 64;", seed, 64, 5);
+        random += discrepancy_of("random", "", seed, 64, 5);
+    }
+    cr_expect_lt(sobol, 0.4 * random, "sobol %g, random %g", sobol, random);
+    cr_expect_lt(latin, 0.8 * random, "lhs %g, random %g", latin, random);
+}
+
+/* Of the first 2^k points each axis has one in every interval of that length, scrambled or not. */
+Test(samplers, sobol_fills_every_interval_once)
+{
+    enum { POINTS = 256, AXES = 64 };
+    static bool hit[AXES][POINTS];
+    const sx_space s = units(AXES + 2);
+    trials t = load("sobol", "", &s, 5);
+    for (int i = 0; i < POINTS; i++) {
+        cr_assert_eq(trials_ask(&t), 0);
+        for (int j = 0; j < AXES; j++) {
+            bool *cell = &hit[j][(int)(t.all.v[i]->x[j] * POINTS)];
+            cr_assert(!*cell, "point %d, axis %d", i, j);
+            *cell = true;
+        }
+    }
+    trials_close(&t);
+}
+
+/* In two axes at once as well: 16 points, one in each cell of 4 by 4. */
+Test(samplers, sobol_fills_squares)
+{
+    bool hit[16] = { false };
+    const sx_space s = units(2);
+    trials t = load("sobol", "", &s, 9);
+    for (int i = 0; i < 16; i++) {
+        cr_assert_eq(trials_ask(&t), 0);
+        const double *x = t.all.v[i]->x;
+        bool *cell = &hit[(int)(x[0] * 4) * 4 + (int)(x[1] * 4)];
+        cr_assert(!*cell, "point %d", i);
+        *cell = true;
+    }
+    trials_close(&t);
+}
+
+Test(samplers, lhs_uses_each_slice_once_in_each_design)
+{
+    const sx_space s = units(3);
+    trials t = load("lhs", "points = 20;", &s, 5);
+    for (int design = 0; design < 2; design++) {
+        bool hit[3][20] = { { false } };
+        for (int i = 0; i < 20; i++) {
+            cr_assert_eq(trials_ask(&t), 0);
+            for (int j = 0; j < 3; j++) {
+                bool *slice = &hit[j][(int)(t.all.v[20 * design + i]->x[j] * 20)];
+                cr_assert(!*slice);
+                *slice = true;
+            }
+        }
+    }
+    cr_assert_neq(t.all.v[0]->x[0], t.all.v[20]->x[0], "another design");
+    trials_close(&t);
+}
+
+/* --- The others learn, too --- */
+Test(samplers, cmaes_and_anneal_learn)
+{
+    static const double most[][5] = { { 0.7, 1, 40, 0.02, 0.02 }, { 0.35, 0.7, 30, 0.018, 0.018 } };
+    static const char *const names[] = { "cmaes", "anneal" };
+    for (int v = 0; v < 2; v++)
+        for (int f = 0; functions[f]; f++) {
+            const double r = regret(names[v], "", functions[f]);
+            cr_expect_lt(r, most[v][f], "%s on %s: %g", names[v], functions[f]->name, r);
+        }
+}
+
+/* Rosenbrock's valley in five axes takes a covariance. */
+Test(samplers, cmaes_arrives)
+{
+    trials t = load("cmaes", "", &functions[2]->space, 4);
+    double best = INFINITY;
+    for (int i = 0; i < 3000; i++) {
+        cr_assert_eq(trials_ask(&t), 0);
+        const double loss = functions[2]->loss(t.all.v[i]->x);
+        trials_tell(&t, t.all.v[i], SX_DONE, loss);
+        best = fmin(best, loss);
+    }
+    cr_assert_lt(best, 1e-6, "%g", best);
+    trials_close(&t);
+}
+
+/* --- Several objectives: f1 = x0, f2 = g (1 - sqrt(x0 / g)), g = 1 + 9 mean of the others (ZDT1) --- */
+static double front_volume(const char *sampler, const char *settings, int n, uint64_t seed)
+{
+    sx_space s = units(5);
+    s.objectives = 2;
+    trials t = load(sampler, settings, &s, seed);
+    double volume = 0;
+    for (int i = 0; i < n; i++) {
+        cr_assert_eq(trials_ask(&t), 0);
+        const double *x = t.all.v[i]->x, g = 1 + 9.0 / 4 * (x[1] + x[2] + x[3] + x[4]);
+        const double y[2] = { x[0], g * (1 - sqrt(x[0] / g)) };
+        trials_tell_all(&t, t.all.v[i], SX_DONE, y, NULL);
+    }
+    for (int strip = 0; strip < 1000; strip++) { /* below (1, 6) */
+        double low = 6;
+        for (int i = 0; i < n; i++)
+            if (t.all.v[i]->value[0] <= strip / 1000.0) low = fmin(low, t.all.v[i]->value[1]);
+        volume += (6 - low) / 1000;
+    }
+    trials_close(&t);
+    return volume;                               /* of the true front: 6 - 1 + 2 / 3 = 5.67 */
+}
+
+Test(samplers, nsga2_and_tpe_find_a_front)
+{
+    double nsga2 = 0, tpe = 0, random = 0;
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        nsga2 += front_volume("nsga2", "population = 20;", 300, seed) / 5;
+        tpe += front_volume("tpe", "", 100, seed) / 5;
+        random += front_volume("random", "", 300, seed) / 5;
+    }
+    cr_expect_gt(nsga2, 5.2, "nsga2 %g, random %g", nsga2, random);
+    cr_expect_gt(tpe, 4.9, "tpe %g, random %g", tpe, random);
+    cr_expect_lt(random, 4.7, "random %g", random);
+}
+
+/* x0 above a half breaks a constraint, though the objective is better there. */
+Test(samplers, nsga2_keeps_to_constraints)
+{
+    sx_space s = units(3);
+    s.constraints = 1;
+    trials t = load("nsga2", "population = 10;", &s, 2);
+    long kept = 0;
+    for (int i = 0; i < 200; i++) {
+        cr_assert_eq(trials_ask(&t), 0);
+        const double *x = t.all.v[i]->x, y = x[1] + x[2] - x[0], broken = x[0] - 0.5;
+        trials_tell_all(&t, t.all.v[i], SX_DONE, &y, &broken);
+        kept += i >= 150 && broken <= 0;
+    }
+    cr_assert_gt(kept, 25, "%ld of 50", kept);
+    trials_close(&t);
 }

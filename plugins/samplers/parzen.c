@@ -48,6 +48,17 @@ void parzen_reset(parzen_pool *p)
     p->now = p->first;
 }
 
+parzen_place parzen_here(const parzen_pool *p) { return (parzen_place){ p->now, p->now ? p->now->used : 0 }; }
+
+void parzen_back(parzen_pool *p, parzen_place here)
+{
+    if (!here.now) parzen_reset(p);
+    else {
+        p->now = here.now;
+        here.now->used = here.used;
+    }
+}
+
 void parzen_free(parzen_pool *p)
 {
     for (parzen_chunk *c = p->first, *next; c; c = next) {

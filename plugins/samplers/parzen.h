@@ -10,6 +10,9 @@ typedef struct parzen_chunk parzen_chunk;
 typedef struct { parzen_chunk *first, *now; } parzen_pool;           /* zeroed: empty */
 void *parzen_take(parzen_pool *p, size_t count, size_t bytes);       /* aligned, not zeroed */
 void parzen_reset(parzen_pool *p);                                   /* keeps the chunks for the next ask */
+typedef struct { parzen_chunk *now; size_t used; } parzen_place;
+parzen_place parzen_here(const parzen_pool *p);
+void parzen_back(parzen_pool *p, parzen_place here);                 /* gives back what was taken since */
 void parzen_free(parzen_pool *p);
 #define PARZEN_NEW(p, T, n) ((T *)parzen_take(p, (size_t)(n), sizeof(T)))
 /* A copy of `had` pieces with room for more. */
@@ -130,6 +133,8 @@ void parzen_label(parzen_pool *p, const parzen_book *b, bool joint, bool group, 
 /* --- Several objectives, all minimised (pareto.c); y: [n][m] --- */
 void parzen_ranks(parzen_pool *p, const double *y, long n, int m, long *rank);  /* 0: not dominated */
 double parzen_hypervolume(parzen_pool *p, const double *y, long n, int m, const double *reference);
+double parzen_exclusive(parzen_pool *p, const double *y, long n, int m, const double *reference,
+                        const double *point);    /* what a point adds to the volume of y */
 /* Greedily the k points that add most hypervolume; picked: their places in order of the picking. */
 void parzen_subset(parzen_pool *p, const double *y, long n, int m, const double *reference, long k,
                    long *picked);
