@@ -44,7 +44,7 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
 static const struct { const char *name; bool write, make; int most; study_action *run; } actions[] = {
     { "show", false, false, 2, study_show },     { "best", false, false, 2, study_best },
     { "trials", false, false, 2, study_trials }, { "replay", false, false, 2, study_replay },
-    { "ask", true, true, 2, study_ask },         { "tell", true, false, 4, study_tell },
+    { "ask", true, true, 2, study_ask },         { "tell", true, false, 67, study_tell },
     { "add", true, true, 1000, study_add },      { "stop", true, false, 2, study_stop },
     { "resume", true, false, 2, study_resume },  { "skip", true, false, 1000, study_skip },
     { "importance", false, false, 2, study_importance },
