@@ -14,15 +14,15 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
                int64_t *tag)
 {
     const struct gp *set = p;
-    gaussian *own = cache ? NULL : gaussian_open(s);
-    const int rc = gaussian_ask(cache ? cache : own, set->startup, s, h, r, x);
+    suggester *own = cache ? NULL : suggester_open(&gaussian, s);
+    const int rc = suggester_ask(cache ? cache : own, set->startup, s, h, r, x);
     *tag = 0;
-    gaussian_close(own);
+    suggester_close(own);
     return rc;
 }
 
-static void *open(const void *p, const sx_space *s) { return (void)p, gaussian_open(s); }
-static void close(void *cache) { gaussian_close(cache); }
+static void *open(const void *p, const sx_space *s) { return (void)p, suggester_open(&gaussian, s); }
+static void close(void *cache) { suggester_close(cache); }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, gp, params, struct gp, .open = open, .close = close, .ask = ask,
           .doc = "Gaussian processes and expected improvement");

@@ -87,9 +87,25 @@ typedef struct {
 enum { ACQUIRE_MOST = 1024 };                    /* points scored at once */
 bool acquire(const acquisition *q, double *x);   /* false: found no untried point */
 
-/* --- Suggestions (gaussian.c) --- */
-typedef struct gaussian gaussian;                /* what is kept between asks */
-gaussian *gaussian_open(const sx_space *s);
-void gaussian_close(gaussian *m);
-int gaussian_ask(gaussian *m, long startup, const sx_space *s, const sx_history *h, sx_rng *r, double *x);
+/* --- Suggestions by any model (suggestion.c) --- */
+typedef struct {                                 /* what is asked for */
+    const sx_space *s; const sx_history *h; sx_rng *r;
+    parzen_pool *pool;
+    coords c;
+} suggestion;
+typedef struct {                                 /* a kind of model */
+    void *(*open)(const sx_space *s); void (*close)(void *own);      /* what is kept between asks; or NULL */
+    void (*prepare)(void *own, const suggestion *q);                 /* or NULL */
+    /* Of the objective (0) or constraint which - 1: n rows u, values y of the first `told`; NULL: none. */
+    void *(*model)(void *own, const suggestion *q, int which, long n, long told, const double *u, const double *y);
+    void (*predict)(const void *model, long n, const double *u, double *mean, double *var);
+} surrogate;
+extern const surrogate gaussian, forest;
+double *suggestion_rows(parzen_pool *p, const suggestion *q, const targets *t, long room);
+/* Of the objective (0) or of constraint which - 1; key: of the weights of several objectives. */
+targets suggestion_targets(parzen_pool *p, const suggestion *q, int which, long done, uint64_t key);
+typedef struct suggester suggester;
+suggester *suggester_open(const surrogate *kind, const sx_space *s);
+void suggester_close(suggester *m);
+int suggester_ask(suggester *m, long startup, const sx_space *s, const sx_history *h, sx_rng *r, double *x);
 #endif

@@ -4,7 +4,7 @@
 #include "surrogate.h"
 
 enum { BEST = 150, LATEST = 100, OTHERS = 50 };  /* of a long history */
-static const double WORST = 1.5;                 /* the best is 0, the median 1 */
+static const double WORST = 2, SLOPE = 0.5;      /* the best is 0, the median 1 */
 
 static double median(parzen_pool *p, const double *v, long n)
 {
@@ -72,7 +72,7 @@ static void squash(parzen_pool *p, long n, double *y)
     if (!(middle > best)) middle = above;
     for (long i = 0; i < n; i++) {
         const double z = isinf(middle - best) ? 0 : (y[i] - best) / (middle - best);
-        y[i] = isnan(y[i]) ? WORST : z > 1 ? fmin(1 + 0.3 * log(z), WORST) : z;
+        y[i] = isnan(y[i]) ? WORST : z > 1 ? fmin(1 + SLOPE * log(z), WORST) : z;
     }
 }
 
