@@ -1,42 +1,15 @@
 #!/bin/sh
 # test_postgresql.sh: a PostgreSQL of our own in a temporary folder: crowds, kills, restarts, partitions, refusals.
-bin=$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
-[ -n "$bin" ] || bin=$(command -v initdb)
-none() {
-    [ "${STRIX_REQUIRE:-}" = postgresql ] && { echo "not ok 1 - $1"; echo "1..1"; exit 1; }
-    echo "1..0 # SKIP $1"
-    exit 0
-}
-[ -n "$bin" ] || none "no PostgreSQL server is installed (Debian: postgresql); its store is NOT tested"
-bin=$(dirname "$bin")
-[ -f "$STRIX_BUILD/plugins/stores/postgresql.la" ] || none "strix was built without libpq; the store is NOT tested"
-[ "$(id -u)" != 0 ] || id postgres >/dev/null 2>&1 || none "the server refuses root, and there is no user postgres"
 . "$STRIX_SOURCE/tests/faults.sh"
+. "$STRIX_SOURCE/tests/server.sh"
 cd "$tmp" || exit 1
-as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
-[ "$(id -u)" != 0 ] || chown postgres "$tmp"
-serve() { # the postmaster is our child's child; its number stands in the folder
-    as "$bin/pg_ctl" -D "$tmp/data" -w -t 20 -l "$tmp/log" -o "-c config_file=$tmp/data/postgresql.conf" start >started 2>&1
-}
-finish() {
-    as "$bin/pg_ctl" -D "$tmp/data" -m immediate stop >/dev/null 2>&1
-    # shellcheck disable=SC2086
-    kill $proxy $pids $slow $hung 2>/dev/null
-    rm -rf "$tmp"
-}
 trap finish EXIT
 trap 'exit 1' INT TERM
-unset PGPASSWORD PGPASSFILE PGSERVICE PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS
-as "$bin/initdb" -D "$tmp/data" -A trust -U strix --no-sync >init.log 2>&1 || { cat init.log; none "initdb failed"; }
-cat >>"$tmp/data/postgresql.conf" <<END
-listen_addresses = ''
-unix_socket_directories = '$tmp'
-max_connections = 60
-fsync = off
-END
-printf 'local all pw scram-sha-256\nlocal all all trust\n' >"$tmp/data/pg_hba.conf"
-serve || { cat started log; none "the server does not start"; }
-sql() { "$bin/psql" -h "$tmp" -U strix -d "${2:-s}" -Atqc "$1"; }
+if ! server; then
+    [ "${STRIX_REQUIRE:-}" = postgresql ] && echo "not ok 1 - $why" && echo "1..1" && exit 1
+    echo "1..0 # SKIP $why; the store of servers is NOT tested"
+    exit 0
+fi
 sql "CREATE DATABASE s" postgres && sql "CREATE ROLE plain LOGIN; CREATE ROLE pw LOGIN PASSWORD 'right';
     GRANT ALL ON DATABASE s TO plain, pw" postgres
 url="postgresql:///s?host=$tmp&user=strix" slow_url=$url
@@ -76,6 +49,12 @@ is "and not write" refused "permission denied" "postgresql:///s?host=$tmp&user=p
 sql "CREATE DATABASE newer TEMPLATE theirs" postgres
 sql "UPDATE alembic_version SET version_num = 'v9.0.0.a'" newer
 is "a newer schema is not written" refused "v9.0.0.a" "postgresql:///newer?host=$tmp&user=strix"
+
+# --- Trials of a file, and back into one ---
+sql "CREATE DATABASE i" postgres
+imports() { "$STRIX_BUILD/strix" study import "$@" >out 2>&1 && has out "28 trials imported"; }
+is "trials of a file are imported" imports "$STRIX_SOURCE/tests/data/optuna/sample.db" --study a --store "postgresql:///i?host=$tmp&user=strix"
+is "and back into a file" imports "postgresql:///i?host=$tmp&user=strix" --study b --store sqlite:back.db
 
 # --- Many workers ---
 common_faults

@@ -118,7 +118,7 @@ int sx_optuna_open(const sx_driver *driver, const char *url, bool write, sx_db *
     *db = (sx_db){ .driver = driver, .conn = conn, .arena = a, .mine = sx_arena_open(a), .write = write };
     const int empty = driver->empty(conn);
     rc = empty < 0 ? empty : 0;
-    if (!rc && empty && !write) rc = sx_store_error(SX_E_STORE, "%s holds no study", url);
+    if (!rc && empty && !write) rc = sx_store_error(SX_E_DATA, "%s holds no study", url);
     if (!rc && !empty) rc = check_revision(db, url, write);
     const char *warning = sx_strdup(a, sx_optuna_last_error());
     if (!rc) rc = write ? prepare_write(db) : prepare_read(db);
