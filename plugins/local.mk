@@ -17,7 +17,8 @@ schedulesdir = $(plugindir)/schedules
 schedules_LTLIBRARIES = plugins/schedules/constant.la plugins/schedules/cosine.la
 samplersdir = $(plugindir)/samplers
 samplers_LTLIBRARIES = plugins/samplers/random.la plugins/samplers/grid.la plugins/samplers/tpe.la \
-	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/nsga2.la plugins/samplers/gp.la plugins/samplers/forest.la
+	plugins/samplers/sobol.la plugins/samplers/lhs.la plugins/samplers/anneal.la plugins/samplers/cmaes.la plugins/samplers/nsga2.la plugins/samplers/gp.la plugins/samplers/forest.la \
+	plugins/samplers/auto.la
 prunersdir = $(plugindir)/pruners
 pruners_LTLIBRARIES = plugins/pruners/none.la plugins/pruners/patience.la plugins/pruners/median.la \
 	plugins/pruners/percentile.la plugins/pruners/divergence.la plugins/pruners/asha.la plugins/pruners/hyperband.la
@@ -32,13 +33,22 @@ surrogate = plugins/samplers/surrogate.h plugins/samplers/parzen.h plugins/sampl
 	plugins/samplers/acquire.c plugins/samplers/coords.c plugins/samplers/targets.c plugins/samplers/improve.c \
 	plugins/samplers/untried.c plugins/samplers/parzen.c plugins/samplers/normal.c
 process = plugins/samplers/gaussian.c plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c
-plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c $(surrogate) $(process)
-plugins_samplers_forest_la_SOURCES = plugins/samplers/forest.c plugins/samplers/trees.c $(surrogate)
+plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c plugins/samplers/part.h $(surrogate) $(process)
+plugins_samplers_forest_la_SOURCES = plugins/samplers/forest.c plugins/samplers/part.h plugins/samplers/trees.c $(surrogate)
 plugins_samplers_forest_la_LIBADD = -lm
 plugins_samplers_gp_la_LIBADD = -lm
-plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
-	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c plugins/samplers/split.c \
+estimators = plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
+	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c \
+	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h \
+	plugins/samplers/pareto.c
+plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/part.h $(estimators)
+# The same files once more, as parts of one plugin.
+plugins_samplers_auto_la_SOURCES = plugins/samplers/auto.c plugins/samplers/gp.c plugins/samplers/forest.c \
+	plugins/samplers/tpe.c plugins/samplers/part.h plugins/samplers/trees.c $(surrogate) $(process) \
+	plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c plugins/samplers/split.c \
 	plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h plugins/samplers/pareto.c
+plugins_samplers_auto_la_CPPFLAGS = $(AM_CPPFLAGS) -DPART
+plugins_samplers_auto_la_LIBADD = -lm
 # What all stores in Optuna's tables share.
 noinst_LTLIBRARIES += plugins/stores/libledger.la
 plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger.h \

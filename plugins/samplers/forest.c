@@ -1,5 +1,6 @@
 /* forest.c: search by a random forest and expected improvement: for spaces of steps, cliffs and conditions, and for more
  * trials than gp can take in. docs/search.md tells how it treats failed, pruned and running trials. */
+#include "part.h"
 #include "surrogate.h"
 
 struct forest { long startup; };
@@ -26,4 +27,4 @@ static void close(void *cache) { suggester_close(cache); }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, forest, params, struct forest, .open = open, .close = close, .ask = ask,
           .doc = "random forest and expected improvement");
-SX_PLUGIN("forest", "1.0", "MIT", SX_ITEM(forest));
+SAMPLER_PLUGIN(forest, "1.0");

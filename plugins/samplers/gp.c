@@ -1,5 +1,6 @@
 /* gp.c: search by Gaussian processes and the logarithm of expected improvement, which serves a study of some hundred
  * costly trials best. docs/search.md tells how it treats failed, pruned and running trials. */
+#include "part.h"
 #include "surrogate.h"
 
 struct gp { long startup; };
@@ -26,4 +27,4 @@ static void close(void *cache) { suggester_close(cache); }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, gp, params, struct gp, .open = open, .close = close, .ask = ask,
           .doc = "Gaussian processes and expected improvement");
-SX_PLUGIN("gp", "1.0", "MIT", SX_ITEM(gp));
+SAMPLER_PLUGIN(gp, "1.0");

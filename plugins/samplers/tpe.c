@@ -2,6 +2,7 @@
  * Draws candidates like the good trials and takes the one that is least like the bad ones. */
 #include <stdlib.h>
 #include "parzen.h"
+#include "part.h"
 
 struct tpe {
     int flavour;
@@ -297,4 +298,4 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, tpe, params, struct tpe, .doc = "tree-structured Parzen estimators",
           .open = open, .close = close, .ask = ask);
-SX_PLUGIN("tpe", "1.0", "MIT", SX_ITEM(tpe));
+SAMPLER_PLUGIN(tpe, "1.0");
