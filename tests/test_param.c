@@ -179,7 +179,8 @@ Test(param, items_of_plugins)
                  0, "settings of other items are theirs");
     cr_assert(p->whole == 8 && p->real == 0.25, "own settings win");
     cr_assert_eq(item("x = { type = \"first\"; third_party = { whole = 8; }; };", &e, &p), SX_E_CONFIG);
-    cr_assert_str_eq(d.v[0].text, "first has no parameter 'third_party'");
+    cr_assert_str_eq(d.v[0].text, "first has no parameter 'third_party', and there is no layer 'third_party'");
+    cr_assert(strstr(d.v[0].detail, "first, ") && strstr(d.v[0].detail, "second"), "the known ones are told");
     cr_assert_eq(item("\nx = { whole = 9; };", &e, &p), SX_E_CONFIG);
     cr_assert_str_eq(d.v[0].text, "the layer has no 'type'");
     cr_assert_eq(item("\nx = 3;", &e, &p), SX_E_CONFIG);
