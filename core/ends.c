@@ -101,9 +101,11 @@ void sx_ends_transforms(sx_exp *e, sx_diags *d)
 
 static void add_output(sx_exp *e, const char *name, const char *layer, const sx_conf *c, sx_diags *d)
 {
-    for (long i = 0; i < e->outputs; i++)
-        if (!strcmp(e->output[i].name, name))
-            sx_error(d, SX_E_CONFIG, at(e, c), "output '%s' is there twice", name);
+    for (long i = 0; i < e->outputs; i++) {
+        if (strcmp(e->output[i].name, name)) continue;
+        sx_error(d, SX_E_CONFIG, at(e, c), "output '%s' is there twice", name);
+        return;
+    }
     e->output[e->outputs++] = (sx_output){ .name = name, .layer = layer, .conf = c };
 }
 
@@ -155,6 +157,11 @@ static void read_loss(const sx_exp *e, sx_output *o, const sx_conf *c, sx_diags 
     o->target = own.target;
 }
 
+static void take_loss(sx_output *to, const sx_output *from)
+{
+    to->loss = from->loss, to->loss_conf = from->loss_conf, to->weight = from->weight, to->target = from->target;
+}
+
 /* One loss holds for every output; a group by output says each one's. */
 void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d)
 {
@@ -165,7 +172,9 @@ void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d)
         sx_output *o = &e->output[i];
         names[i] = o->name;
         const sx_conf *own = by_output ? sx_conf_member(loss, o->name) : loss;
-        if (own || !by_output) { read_loss(e, o, own, d); continue; }
+        if (i && !by_output) take_loss(o, e->output);
+        else if (own || !by_output) read_loss(e, o, own, d);
+        if (own || !by_output) continue;
         sx_error(d, SX_E_CONFIG, at(e, loss), "output '%s' has no loss", o->name);
         sx_hint(d, "Write %s = \"cross_entropy\"; into train.loss, or take it out of model.outputs.",
                 o->name);

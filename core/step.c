@@ -125,9 +125,10 @@ static int check_output(writer *w, const sx_data_shape *s, long i)
     sx_head *h = &w->s->head[i];
     const sx_output *o = &w->e->output[i];
     const sx_val *y = sx_graph_val(w->g, h->y);
-    if (!y) return 0;
     const long classes = s->label[h->label].classes;
     const sx_where where = sx_conf_where(w->a, o->conf);
+    if (!y && w->g->refused) return 0;
+    if (!y) return sx_error(w->d, SX_E_CONFIG, where, "there is no '%s': the layer has fewer outputs", o->layer);
     if (y->rank != 2)
         return sx_error(w->d, SX_E_CONFIG, where, "%s is %s, not one list of numbers",
                         o->name ? sx_format(w->a, "output '%s'", o->name) : "the model's output",
