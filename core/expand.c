@@ -62,7 +62,8 @@ static int find_output(expander *x, const char *prefix, const sx_conf *m, const 
     if (!**name || port < 0 || (p && port && p->out.node < 0))
         return refuse(x, m, "'%s' names no layer's output", text);
     if (!p) return 1;
-    *out = (sx_link){ p->out.node, port ? port : p->out.port };
+    *out = p->out;
+    if (port) *out = (sx_link){ p->node < 0 ? p->out.node : p->node, port };     /* before its activation */
     return 0;
 }
 

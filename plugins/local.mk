@@ -5,7 +5,7 @@ layersdir = $(plugindir)/layers
 layers_LTLIBRARIES = plugins/layers/conv2d.la plugins/layers/dense.la plugins/layers/batchnorm.la \
 	plugins/layers/maxpool2d.la plugins/layers/dropout.la plugins/layers/flatten.la plugins/layers/relu.la \
 	plugins/layers/selu.la plugins/layers/tanh.la plugins/layers/softmax.la plugins/layers/tile_channels.la \
-	plugins/layers/resize.la plugins/layers/scale.la plugins/layers/add.la plugins/layers/concat.la
+	plugins/layers/resize.la plugins/layers/scale.la plugins/layers/add.la plugins/layers/concat.la plugins/layers/split.la
 lossesdir = $(plugindir)/losses
 losses_LTLIBRARIES = plugins/losses/cross_entropy.la
 metricsdir = $(plugindir)/metrics

@@ -85,6 +85,16 @@ Test(ends, an_output_by_name_is_the_net_without_a_name)
 #define BOTH "outputs = { main = \"o\"; aux = \"a\"; };"
 #define LOSSES "loss = { main = \"cross_entropy\"; aux = { type = \"cross_entropy\"; weight = 0.3; }; };"
 
+Test(ends, the_budget_is_what_is_taken)
+{
+    sx_budget b;
+    no_errors(idx_exp(TRUNK HEAD("o", "d") HEAD("a", "f"), BOTH, "epochs = 1;" LOSSES), "exp");
+    no_errors(bench_net(2, true), "net");
+    no_errors(sx_step_budget(t.arena, t.exp, &t.data->shape, t.machine, &b, &t.diags), "budget");
+    const sx_budget used = sx_net_used(t.net);
+    cr_assert_float_eq((double)b.total / (double)used.total, 1, 0.02, "planned %zu, used %zu", b.total, used.total);
+}
+
 Test(ends, losses_add_up_by_their_weights)
 {
     long n, m;
@@ -107,6 +117,21 @@ Test(ends, the_whole_loss_is_the_objective_and_any_value_can_be)
                       "epochs = 1; early_stop = { monitor = \"val_aux_accuracy\"; };" LOSSES
                       " }; tune = { objective = \"val_main_accuracy\";"), "exp");
     cr_assert(t.exp->tune.maximize[0]);
+}
+
+/* Parts put together again are what was split, forward and backward. */
+Test(ends, further_outputs_of_a_layer)
+{
+    long n, m;
+    sx_tally one, two;
+    no_errors(idx_exp("f = { type = \"flatten\"; };" HEAD("o", "f"), "", "epochs = 1;"), "whole");
+    const float *x = weights_after_epoch(1, &one, &n);
+    no_errors(idx_exp("f = { type = \"flatten\"; }; s = { type = \"split\"; parts = 4; };"
+                      "j = { type = \"concat\"; inputs = [ \"s\", \"s:1\", \"s:2\", \"s:3\" ]; };" HEAD("o", "j"), "",
+                      "epochs = 1;"), "split");
+    const float *y = weights_after_epoch(1, &two, &m);
+    cr_assert_eq(n, m);
+    same_bits(x, y, n, "weights");
 }
 
 /* --- Training that stops and goes on --- */
