@@ -92,7 +92,8 @@ Test(ends, the_budget_is_what_is_taken)
     no_errors(bench_net(2, true), "net");
     no_errors(sx_step_budget(t.arena, t.exp, &t.data->shape, t.machine, &b, &t.diags), "budget");
     const sx_budget used = sx_net_used(t.net);
-    cr_assert_float_eq((double)b.total / (double)used.total, 1, 0.02, "planned %zu, used %zu", b.total, used.total);
+    cr_assert_float_eq((double)b.total / (double)used.total, 1, 0.02, "planned %zu, used %zu", b.total,
+                       used.total);
 }
 
 Test(ends, losses_add_up_by_their_weights)
@@ -127,8 +128,8 @@ Test(ends, further_outputs_of_a_layer)
     no_errors(idx_exp("f = { type = \"flatten\"; };" HEAD("o", "f"), "", "epochs = 1;"), "whole");
     const float *x = weights_after_epoch(1, &one, &n);
     no_errors(idx_exp("f = { type = \"flatten\"; }; s = { type = \"split\"; parts = 4; };"
-                      "j = { type = \"concat\"; inputs = [ \"s\", \"s:1\", \"s:2\", \"s:3\" ]; };" HEAD("o", "j"), "",
-                      "epochs = 1;"), "split");
+                      "j = { type = \"concat\"; inputs = [ \"s\", \"s:1\", \"s:2\", \"s:3\" ]; };"
+                      HEAD("o", "j"), "", "epochs = 1;"), "split");
     const float *y = weights_after_epoch(1, &two, &m);
     cr_assert_eq(n, m);
     same_bits(x, y, n, "weights");

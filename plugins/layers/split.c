@@ -1,4 +1,4 @@
-/* split: its input in equal parts along an axis; the first is "name", the others are read as "name:1", "name:2" .. */
+/* split: its input in equal parts along an axis; the first is "name", the others "name:1", "name:2" .. */
 #include <strix/plugin.h>
 
 struct split { long parts, axis; };
@@ -15,7 +15,8 @@ static sx_t forward(sx_graph *g, const void *params_, sx_t x)
     const struct split *p = params_;
     const int rank = sx_rank(g, x);
     if (x.id && (p->axis == 0 || p->axis >= rank || rank + p->axis <= 0))
-        return sx_refuse(g, "axis", "split along axis %ld of an input with %d axes and the batch", p->axis, rank - 1);
+        return sx_refuse(g, "axis", "split along axis %ld of an input with %d axes and the batch", p->axis,
+                         rank - 1);
     const long all = sx_dim(g, x, (int)p->axis), each = all / p->parts;
     if (x.id && (!each || all % p->parts))
         return sx_refuse(g, "parts", "split of %ld into %ld equal parts", all, p->parts);
