@@ -47,6 +47,7 @@ typedef struct {
     double *norm;                                /* [kernels]: log of what divides density or mass */
     double *left, *right;                        /* [kernels]: what the axis cuts off; left NaN: not computed yet */
     double *z;                                   /* of the levels of a grid; else of the components */
+    double *value;                               /* of the levels */
     long *count;                                 /* grid: observations at each level */
     double **mass; long *made, rows;             /* grid: [levels], log masses under the kernels, NaN: not computed yet;
                                                     rows that are there, NULL elsewhere */

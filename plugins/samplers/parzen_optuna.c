@@ -163,11 +163,6 @@ static void make_room(parzen_mix *mix, long room)
     }
 }
 
-static double level_z(const parzen_axis *a, long k)
-{
-    return parzen_z(a, sx_axis_snap(a->axis, a->first + (double)k * a->step));
-}
-
 static void open_dim(parzen_pool *p, parzen_dim *dim, const parzen_axis *a)
 {
     *dim = (parzen_dim){ .axis = a, .stale = true };
@@ -180,7 +175,11 @@ static void open_dim(parzen_pool *p, parzen_dim *dim, const parzen_axis *a)
     dim->mass = memset(PARZEN_NEW(p, double *, a->levels), 0, (size_t)a->levels * sizeof *dim->mass);
     dim->made = PARZEN_NEW(p, long, a->levels);
     dim->z = PARZEN_NEW(p, double, a->levels);
-    for (long i = 0; i < a->levels; i++) dim->z[i] = level_z(a, i);
+    dim->value = PARZEN_NEW(p, double, a->levels);
+    for (long i = 0; i < a->levels; i++) {
+        dim->value[i] = sx_axis_snap(a->axis, a->first + (double)i * a->step);
+        dim->z[i] = parzen_z(a, dim->value[i]);
+    }
 }
 
 parzen_mix *parzen_optuna_open(parzen_pool *p, const parzen_axis *const *axis, int d, double prior_weight,
@@ -312,16 +311,15 @@ double parzen_kernel_option(const parzen_dim *dim, long kernel, long option)
         : kernel == option ? dim->same : dim->other;
 }
 
+/* The kernel's own option stands between those that are all alike. */
 static long pick_option(const parzen_dim *dim, long kernel, double u)
 {
-    double sum = 0;
-    for (long o = 0; o < dim->axis->options; o++) sum += parzen_kernel_option(dim, kernel, o);
-    u *= sum;
-    for (long o = 0; o < dim->axis->options - 1; o++) {
-        u -= parzen_kernel_option(dim, kernel, o);
-        if (u < 0) return o;
-    }
-    return dim->axis->options - 1;
+    const long options = dim->axis->options;
+    const double from = (double)kernel * dim->other, to = from + dim->same;
+    if (kernel == options) return (long)sx_axis_at(dim->axis->axis, u);
+    if (u >= from && u < to) return kernel;
+    const long k = u < from ? (long)(u / dim->other) : kernel + 1 + (long)((u - to) / dim->other);
+    return k < options ? k : options - 1;
 }
 
 static double draw_numeric(parzen_dim *dim, long k, double u)
@@ -329,7 +327,8 @@ static double draw_numeric(parzen_dim *dim, long k, double u)
     const parzen_axis *a = dim->axis;
     const double mu = dim->mu[k], sigma = dim->sigma[k], low = (a->low - mu) / sigma, high = (a->high - mu) / sigma;
     if (isnan(dim->left[k])) parzen_tails(low, high, &dim->left[k], &dim->right[k]);
-    return parzen_x(a, mu + sigma * parzen_between(u, low, high, dim->left[k], dim->right[k]));
+    const double z = mu + sigma * parzen_between(u, low, high, dim->left[k], dim->right[k]);
+    return a->levels ? dim->value[parzen_level(a, a->log ? exp(z) : z)] : parzen_x(a, z);
 }
 
 static void draw(const parzen_mix *mix, sx_rng *r, double *x)

@@ -6,7 +6,8 @@
 
 enum { BLOCK = 128, LANES = 8 };
 
-typedef struct { const double *table; const int32_t *of; } column;  /* of NULL: an entry for each component */
+/* Log masses of one value of an axis; of NULL: an entry for each component. */
+typedef struct { double x; const double *table; const int32_t *of; } column;
 typedef struct {                                 /* one call */
     const parzen_mix *mix; parzen_pool *pool;
     const double *x; long n;
@@ -61,22 +62,22 @@ static const double *option_row(parzen_pool *p, const parzen_dim *dim, long opti
 
 static column column_of(const scoring *q, parzen_dim *dim, double x)
 {
-    if (dim->axis->options) return (column){ option_row(q->pool, dim, (long)x), dim->of };
-    if (dim->axis->levels) return (column){ level_row(q->mix->pool, dim, x), dim->of };
-    return (column){ wide_row(q->pool, dim, x), NULL };
+    if (dim->axis->options) return (column){ x, option_row(q->pool, dim, (long)x), dim->of };
+    if (dim->axis->levels) return (column){ x, level_row(q->mix->pool, dim, x), dim->of };
+    return (column){ x, wide_row(q->pool, dim, x), NULL };
 }
 
 /* Candidates that agree in an axis share its column. */
 static void add_columns(scoring *q, int j)
 {
     const int d = q->mix->d;
+    const long first = q->columns;
     for (long c = 0; c < q->n; c++) {
-        long *use = q->uses + c * d + q->used;
-        *use = -1;
-        for (long e = 0; e < c && *use < 0; e++)
-            if (q->x[e * d + j] == q->x[c * d + j]) *use = q->uses[e * d + q->used];
-        if (*use >= 0) continue;
-        q->column[*use = q->columns++] = column_of(q, &q->mix->dim[j], q->x[c * d + j]);
+        const double x = q->x[c * d + j];
+        long k = first;
+        while (k < q->columns && q->column[k].x != x) k++;
+        if (k == q->columns) q->column[q->columns++] = column_of(q, &q->mix->dim[j], x);
+        q->uses[c * d + q->used] = k;
     }
     q->used++;
 }
@@ -122,22 +123,23 @@ SX_FAST static void add_normal(long n, double z, const double *mu, const double 
     }
 }
 
-SX_FAST static double largest(const double *t)
+SX_FAST static double largest(long n, const double *t)
 {
     double top[LANES], most = -INFINITY;
     for (int j = 0; j < LANES; j++) top[j] = -INFINITY;
-    for (long i = 0; i < BLOCK; i += LANES)
+    for (long i = 0; i < n; i += LANES)
         for (int j = 0; j < LANES; j++) top[j] = t[i + j] > top[j] ? t[i + j] : top[j];
     for (int j = 0; j < LANES; j++) most = top[j] > most ? top[j] : most;
     return most;
 }
 
 /* What is more than e^-46 of the largest term; the rest is below 1e-20 of the sum. Padded to whole lanes. */
-SX_FAST static long near(const double *t, double top, const double *weight, double *restrict far, double *restrict of)
+SX_FAST static long near(long size, const double *t, double top, const double *weight, double *restrict far,
+                         double *restrict of)
 {
     const double least = top - 46;
     long n = 0;
-    for (long i = 0; i < BLOCK; i += LANES) {
+    for (long i = 0; i < size; i += LANES) {
         int any = 0;
         for (int j = 0; j < LANES; j++) any |= t[i + j] > least;
         for (int j = 0; any && j < LANES; j++) {
@@ -146,9 +148,8 @@ SX_FAST static long near(const double *t, double top, const double *weight, doub
             n += t[i + j] > least;
         }
     }
-    const long whole = (n + LANES - 1) / LANES * LANES;
-    for (; n < whole; n++) far[n] = of[n] = 0;
-    return whole;
+    for (; n % LANES; n++) far[n] = of[n] = 0;
+    return n;
 }
 
 SX_FAST static double weighed(long n, double *restrict far, const double *restrict weight)
@@ -159,14 +160,16 @@ SX_FAST static double weighed(long n, double *restrict far, const double *restri
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-/* Log densities of one block of components at candidate c, without their weights. */
+static long whole(long n) { return (n + LANES - 1) / LANES * LANES; }
+
+/* Log densities of one block of components at candidate c, without their weights; padded to whole lanes. */
 static void block_of(const scoring *q, long c, long from, long n, const double *const *row, double *t)
 {
     const int d = q->mix->d;
     const long *use = q->uses + c * d;
     int j = 0;
     for (long i = 0; i < n; i++) t[i] = 0;
-    for (long i = n; i < BLOCK; i++) t[i] = -INFINITY;
+    for (long i = n; i < whole(n); i++) t[i] = -INFINITY;
     for (; j + 4 <= q->used; j += 4) add_four(n, row[use[j]], row[use[j + 1]], row[use[j + 2]], row[use[j + 3]], t);
     for (; j < q->used; j++) add_one(n, row[use[j]], t);
     for (j = 0; j < q->opens; j++) {
@@ -176,15 +179,15 @@ static void block_of(const scoring *q, long c, long from, long n, const double *
 }
 
 /* The largest term so far stays the unit of the sum. */
-static void add_block(const double *t, const double *weight, double *top, double *sum)
+static void add_block(long n, const double *t, const double *weight, double *top, double *sum)
 {
-    const double most = largest(t);
+    const double most = largest(n, t);
     if (most > *top) {
         *sum *= isinf(*top) ? 0 : exp(*top - most);
         *top = most;
     }
     double far[BLOCK + LANES], of[BLOCK + LANES];
-    if (most > *top - 46 && !isinf(*top)) *sum += weighed(near(t, *top, weight, far, of), far, of);
+    if (most > *top - 46 && !isinf(*top)) *sum += weighed(near(n, t, *top, weight, far, of), far, of);
 }
 
 void parzen_score(parzen_pool *p, const parzen_mix *mix, const double *x, long n, double *out)
@@ -204,7 +207,7 @@ void parzen_score(parzen_pool *p, const parzen_mix *mix, const double *x, long n
         }
         for (long c = 0; c < n; c++) {
             block_of(&q, c, from, size, row, t);
-            add_block(t, weight, &out[c], &sum[c]);
+            add_block(whole(size), t, weight, &out[c], &sum[c]);
         }
     }
     for (long c = 0; c < n; c++) if (!isinf(out[c])) out[c] += log(sum[c]);

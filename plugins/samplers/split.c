@@ -66,19 +66,32 @@ bool parzen_counts(const parzen_flavour *f, sx_fate fate)
         || (f == &parzen_hyperopt && (fate == SX_RUNNING || fate == SX_FAILED));
 }
 
-/* The k best of n from rank `from` on, by insertion into a list of k: k is at most 25, and most trials fail
- * the first comparison. */
+typedef struct { const parzen_entry *v; long *best, held, most; } list;  /* the best ones, in order; ties: by number */
+
+static bool goes_before(const list *l, long i, long k)
+{
+    const parzen_merit *x = &l->v[i].merit, *y = &l->v[k].merit;
+    return better(x, y) || (i < k && !better(y, x));
+}
+
+static void insert(list *l, long i)
+{
+    if (l->held == l->most && !goes_before(l, i, l->best[l->most - 1])) return;
+    long at = l->held < l->most ? l->held++ : l->most - 1;
+    for (; at > 0 && goes_before(l, i, l->best[at - 1]); at--) l->best[at] = l->best[at - 1];
+    l->best[at] = i;
+}
+
+/* The k best of n from rank `from` on. k is at most 25; those that were good last time come first, and most
+ * others fail the first comparison. */
 static void mark_best(parzen_pool *p, const parzen_entry *v, long n, int from, long k, bool *good)
 {
-    long *best = PARZEN_NEW(p, long, k + 1), held = 0;
-    for (long i = 0; i < n && k > 0; i++) {
-        if (v[i].merit.rank < from || v[i].merit.rank == PARZEN_BAD) continue;
-        if (held == k && !better(&v[i].merit, &v[best[k - 1]].merit)) continue;
-        long at = held < k ? held++ : k - 1;
-        for (; at > 0 && better(&v[i].merit, &v[best[at - 1]].merit); at--) best[at] = best[at - 1];
-        best[at] = i;
-    }
-    for (long i = 0; i < held; i++) good[best[i]] = true;
+    list l = { .v = v, .best = PARZEN_NEW(p, long, k + 1), .most = k };
+    for (int others = 0; others < 2 && k > 0; others++)
+        for (long i = 0; i < n; i++)
+            if ((v[i].side == PARZEN_BELOW) != others && v[i].merit.rank >= from && v[i].merit.rank < PARZEN_BAD)
+                insert(&l, i);
+    for (long i = 0; i < l.held; i++) good[l.best[i]] = true;
 }
 
 /* With several objectives the complete ones are taken by rank of domination; the others follow as ever. */
