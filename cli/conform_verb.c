@@ -8,7 +8,8 @@ static int run(cli_context *c)
                       .registry = cli_registry(c),
                       .device = c->device,
                       .threads = c->threads,
-                      .out = c->json ? stderr : stdout };
+                      .out = c->json ? stderr : stdout,
+                      .store = cli_text(c, "store", NULL) };
     int rc = 0;
     for (int i = 0; i < c->args; i++)
         if (!sx_file_exists(c->arg[i]))
@@ -25,7 +26,12 @@ static int run(cli_context *c)
     return rc ? rc : failed ? 1 : 0;
 }
 
+static const cli_option options[] = {
+    { "store", 0, CLI_TEXT, "URL", "where a store that is no file is tried, in studies conform-...", 0, 0 },
+    CLI_END
+};
+
 const cli_verb verb_conform = {
     .name = "conform", .args = "FILE.so..", .doc = "test a plugin: what must hold for every item of its kind",
-    .least = 1, .most = -1, .run = run,
+    .least = 1, .most = -1, .options = options, .run = run,
     .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device." };

@@ -13,6 +13,7 @@ typedef struct {
     FILE *out;
     long passed, failed, skipped;
     const sx_entry *entry;                       /* the item under test */
+    const char *store;                           /* URL for stores that are no files, or NULL */
 } conform;
 
 /* One line: "ok 3 - layer dense: gradient of kernel". The text says what should hold. Returns ok. */

@@ -1,11 +1,10 @@
-/* conform_store.c: what any store must do: hand out each trial once, keep the order of events, lose nothing,
- * map every number. A store is tried in a temporary folder as NAME:DIR/conform.db; STRIX_CONFORM_STORE names
- * another place (a server). */
-#include "conform.h"
+/* conform_store.c: what any store must do for one worker: keep the order of events, lose nothing, map every number.
+ * Stores of files are tried in a temporary folder as NAME:DIR/conform.db; a server needs a URL (--store, or
+ * STRIX_CONFORM_STORE) and gets studies conform-... of its own. */
+#include "conform_store.h"
 #include <stdlib.h>
 #include <string.h>
-#include <strix/store.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const double one = 1;
@@ -31,14 +30,11 @@ static const char *const distribution[] = {
 };
 static const bool up = true;
 static const char *const metric = "score";
-enum { WORKERS = 4, EACH = 10 };
 
-typedef struct { conform *c; const sx_store *s; const char *url; sx_db *db; int64_t study; } tried;
-
-static sx_study_row study_named(const char *name)
+sx_study_row conform_study(tried *t, const char *name)
 {
     return (sx_study_row){ .size = sizeof(sx_study_row),
-                           .name = name,
+                           .name = sx_format(t->c->arena, "conform-%s-%s", t->run, name),
                            .config = "a = 1;",
                            .space = "{}",
                            .seed = 1,
@@ -49,19 +45,16 @@ static sx_study_row study_named(const char *name)
                            .distribution = distribution };
 }
 
-static bool opened(tried *t, const sx_study_row *want)
+/* Also says why not. */
+static bool fine_or_why(tried *t, int rc, const char *what)
 {
-    t->db = NULL;
-    if (!conform_check(t->c, !t->s->open(t->url, true, &t->db), "it opens for writing")) {
-        conform_note(t->c, "%s", t->s->last_error());
-        return false;
-    }
-    return conform_check(t->c, !t->s->study(t->db, want, &t->study), "it makes a study");
+    if (!conform_check(t->c, !rc, "%s", what)) conform_note(t->c, "%s", t->s->last_error());
+    return !rc;
 }
 
 /* A point that the number alone decides. */
 static double point[3];
-static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
+int conform_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
     (void)ctx;
     if (made->t.number < 0) return 1;
@@ -74,12 +67,12 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     return 0;
 }
 
-static int claim(tried *t, const char *worker, double lease, long budget, sx_trial_row *row)
+int conform_claim(tried *t, const char *worker, double lease, long budget, sx_trial_row *row)
 {
-    return t->s->claim(t->db, t->study, worker, lease, budget, ask, NULL, row);
+    return t->s->claim(t->db, t->study, worker, lease, budget, conform_ask, NULL, row);
 }
 
-static int finish(tried *t, const sx_trial_row *row, sx_fate fate, double value, const char *reason)
+int conform_finish(tried *t, const sx_trial_row *row, sx_fate fate, double value, const char *reason)
 {
     sx_trial_row r = *row;
     r.t.fate = fate;
@@ -90,18 +83,19 @@ static int finish(tried *t, const sx_trial_row *row, sx_fate fate, double value,
 
 /* --- One trial --- */
 
-typedef struct { long n; sx_trial_row row[64]; double x[64][3], value[64], last[64]; } heard;
 static void hear(heard *h, const sx_trial_row *r)
 {
-    if (h->n == 64) return;
+    if (h->n == HEARD) return;
     h->row[h->n] = *r;
     for (int i = 0; i < 3; i++) h->x[h->n][i] = r->t.x ? r->t.x[i] : NAN;
     h->value[h->n] = r->t.value ? *r->t.value : NAN;
+    h->second[h->n] = r->t.value ? r->t.value[1] : NAN;
+    h->constraint[h->n] = r->t.constraint ? *r->t.constraint : NAN;
     h->last[h->n] = r->t.steps ? r->t.curve[r->t.steps - 1] : NAN;
     h->n++;
 }
 static void hear_event(void *ctx, int64_t event, const sx_trial_row *r) { (void)event; hear(ctx, r); }
-static void hear_trial(void *ctx, const sx_trial_row *r) { hear(ctx, r); }
+void conform_hear(void *ctx, const sx_trial_row *r) { hear(ctx, r); }
 
 static void check_life(tried *t)
 {
@@ -110,7 +104,7 @@ static void check_life(tried *t)
     conform *c = t->c;
     int64_t since = 0;
     h.n = 0;
-    bool fine = !claim(t, "w", 60, 9, &r) && r.t.number == 0 && r.attempt == 1 && r.t.x[0] == 0.001 &&
+    bool fine = !conform_claim(t, "w", 60, 9, &r) && r.t.number == 0 && r.attempt == 1 && r.t.x[0] == 0.001 &&
                 r.t.x[1] == 0 && isnan(r.t.x[2]);
     if (!conform_check(c, fine, "a claim gives the first trial, number 0, its point as it was")) return;
     const sx_metric m[] = { { "score", 0.5, 0 }, { "loss", 2, -1 } },
@@ -123,8 +117,8 @@ static void check_life(tried *t)
     conform_check(c, !t->s->beat(t->db, r.id, "w", 60) && t->s->beat(t->db, r.id, "x", 60) == SX_E_LOST,
                   "so is its sign of life");
     conform_check(c, !t->s->note(t->db, r.id, "strix:dir", "\"some/where\""), "it takes notes");
-    conform_check(c, !finish(t, &r, SX_DONE, -0.75, NULL), "it takes the end");
-    conform_check(c, finish(t, &r, SX_DONE, -0.5, NULL) == SX_E_LOST, "once");
+    conform_check(c, !conform_finish(t, &r, SX_DONE, -0.75, NULL), "it takes the end");
+    conform_check(c, conform_finish(t, &r, SX_DONE, -0.5, NULL) == SX_E_LOST, "once");
     fine = !t->s->news(t->db, t->study, &since, hear_event, &h) && h.n == 2 &&
            h.row[0].t.fate == SX_RUNNING && h.row[1].t.fate == SX_DONE;
     fine = fine && h.x[1][0] == 0.001 && isnan(h.x[1][2]) && h.value[1] == -0.75 && h.row[1].t.steps == 3 &&
@@ -142,13 +136,13 @@ static void check_numbers(tried *t)
     sx_trial_row r;
     h.n = 0;
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-        fine = fine && !claim(t, "w", 60, 99, &r) && !finish(t, &r, SX_DONE, odd[i], NULL);
-    fine = fine && !t->s->trials(t->db, t->study, hear_trial, &h) && h.n == 6;
+        fine = fine && !conform_claim(t, "w", 60, 99, &r) && !conform_finish(t, &r, SX_DONE, odd[i], NULL);
+    fine = fine && !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == 6;
     for (size_t i = 0; fine && i < sizeof odd / sizeof *odd; i++) fine = h.value[i + 1] == odd[i];
     conform_check(t->c, fine, "infinite, tiny and huge values come back with every bit");
-    fine = !claim(t, "w", 60, 99, &r) && !finish(t, &r, SX_DONE, NAN, NULL);
+    fine = !conform_claim(t, "w", 60, 99, &r) && !conform_finish(t, &r, SX_DONE, NAN, NULL);
     h.n = 0;
-    fine = fine && !t->s->trials(t->db, t->study, hear_trial, &h) && h.row[6].t.fate == SX_FAILED &&
+    fine = fine && !t->s->trials(t->db, t->study, conform_hear, &h) && h.row[6].t.fate == SX_FAILED &&
            isnan(h.value[6]);
     conform_check(t->c, fine, "a value that is no number is a failed trial");
 }
@@ -161,97 +155,195 @@ static void check_leases(tried *t)
     const double fixed[] = { NAN, 1, 3 };
     const sx_trial_row q = { .size = sizeof q, .t = { .x = fixed } };
     long number = -1;
-    bool fine = !claim(t, "a", -1, 99, &a) && !claim(t, "b", 60, 99, &b) && a.id == b.id && b.attempt == 2;
+    bool fine = !conform_claim(t, "a", -1, 99, &a) && !conform_claim(t, "b", 60, 99, &b) && a.id == b.id && b.attempt == 2;
     conform_check(t->c, fine, "an expired lease changes hands");
     a.worker = "a";                              /* a row lives until the next claim */
-    conform_check(t->c, finish(t, &a, SX_DONE, 1, NULL) == SX_E_LOST,
+    conform_check(t->c, conform_finish(t, &a, SX_DONE, 1, NULL) == SX_E_LOST,
                   "and the first worker cannot end the trial any more");
-    conform_check(t->c, claim(t, "c", 60, b.t.number + 1, &a) == 2,
+    conform_check(t->c, conform_claim(t, "c", 60, b.t.number + 1, &a) == 2,
                   "with the budget used up and somebody running: 2");
     fine =
-        !t->s->drop(t->db, b.id, "b", true) && !claim(t, "c", -1, 99, &a) && a.id == b.id && a.attempt == 3;
+        !t->s->drop(t->db, b.id, "b", true) && !conform_claim(t, "c", -1, 99, &a) && a.id == b.id && a.attempt == 3;
     conform_check(t->c, fine, "a lease given back can be taken at once");
-    fine = !t->s->add(t->db, t->study, &q, &number) && !claim(t, "d", 60, 0, &b) && b.t.number == number &&
+    fine = !t->s->add(t->db, t->study, &q, &number) && !conform_claim(t, "d", 60, 0, &b) && b.t.number == number &&
            b.queued;
     conform_check(t->c, fine && b.t.x[1] == 1 && b.t.x[2] == 3,
                   "after 3 attempts it is over; a queued point comes before all budgets");
-    fine = !finish(t, &b, SX_FAILED, NAN, "why not");
-    conform_check(t->c, fine && claim(t, "e", 60, 0, &a) == 1, "nothing left: 1");
+    fine = !conform_finish(t, &b, SX_FAILED, NAN, "why not");
+    conform_check(t->c, fine && conform_claim(t, "e", 60, 0, &a) == 1, "nothing left: 1");
 }
 
-/* --- Many at once --- */
+/* --- Pauses, studies, remarks --- */
 
-static int crowd(tried *t, int who)
+static int resume_first(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
-    char name[16];
-    const sx_study_row want = study_named("crowd");
-    snprintf(name, sizeof name, "w%d", who);
-    sx_db *db = NULL;
-    if (t->s->open(t->url, true, &db) || t->s->study(db, &want, &t->study)) return 1;
-    t->db = db;
-    for (int i = 0; i < EACH; i++) {
-        sx_trial_row r;
-        if (claim(t, name, 60, 10000, &r) || finish(t, &r, SX_DONE, 1, NULL)) return 2;
-    }
-    t->s->close(db);
+    (void)queued;
+    made->t.number = *(const long *)ctx;
     return 0;
 }
 
-static void check_crowd(tried *t)
+static void check_pause(tried *t)
 {
     static heard h;
-    const sx_study_row want = study_named("crowd");
-    pid_t child[WORKERS];
-    bool fine = true;
-    fflush(t->c->out);
-    for (int i = 0; i < WORKERS; i++) if (!(child[i] = fork())) _exit(crowd(t, i));
-    for (int i = 0; i < WORKERS; i++) {
-        int status = -1;
-        waitpid(child[i], &status, 0);
-        fine = fine && status == 0;
-    }
-    conform_check(t->c, fine, "%d processes ask and tell %d trials each, and none fails", WORKERS, EACH);
+    sx_trial_row r, again;
+    int64_t since = 0;
+    const sx_metric first = { "score", 0.25, 0 }, second = { "score", 0.5, 0 };
     h.n = 0;
-    fine = !t->s->study(t->db, &want, &t->study) && !t->s->trials(t->db, t->study, hear_trial, &h) &&
-           h.n == WORKERS * EACH;
-    for (long i = 0; fine && i < h.n; i++) fine = h.row[i].t.number == i && h.row[i].t.fate == SX_DONE;
-    conform_check(t->c, fine, "numbers are 0 .. %d, and nothing is lost", WORKERS * EACH - 1);
+    bool fine = !t->s->news(t->db, t->study, &since, hear_event, &h) && !conform_claim(t, "p", 60, 999, &r) &&
+                !t->s->report(t->db, r.id, "p", 1, 1, &first) && !conform_finish(t, &r, SX_PAUSED, NAN, NULL);
+    long number = r.t.number;
+    fine = fine && !t->s->claim(t->db, t->study, "q", 60, 0, resume_first, &number, &again);
+    conform_check(t->c, fine && again.id == r.id && again.t.steps == 1 && again.t.curve[0] == -0.25,
+                  "a paused trial goes on with another worker, with its curve");
+    fine = fine && !t->s->report(t->db, again.id, "q", 2, 1, &second) && !t->s->report(t->db, again.id, "q", 2, 1, &first) &&
+           !conform_finish(t, &again, SX_DONE, -0.25, NULL);
+    h.n = 0;
+    fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && h.n == 4 &&
+           h.row[1].t.fate == SX_PAUSED && h.row[1].t.steps == 1 && h.row[2].t.fate == SX_RUNNING && h.row[3].t.steps == 2;
+    conform_check(t->c, fine && h.last[3] == -0.25, "its events have their own parts of the curve; a later report replaces");
+}
+
+typedef struct { long n; char key[4][32], json[4][32]; } notes;
+static void hear_note(void *ctx, long trial, const char *key, const char *json)
+{
+    notes *n = ctx;
+    if (n->n == 4 || trial < -1) return;
+    snprintf(n->key[n->n], sizeof *n->key, "%s", key);
+    snprintf(n->json[n->n++], sizeof *n->json, "%s", json);
+}
+
+static void check_remarks(tried *t)
+{
+    notes n = { 0 };
+    bool fine = !t->s->remark(t->db, t->study, "strix:conform", "1") && !t->s->remark(t->db, t->study, "strix:conform", "2") &&
+                !t->s->remarks(t->db, t->study, hear_note, &n) && n.n == 1 && !strcmp(n.json[0], "2");
+    conform_check(t->c, fine, "a remark on a study replaces the one before");
+    n.n = 0;
+    fine = !t->s->remark(t->db, t->study, "strix:conform", NULL) && !t->s->remarks(t->db, t->study, hear_note, &n) && !n.n;
+    conform_check(t->c, fine, "and can be taken back");
+    fine = !t->s->notes(t->db, t->study, "strix:dir", hear_note, &n) && n.n == 1 && !strcmp(n.json[0], "\"some/where\"");
+    conform_check(t->c, fine, "notes on trials can be read by their key");
+}
+
+static void hear_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best)
+{
+    long *found = ctx;
+    (void)best;
+    if (name && study == found[0] && has_best) found[1] = trials;
+}
+
+static void check_studies(tried *t, const sx_study_row *want)
+{
+    sx_study_row row = { 0 };
+    int64_t id = 0, again = 0;
+    bool fine = !t->s->find(t->db, want->name, &id, &row) && id == t->study && row.config && !strcmp(row.config, want->config) &&
+                row.space && !strcmp(row.space, want->space) && row.seed == want->seed && row.objectives == 1 && row.maximize[0];
+    conform_check(t->c, fine, "a study is found by its name, with its configuration, space and seed");
+    sx_study_row w = *want;
+    const bool down = false;
+    w.maximize = &down;
+    conform_check(t->c, t->s->study(t->db, &w, &again) == SX_E_CONFIG, "another direction is SX_E_CONFIG");
+    w = *want;
+    w.seed = 2;
+    conform_check(t->c, t->s->study(t->db, &w, &again) == SX_E_CONFIG, "so is another seed");
+    conform_check(t->c, t->s->find(t->db, "no such study", &again, &row) == SX_E_DATA, "an unknown name is SX_E_DATA");
+    conform_check(t->c, *t->s->last_error() != 0, "with a reason");
+    long found[2] = { (long)t->study, -1 };
+    fine = !t->s->study(t->db, want, &again) && !t->s->list(t->db, hear_study, found);
+    conform_check(t->c, fine && again == t->study && found[1] > 0, "it is listed, with its trials");
+    const char *other = sx_format(t->c->arena, "%s.1", want->name);
+    fine = !t->s->rename(t->db, t->study, other) && t->s->find(t->db, want->name, &again, &row) == SX_E_DATA &&
+           !t->s->find(t->db, other, &again, &row) && again == t->study;
+    conform_check(t->c, fine, "and has another name when it is renamed");
+}
+
+/* --- Several objectives, constraints --- */
+
+static void check_objectives(tried *t)
+{
+    static heard h;
+    static const bool both[] = { true, false };
+    static const char *const names[] = { "score", "cost" };
+    static const sx_space wide = { .n = 3, .objectives = 2, .constraints = 1, .axis = axes };
+    sx_study_row w = conform_study(t, "objectives");
+    w.objectives = 2;
+    w.maximize = both;
+    w.metric = names;
+    w.axes = &wide;
+    sx_trial_row r;
+    h.n = 0;
+    bool fine = !t->s->study(t->db, &w, &t->study) && !conform_claim(t, "w", 60, 9, &r);
+    const double value[] = { -2, 3 }, constraint = 0.5;
+    sx_trial_row end = r;
+    end.t.fate = SX_DONE;
+    end.t.value = value;
+    end.t.constraint = &constraint;
+    fine = fine && !t->s->finish(t->db, &end) && !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == 1;
+    conform_check(t->c, fine && h.value[0] == -2 && h.second[0] == 3, "two objectives, each in its direction");
+    conform_check(t->c, fine && h.constraint[0] == 0.5, "a measured constraint is kept");
+}
+
+static void check_import(tried *t)
+{
+    static heard h;
+    if (!t->s->import) return;
+    const sx_study_row w = conform_study(t, "import");
+    const double x[] = { 0.5, 1, 2 }, value = -7, curve[] = { -6, -7 };
+    const long step[] = { 1, 2 };
+    const sx_trial_row r[2] = {
+        { .size = sizeof *r, .t = { .fate = SX_DONE, .x = x, .value = &value, .steps = 2, .step = step, .curve = curve } },
+        { .size = sizeof *r, .t = { .fate = SX_FAILED, .x = x }, .reason = "there" } };
+    h.n = 0;
+    bool fine = !t->s->study(t->db, &w, &t->study) && !t->s->import(t->db, t->study, 2, r, NULL) &&
+                !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == 2;
+    fine = fine && h.value[0] == -7 && h.last[0] == -7 && h.x[0][2] == 2 && h.row[1].t.fate == SX_FAILED && h.row[1].t.number == 1;
+    conform_check(t->c, fine, "trials that were run elsewhere are taken in");
+}
+
+static void check_reader(tried *t)
+{
+    sx_db *reader = NULL;
+    sx_study_row row;
+    int64_t id;
+    static heard h;
+    h.n = 0;
+    bool fine = !t->s->open(t->url, false, &reader) &&
+                !t->s->find(reader, conform_study(t, "import").name, &id, &row) &&
+                !t->s->trials(reader, id, conform_hear, &h);
+    conform_check(t->c, fine && (h.n == 2 || !t->s->import), "who only reads sees the same");
+    if (reader) t->s->close(reader);
 }
 
 static void check_all(tried *t)
 {
-    const sx_study_row want = study_named("conform"), other = { .size = sizeof other,
-                                                                .name = "conform",
-                                                                .config = "",
-                                                                .space = "{\"x\": 1}",
-                                                                .seed = 1,
-                                                                .objectives = 1,
-                                                                .maximize = &up,
-                                                                .metric = &metric,
-                                                                .axes = &space,
-                                                                .distribution = distribution };
+    const sx_study_row want = conform_study(t, "one");
     int64_t again = 0;
-    sx_study_row row;
-    if (!opened(t, &want)) return;
-    conform_check(t->c, !t->s->study(t->db, &want, &again) && again == t->study,
-                  "the same study again is the same");
-    conform_check(t->c, t->s->study(t->db, &other, &again) == SX_E_CONFIG, "another space is SX_E_CONFIG");
-    conform_check(t->c, t->s->find(t->db, "no such study", &again, &row) == SX_E_DATA,
-                  "an unknown name is SX_E_DATA");
+    if (!fine_or_why(t, t->s->study(t->db, &want, &t->study), "it makes a study")) return;
+    conform_check(t->c, !t->s->study(t->db, &want, &again) && again == t->study, "the same study again is the same");
     check_life(t);
     check_numbers(t);
     check_leases(t);
-    check_crowd(t);
+    check_pause(t);
+    check_remarks(t);
+    check_studies(t, &want);
+    check_objectives(t);
+    check_import(t);
+    check_reader(t);
+    conform_store_many(t);
 }
 
 int conform_store(conform *c, const sx_entry *e)
 {
     char dir[] = "/tmp/strix-conform-XXXXXX";
-    const char *elsewhere = getenv("STRIX_CONFORM_STORE");
+    const char *elsewhere = c->store ? c->store : getenv("STRIX_CONFORM_STORE");
+    if (elsewhere && strncmp(elsewhere, e->item->name, strlen(e->item->name))) elsewhere = NULL;
     if (!mkdtemp(dir)) return SX_E_IO;
     tried t = { .c = c, .s = (const sx_store *)(const void *)e->item };
     t.url = elsewhere ? elsewhere : sx_format(c->arena, "%s:%s/conform.db", e->item->name, dir);
-    check_all(&t);
+    t.run = sx_format(c->arena, "%lx-%lx", (long)time(NULL), (long)getpid());
+    const int rc = t.s->open(t.url, true, &t.db);
+    if (rc == SX_E_USAGE && !elsewhere) conform_skip(c, "it is no file; name a place by --store URL or STRIX_CONFORM_STORE");
+    else if (fine_or_why(&t, rc, "it opens for writing")) check_all(&t);
     if (t.db) t.s->close(t.db);
     const char *const left[] = { "conform.db", "conform.db-wal", "conform.db-shm" };
     for (int i = 0; i < 3; i++) unlink(sx_format(c->arena, "%s/%s", dir, left[i]));

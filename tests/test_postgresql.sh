@@ -75,6 +75,8 @@ until_true sh -c "ps -o stat= -p $hung | grep -q ^T"
 is "a worker that hangs with the lock: the others go on" nothing_lost hang hang.1
 kill -9 $hung
 
+is "it is a store as any other" strix conform "$STRIX_BUILD/plugins/stores/.libs/postgresql.so" --store "$url"
+
 # --- The server, gone and back ---
 for i in 1 2 3 4; do
     "$worker" -s crash -n 40 -e 4 -m 10 "$url" "w$i" >"crash.$i" 2>&1 & pids="$pids $!"

@@ -20,6 +20,7 @@ struct sx_db {
     const sx_driver *driver; sx_conn *conn;
     sx_arena *arena, *mine;                      /* mine: rows of the last claim */
     struct ledger *ledgers; struct dist *dists;
+    int64_t claimed; const struct ledger *claimed_of;                 /* the last claim */
     struct late *late, **late_end; sx_arena *late_arena;              /* reports that wait for the server */
     bool write, inside;                          /* inside: a transaction is open */
     int error;                                   /* of a statement that could not start */

@@ -18,13 +18,11 @@ static int last_event(sx_db *db, int64_t study, int64_t *seq)
 
 int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate)
 {
-    int64_t seq;
-    const int rc = last_event(db, study, &seq);
-    if (rc) return rc;
     return sx_db_run(db,
-               "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps) VALUES ($1, $2, $3, $4,"
-               " (SELECT count(*) FROM trial_intermediate_values v WHERE v.trial_id = $3))",
-               "iiit", study, seq + 1, trial, fate);
+               "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps) VALUES ($1,"
+               " (SELECT coalesce(max(e.seq), 0) + 1 FROM strix_event e WHERE e.study_id = $1), $2, $3,"
+               " (SELECT count(*) FROM trial_intermediate_values v WHERE v.trial_id = $2))",
+               "iit", study, trial, fate);
 }
 
 static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_trial_row *r,
@@ -298,6 +296,7 @@ int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, 
     int rc;
     do rc = sx_db_inside(db, study, claim_inside, &c);
     while (rc == ONCE_MORE);
+    if (!rc) db->claimed = c.trial, db->claimed_of = c.ledger;
     return rc;
 }
 

@@ -208,6 +208,7 @@ int sx_optuna_note(sx_db *db, int64_t trial, const char *key, const char *json)
 static int study_of(sx_db *db, void *ctx)
 {
     telling *t = ctx;
+    if (t->trial == db->claimed) { t->ledger = db->claimed_of; return 0; }
     int64_t study = 0;
     const int rc = sx_db_lookup(db, &study, "SELECT study_id FROM trials WHERE trial_id = $1", "i", t->trial);
     if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)t->trial);
