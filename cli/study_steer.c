@@ -19,6 +19,16 @@ static int steer(cli_context *c, sx_study *s, bool stop)
                      json_pack("{s:b}", "stopped", stop));
 }
 
+int study_create(cli_context *c, sx_study *s)
+{
+    const sx_trial_row *const *row;
+    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    if (n < 0) return (int)n;
+    return told(c, s, sx_format(c->arena, "%s of %ld in %s", sx_plural(c->arena, n, "trial"), sx_study_exp(s)->tune.trials,
+                                sx_study_url(s)),
+                json_pack("{s:I, s:I}", "trials", (json_int_t)n, "budget", (json_int_t)sx_study_exp(s)->tune.trials));
+}
+
 int study_stop(cli_context *c, sx_study *s) { return steer(c, s, true); }
 int study_resume(cli_context *c, sx_study *s) { return steer(c, s, false); }
 

@@ -45,7 +45,8 @@ static const struct { const char *name; bool write, make; int most; study_action
     { "show", false, false, 2, study_show },     { "best", false, false, 2, study_best },
     { "trials", false, false, 2, study_trials }, { "replay", false, false, 2, study_replay },
     { "ask", true, true, 2, study_ask },         { "tell", true, false, 67, study_tell },
-    { "add", true, true, 1000, study_add },      { "stop", true, false, 2, study_stop },
+    { "create", true, true, 2, study_create },   { "add", true, true, 1000, study_add },
+    { "stop", true, false, 2, study_stop },
     { "resume", true, false, 2, study_resume },  { "skip", true, false, 1000, study_skip },
     { "importance", false, false, 2, study_importance },
     { "confirm", true, false, 2, study_confirm },
@@ -110,6 +111,7 @@ static const char more[] =
     "  import FILE|URL --study NAME  trials of Optuna (a store, a CSV) or hyperopt (trials.csv) as a study's own\n"
     "  ask NAME                      a new trial as JSON {number, values}, to be run by the caller\n"
     "  tell NAME NUMBER VALUE        its result (VALUE may be left out with --state fail or pruned)\n"
+    "  create FILE                   makes the study, for workers to join; nothing runs here\n"
     "  add NAME VARIABLE=VALUE ...   queue a point (or --set ...); the sampler chooses what is not named\n"
     "  add NAME FILE                 queue the points of a file: vars, points = ( { .. } ), or JSON\n"
     "  stop NAME                     no new trials; running ones are given back after their epoch\n"

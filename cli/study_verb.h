@@ -6,7 +6,7 @@
 
 typedef int study_action(cli_context *c, sx_study *s);               /* c->arg: action, study, what follows */
 study_action study_show, study_best, study_trials, study_replay, study_ask, study_tell, study_add,
-    study_stop, study_resume, study_skip, study_importance, study_confirm;
+    study_create, study_stop, study_resume, study_skip, study_importance, study_confirm;
 int study_list(cli_context *c);
 int study_import(cli_context *c);
 /* An experiment file, or one that is a space alone. */

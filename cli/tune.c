@@ -132,7 +132,7 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
 }
 
 /* What the study has come to; 1: no trial was completed. */
-static int finish(cli_context *c, sx_study *s)
+static int finish(cli_context *c, sx_study *s, bool stopped)
 {
     const sx_trial_row *const *row;
     tested t = { 0 };
@@ -143,7 +143,7 @@ static int finish(cli_context *c, sx_study *s)
     const int rc = best ? test_best(c, best, &t) : 0;
     if (c->json) print_json(c, s, best, &k, &t);
     else if (best) print_text(c, s, best, &k, &t);
-    if (best || c->stop) return rc;
+    if (best || c->stop || stopped) return rc;
     const char *why = NULL;
     for (long i = n - 1; i >= 0 && !why; i--) why = row[i]->reason;
     cli_fail(c, SX_E_REFUSED, "no trial was completed, of %ld", n);
@@ -185,12 +185,17 @@ static int search(cli_context *c, const sx_exp *e, sx_study *s)
                     .jobs = (int)(jobs < e->tune.trials ? jobs : e->tune.trials),
                     .seconds = cli_real(c, "time", e->tune.time) };
     w.progress = crew_progress(c, s);
-    int rc = sx_work_revive(s, 0, &c->diags);
+    int rc = sx_study_stop(s, false, &c->diags);
+    if (!rc) rc = sx_work_revive(s, 0, &c->diags);
     if (!rc) rc = crew_run(c, &w);
     cli_progress_close(w.progress);
     if (rc && rc != SX_E_STOPPED) return rc;
+    bool stopped = false;
+    const int unknown = rc ? 0 : sx_study_stopped(s, &stopped, &c->diags);
+    if (unknown) return unknown;
     if (rc) cli_note(c, "stopped; the same command goes on");
-    const int bad = finish(c, s);
+    if (stopped) cli_note(c, "stopped by `strix study stop`; the same command goes on");
+    const int bad = finish(c, s, stopped);
     return rc ? rc : bad;
 }
 

@@ -36,6 +36,7 @@ static int work(cli_context *c, sx_study *s, listener *l)
                                .stop = &c->stop,
                                .event = on_event,
                                .ctx = l,
+                               .whole = l->fd < 0,
                                .until =
                                    seconds > 0 ? (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + seconds : 0 };
     long done, failed;
@@ -71,7 +72,7 @@ static const cli_option options[] = {
     { "store", 0, CLI_TEXT, "URL", "where the study is: sqlite:PATH", 0, 0 },
     { "study", 0, CLI_TEXT, "NAME", "its name", 0, 0 },
     { "jobs", 'j', CLI_LONG, "K", "worker processes (default: 1, this one)", 1, 1024 },
-    { "time", 0, CLI_TIME, "T", "start no trial after this time", 0, 0 },
+    { "time", 0, CLI_TIME, "T", "time that there is: no trial starts that may not end by then", 0, 0 },
     { "events-fd", 0, CLI_LONG, "N",
       "tell events and errors through this open descriptor (as strix tune wants it)", 3, 1024 },
     CLI_END

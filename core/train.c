@@ -317,8 +317,8 @@ static int one_epoch(run *r)
     r->monitor[r->epoch++] = r->value[r->watched];
     const sx_epoch e = { r->epoch, now() - begin, r->names, r->name, r->value };
     if (best_of(r, r->epoch) == r->epoch - 1) bad = save_best(r);
+    if (!bad) bad = write_log(r, e.seconds);     /* first: an epoch done again is there twice, none is missing */
     if (!bad) bad = save_last(r);
-    if (!bad) bad = write_log(r, e.seconds);
     return bad || !r->w->report ? bad : r->w->report(r->w->ctx, &e);
 }
 

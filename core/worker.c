@@ -385,6 +385,7 @@ int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, lo
                  .name = want->name ? want->name : sx_worker_name(a, (long)getpid(), 0),
                  .lease = want->lease > 0 ? want->lease : 3 * e->study.heartbeat,
                  .budget = want->budget ? want->budget : e->tune.trials };
+    double longest = 0;
     *done = *failed = 0;
     if (e->search) {
         sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", sx_study_name(s));
@@ -397,8 +398,10 @@ int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, lo
     sx_study_use(s, w.machine);
     while (!rc || rc == 2) {
         if (stopped(&w)) return SX_E_STOPPED;
-        if (want->until > 0 && now() > want->until) return 0;
+        const double begin = now();
+        if (want->until > 0 && begin + (want->whole ? longest : 0) > want->until) return 0;
         rc = one_trial(&w, done, failed);
+        if (!rc) longest = fmax(longest, now() - begin);
         if (rc == 2) rc = wait_for_others(&w);
     }
     const bool study = rc == 3 || (rc == SX_E_STOPPED && !stopped(&w));    /* it was stopped, not this worker */

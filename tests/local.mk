@@ -131,8 +131,8 @@ EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.m
 
 # Searches: continued, killed, stopped.
 TESTS += tests/test_tune.sh
-TESTS += tests/test_study_import.sh
-EXTRA_DIST += tests/test_study_import.sh
+TESTS += tests/test_study.sh tests/test_study_import.sh
+EXTRA_DIST += tests/test_study.sh tests/test_study_import.sh
 EXTRA_DIST += tests/test_tune.sh
 
 # The experiments that come with strix.
