@@ -257,7 +257,7 @@ struct heard {
     sx_fate fate[100];
     double value[100], last[100];
     long steps[100];
-    double x0[100];
+    double x0[100], x2[100];
 };
 static void hear(void *ctx, int64_t seq, const sx_trial_row *r)
 {
@@ -270,6 +270,7 @@ static void hear(void *ctx, int64_t seq, const sx_trial_row *r)
     h->steps[i] = r->t.steps;
     h->last[i] = r->t.steps ? r->t.curve[r->t.steps - 1] : NAN;
     h->x0[i] = r->t.x ? r->t.x[0] : NAN;
+    h->x2[i] = r->t.x ? r->t.x[2] : NAN;
 }
 
 /* Order of events, a pause and its curve, and going on. */
@@ -316,6 +317,33 @@ Test(store, news_in_order_with_pause)
     h.n = 0;
     cr_assert_eq(store->news(db, study, &since, hear, &h), 0);
     cr_assert_eq(h.n, 0);
+    store->close(db);
+}
+
+/* What stands in one word beside Optuna's rows is as good as they are, and of no consequence where it is not. */
+Test(store, points_are_the_same_with_and_without_their_short_form)
+{
+    static const char *const change[] = { NULL, "UPDATE strix_trial SET point = NULL WHERE trial_id = 2",
+                                          "UPDATE strix_trial SET point = 'zz' || substr(point, 3)",
+                                          "UPDATE strix_trial SET point = substr(point, 2)",
+                                          "UPDATE strix_trial SET point = '0' || substr(point, 2) WHERE trial_id = 1" };
+    int64_t study;
+    sx_db *db = opened(&study);
+    sx_trial_row r;
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(claim(db, study, "w", 60, &r), 0);
+        cr_assert_eq(finish(db, &r, SX_DONE, -0.5, NULL), 0);
+    }
+    cr_assert_str_eq(sql("SELECT count(*) FROM strix_trial WHERE length(point) = 64"), "4");
+    for (size_t k = 0; k < sizeof change / sizeof *change; k++) {
+        if (change[k]) sql(change[k]);
+        struct heard h = { 0 };
+        int64_t since = 0;
+        cr_assert_eq(store->news(db, study, &since, hear, &h), 0);
+        cr_assert_eq(h.n, 8);
+        for (int i = 0; i < 8; i++)
+            cr_assert(h.x0[i] == 0.001 * (double)(1 + h.number[i]) && isnan(h.x2[i]) == (h.number[i] != 1), "%zu", k);
+    }
     store->close(db);
 }
 

@@ -14,6 +14,7 @@ struct ledger {                                  /* what is known of a study */
     int objectives; bool *maximize;
     const sx_space *axes; const char *const *distribution;
     const char *const *written, *space;          /* distributions as rows have them, NULL: the same; space: as JSON */
+    uint64_t space_hash;
 };
 struct late { struct late *next; int64_t trial; const char *worker; long step; int n; const sx_metric *m; };
 struct sx_db {
@@ -72,6 +73,7 @@ int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **o
 struct shown { int64_t id; const char *name; const sx_dist *dist; double v; };
 typedef struct {
     int64_t id; double *x, *value;               /* value NULL: none */
+    const double *known;                         /* the point, if it is known already; or NULL */
     struct { struct shown *v; long n, cap; } shown;
     struct { long *v; long n, cap; } step;
     struct { double *v; long n, cap; } curve, constraint;
@@ -79,6 +81,11 @@ typedef struct {
 enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 8 };         /* shown: for people */
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
                    sx_body *body);               /* their ids ascending, all else zero */
+/* A point in one word, for histories that are read fast: strix_trial.point beside Optuna's rows, valid in the space
+ * that it was written in. */
+uint64_t sx_point_hash(const char *space);
+const char *sx_point_pack(sx_arena *a, const struct ledger *l, const double *x);     /* NULL: no space is known */
+const double *sx_point_unpack(sx_arena *a, const struct ledger *l, const char *text);        /* NULL: of another space */
 const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
 int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);

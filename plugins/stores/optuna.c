@@ -20,7 +20,7 @@ static const char revision[] = "v3.2.0.a";
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
-    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, PRIMARY KEY (trial_id));" \
+    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, point TEXT, PRIMARY KEY (trial_id));" \
     "CREATE INDEX IF NOT EXISTS strix_trial_lease ON strix_trial (lease_until) WHERE lease_until IS NOT " \
     "NULL;" \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_event (" STUDY ", seq BIGINT NOT NULL, " TRIAL "," \
@@ -248,6 +248,7 @@ int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)
     l->axes = want->axes;
     l->distribution = want->distribution;
     l->space = want->space;
+    l->space_hash = sx_point_hash(want->space);
     return 0;
 }
 

@@ -30,11 +30,12 @@ static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_t
 {
     return sx_db_run(db,
                "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, "
-               "tag, queued)"
+               "tag, queued, point)"
                " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, "
-               "$4, $5, $6, $7, $8)",
-               "ititriii", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
-               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued));
+               "$4, $5, $6, $7, $8, $9)",
+               "ititriiit", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
+               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued),
+               r ? sx_point_pack(db->mine, l, r->t.x) : NULL);
 }
 
 /* Has a running trial of another program all its values? Only then may a sampler see it: what it saw must

@@ -49,7 +49,11 @@ static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
 
 /* --- Rows and their bodies --- */
 
-typedef struct { sx_trial_row r; int64_t event; long most; } head;   /* most: reports that belong to it */
+typedef struct {
+    sx_trial_row r;
+    int64_t event; long most;                    /* most: reports that belong to it */
+    const double *known;                         /* the point, if the row has it */
+} head;
 struct heads { head *v; long n, cap; };
 
 static int ascending(const void *a, const void *b)
@@ -62,10 +66,14 @@ static int ascending(const void *a, const void *b)
 static sx_body *bodies_of(sx_arena *a, const struct heads *h, long *n)
 {
     sx_body *b = sx_alloc_array(a, (size_t)h->n + 1, sizeof *b);
-    for (long i = 0; i < h->n; i++) b[i].id = h->v[i].r.id;
+    for (long i = 0; i < h->n; i++) b[i].id = h->v[i].r.id, b[i].known = h->v[i].known;
     qsort(b, (size_t)h->n, sizeof *b, ascending);
     *n = 0;
-    for (long i = 0; i < h->n; i++) if (!i || b[i].id != b[*n - 1].id) b[(*n)++].id = b[i].id;
+    for (long i = 0; i < h->n; i++) {
+        sx_body *last = *n ? &b[*n - 1] : NULL;
+        if (!last || b[i].id != last->id) b[(*n)++] = b[i];
+        else if (!last->known) last->known = b[i].known;
+    }
     return b;
 }
 
@@ -114,7 +122,8 @@ static int read_news(sx_db *db, void *ctx)
     sx_cursor *q =
         sx_db_query(db,
               "SELECT e.seq, e.fate, e.steps, e.trial_id, t.number, coalesce(s.attempt, 0), coalesce(s.seen, 0),"
-              " coalesce(s.tag, 0), coalesce(s.queued, 0)" SX_ROWS "JOIN strix_event e ON e.trial_id = t.trial_id"
+              " coalesce(s.tag, 0), coalesce(s.queued, 0), CASE WHEN e.fate = 'RUNNING' THEN s.point END" SX_ROWS
+              "JOIN strix_event e ON e.trial_id = t.trial_id"
               " WHERE e.study_id = $1 AND e.seq > $2 ORDER BY e.seq",
               "ii", n->study, n->since);
     int rc;
@@ -124,6 +133,7 @@ static int read_news(sx_db *db, void *ctx)
                           .seen = d->integer(q, 6), .queued = d->integer(q, 8),
                           .t = { .number = (long)d->integer(q, 4), .fate = sx_fate_of(d->text(q, 1)),
                                  .tag = d->integer(q, 7) } } };
+        h.known = sx_point_unpack(n->arena, n->ledger, d->text(q, 9));
         if (h.r.t.fate == SX_RUNNING) h.most = 0;
         else n->want |= SX_BODY_VALUE | SX_BODY_CURVE;
         SX_PUSH(n->arena, n->heads, h);

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PREPARED = 96, MOST_ARGS = 8, FIRST_NAP_MS = 100, LONGEST_NAP_MS = 5000,
+enum { PREPARED = 96, MOST_ARGS = 10, FIRST_NAP_MS = 100, LONGEST_NAP_MS = 5000,
        PATIENCE_S = 300, ANSWER_S = 60 };
 struct sx_cursor { sx_conn *conn; PGresult *rows; int row; };
 struct sx_conn {

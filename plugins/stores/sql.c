@@ -8,7 +8,7 @@
 #include <time.h>
 #include "arena.h"
 
-enum { MOST_ARGS = 8 };
+enum { MOST_ARGS = 10 };
 
 static _Thread_local char last_error[640];
 
