@@ -207,4 +207,36 @@ ok 'YAML' sh -c "command -v python3 >/dev/null && python3 -c 'import yaml' 2>/de
 assert d[\"kind\"] == \"Job\" and d[\"spec\"][\"parallelism\"] > 1 and s[\"restartPolicy\"] == \"OnFailure\", d
 assert s[\"terminationGracePeriodSeconds\"] >= 60 and s[\"containers\"][0][\"args\"][0] == \"worker\"' '$STRIX_SOURCE/examples/kubernetes.yaml'"
 
+# --- The same through a server, where many machines meet ---
+. "$STRIX_SOURCE/tests/server.sh"
+trap finish EXIT
+if server; then
+    sql "CREATE DATABASE s" postgres
+    url="postgresql:///s?host=$tmp&user=strix"
+    at="--store $url"
+    set_store="study.store=$url"
+    ok 'a study on a server' strix study create net.cfg --set "$set_store" --set train.epochs=4000 --set study.heartbeat=1
+    ok 'a point for it' strix study add net $at rate=0.02
+    strix worker $at --study net $q >work.out 2>work.err &
+    worker=$!
+    for _ in $(seq 200); do strix study trials net $at --json | grep -q '"step": 3' && break; sleep 0.05; done
+    ok 'skip' strix study skip net 0 $at
+    for _ in $(seq 200); do strix study trials net $at --csv | grep -q '^1,running' && break; sleep 0.05; done
+    is 'its worker takes the next trial' sh -c "strix study trials net '--store=$url' --csv | grep -q '^0,pruned'"
+    ok 'stop' strix study stop net $at
+    wait $worker
+    is 'ends it with 0' [ $? = 0 ]
+    is 'its trial waits' sh -c "strix study trials net '--store=$url' --csv | grep -q '^1,running'"
+    ok 'another space, another length' strix tune net.cfg $q --set "$set_store" --set train.epochs=3 --set train.batch=16 --trials 4 \
+        --set 'tune.space.act.choice=["selu","relu","tanh"]' --set 'tune.space.units.int=[4,32,4]' --set tune.replicas=2
+    is 'keeps what fits' has err '1 of 1 ended trials fit'
+    is 'replicas' sh -c "strix study trials net '--store=$url' | grep -q ' +- '"
+    ok 'replay' strix study replay net $at
+    ok 'confirm with two workers' strix study confirm net $at --top 2 --seeds 2 --jobs 2 $q
+    cp out first
+    ok 'again' strix study confirm net $at --top 2 --seeds 2 $q
+    is 'the same' same first out
+else
+    n=$((n + 1)) && echo "ok $n - through a server # SKIP $why"
+fi
 echo "1..$n"
