@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PREPARED = 96, MOST_ARGS = 10, FIRST_NAP_MS = 100, LONGEST_NAP_MS = 5000,
+enum { PREPARED = 96, MOST_ARGS = 10, FIRST_NAP_MS = 100, LONGEST_NAP_MS = 15000,
        PATIENCE_S = 300, ANSWER_S = 60 };
 struct sx_cursor { sx_conn *conn; PGresult *rows; int row; };
 struct sx_conn {
@@ -284,7 +284,7 @@ static int open_conn(const char *url, bool write, sx_conn **out)
     static const char *const key[] = { "connect_timeout", "keepalives_idle", "keepalives_interval",
                                        "keepalives_count", "tcp_user_timeout", "fallback_application_name",
                                        "dbname", NULL };
-    const char *const value[] = { "10", "10", "5", "3", "15000", "strix", url, NULL };
+    const char *const value[] = { "5", "10", "5", "3", "15000", "strix", url, NULL };
     (void)write;
     int rc = check_url(url);
     if (rc) return rc;
