@@ -136,7 +136,7 @@ static int find_value(table *w, long k)
     if (loss >= 0 && !tune->maximize[k]) { w->value[k] = loss; return 0; }
     if (loss < 0) {
         sx_error(&w->c->diags, SX_E_DATA, where, "no column is the objective '%s'", tune->objective[k]);
-        sx_hint(&w->c->diags, "Name it %s, or value, or give an expression of columns with --value.", names[0]);
+        sx_hint(&w->c->diags, "Name the column so, or give an expression of columns with --value.");
     } else {
         sx_error(&w->c->diags, SX_E_DATA, where, "'loss' goes down, and the objective '%s' goes up",
                  tune->objective[k]);

@@ -132,9 +132,11 @@ void cli_table_row(cli_table *t, const char *const *cells)
 
 static void print_line(const cli_table *t, const char *const *cell)
 {
-    for (int i = 0; i < t->columns; i++) {
+    int columns = t->columns;
+    while (columns > 1 && !*cell[columns - 1]) columns--;            /* no spaces at the end of a line */
+    for (int i = 0; i < columns; i++) {
         const int pad = t->width[i] - shown_width(cell[i]);
-        const bool last = i == t->columns - 1;
+        const bool last = i == columns - 1;
         if (t->right[i]) printf("%*s%s", pad, "", cell[i]);
         else printf("%s%*s", cell[i], last ? 0 : pad, "");
         fputs(last ? "\n" : "  ", stdout);

@@ -312,14 +312,29 @@ static void report(const import *m)
     if (m->first) printf("the first that does not fit: %s\n", m->first);
 }
 
-static void warn_assumed(const import *m)
+/* Words of the source that are no variables of the space: one of them may be meant. */
+static const char *strangers(const import *m)
 {
-    for (long i = 0; i < m->assumptions; i++) {
-        sx_datum v;
-        const bool has = !sx_scope_get(m->c->arena, m->exp->scope, m->assumed[i], SX_NOWHERE, &v, NULL);
-        sx_warn(&m->c->diags, SX_NOWHERE, "'%s' is nowhere in %s; its value of vars, %s, is taken", m->assumed[i],
-                m->from.name, has ? sx_datum_text(m->c->arena, &v) : "none");
-    }
+    struct { const char **v; long n, cap; } words = { 0 };
+    for (long i = 0; i < m->from.n; i++)
+        for (long k = 0; k < m->from.v[i].n; k++) {
+            const char *name = m->from.v[i].named[k].name;
+            bool said = known(m->exp->domain, name);
+            for (long w = 0; w < words.n && !said; w++) said = !strcmp(words.v[w], name);
+            if (!said) SX_PUSH(m->c->arena, words, name);
+        }
+    return words.n ? sx_join(m->c->arena, words.v, words.n) : NULL;
+}
+
+static int check_assumed(const import *m)
+{
+    cli_context *c = m->c;
+    if (!m->assumptions || cli_flag(c, "defaults")) return 0;
+    const char *others = strangers(m);
+    cli_fail(c, SX_E_USAGE, "%s does not say what %s was", m->from.name, sx_join(c->arena, m->assumed, m->assumptions));
+    if (others) sx_detail(&c->diags, "It names %s, which the space does not know.", others);
+    sx_hint(&c->diags, "Say which is which with --rename OLD=NEW, or with --defaults that it was as in vars.");
+    return SX_E_USAGE;
 }
 
 int study_import(cli_context *c)
@@ -333,13 +348,13 @@ int study_import(cli_context *c)
     if (rc) return rc;
     if (!m.same) find_named(&m);
     for (long i = 0; i < m.from.n; i++) fit(&m, &m.from.v[i]);
-    if (m.fit.n && !c->dry_run) {
+    rc = check_assumed(&m);
+    if (!rc && m.fit.n && !c->dry_run) {
         rc = sx_study_open(c->arena, cli_registry(c), cli_text(c, "space", NULL) || !m.there ? m.exp : NULL, m.url, m.name, true,
                            &s, &c->diags);
         if (!rc) rc = sx_study_import(s, m.fit.n, m.fit.v, m.note.v, &c->diags);
     }
     if (rc) return rc;
-    warn_assumed(&m);
     report(&m);
     return m.fit.n || m.again ? 0 : 1;
 }

@@ -98,6 +98,7 @@ static const cli_option options[] = {
     { "from", 0, CLI_TEXT, "NAME", "import: the study of the store, where it holds several", 0, 0 },
     { "value", 0, CLI_TEXT, "EXPR", "import: the objective from columns, as in \"sqrt(-loss)\"", 0, 0 },
     { "rename", 0, CLI_LIST, "OLD=NEW", "import: a variable's name, or VARIABLE:OLD=NEW a value (repeatable)", 0, 0 },
+    { "defaults", 0, CLI_FLAG, NULL, "import: variables that the source lacks were as in vars", 0, 0 },
     { "indices", 0, CLI_FLAG, NULL, "import: choices are given by their place, 0, 1, ..", 0, 0 },
     { "objective", 0, CLI_TEXT, "NAME", "importance: for this one of several objectives", 0, 0 },
     CLI_END

@@ -252,6 +252,23 @@ static void bad_name(const char *name, sx_where where, sx_diags *d)
     sx_hint(d, "Names are letters, digits, '_' and '-'; a plugin is named without its directory and '.so'.");
 }
 
+/* Where a strix that was built and not installed has its plugins; NULL: it is none. */
+static const char *beside_program(const sx_registry *r)
+{
+    char exe[4096];
+    const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0) return NULL;
+    exe[n] = 0;
+    for (int up = 0; up < 2; up++) {             /* libtool keeps the program itself in .libs */
+        char *slash = strrchr(exe, '/');
+        if (!slash) return NULL;
+        *slash = 0;
+        const char *dir = sx_format(r->arena, "%s/plugins", exe);
+        if (!access(sx_format(r->arena, "%s/layers", dir), F_OK)) return dir;
+    }
+    return NULL;
+}
+
 /* strix comes with plugins of every kind, so a kind without any is a wrong path. Told once, whatever is asked
  * for. */
 static void wrong_path(sx_registry *r, int kind, sx_diags *d)
@@ -267,7 +284,9 @@ static void wrong_path(sx_registry *r, int kind, sx_diags *d)
         dirs = sx_format(r->arena, "%s, %s (ignored, as it is not absolute)", dirs, r->relative.v[i]);
     sx_error(d, SX_E_PLUGIN, SX_NOWHERE, "%s", text);
     sx_detail(d, "Searched %s.", dirs);
-    sx_hint(d, "Name the directory that holds layers, losses, optimizers .. with --plugin-path or "
+    const char *beside = beside_program(r);
+    if (beside) sx_hint(d, "This strix is not installed: export STRIX_PLUGIN_PATH=%s first.", beside);
+    else sx_hint(d, "Name the directory that holds layers, losses, optimizers .. with --plugin-path or "
                "STRIX_PLUGIN_PATH.");
 }
 

@@ -82,12 +82,17 @@ END
 ok 'choices by their place' import indices.csv --space space.cfg --study i --indices
 is 'are the values there' sh -c 'strix study trials i --csv | grep -q "0.01,64,selu,0"'
 rm -f one.csv; printf 'accuracy,lr\n0.5,0.01\n' >one.csv
-ok 'a table without a variable' import one.csv --space space.cfg --study k
-is 'takes what vars say, with a warning' has err "warning: 'batch' is nowhere in one.csv; its value of vars, 32, is taken"
-printf 'accuracy,lr,batch\n0.5,0.01,16\n0.6,0.02,\n' >gap.csv
+ok 'a table without some variables' ends 2 import one.csv --space space.cfg --study k
+is 'is not guessed at' has err 'error: one.csv does not say what batch, act was'
+ok 'but --defaults says it' import one.csv --space space.cfg --study k --defaults
+is 'as in vars' sh -c 'strix study trials k --csv | grep -q "0.01,32,relu,0"'
+printf 'accuracy,rate,batch,act\n0.5,0.01,16,relu\n' >rate.csv
+ok 'another name' ends 2 import rate.csv --space space.cfg --study k
+is 'is told' has err 'It names rate, which'
+printf 'accuracy,lr,batch,act\n0.5,0.01,16,relu\n0.6,0.02,,relu\n' >gap.csv
 ok 'a gap' import gap.csv --space space.cfg --study l
 is 'is no such value' has out "line 3: 'batch' is missing"
-ok 'a dry run' import one.csv --space space.cfg --study dry -n
+ok 'a dry run' import one.csv --space space.cfg --study dry -n --defaults
 is 'says what would be' has out '1 trial would be imported'
 is 'and does nothing' [ ! -e studies/dry.db ]
 ok 'JSON' import gap.csv --space space.cfg --study m --json
