@@ -9,6 +9,7 @@ typedef struct {
 
 static int report(void *ctx, const sx_epoch *e)
 {
+    if (e->again) return 0;
     ((job *)ctx)->trained++;
     cli_progress_epoch(((job *)ctx)->progress, -1, e);
     return 0;

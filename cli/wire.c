@@ -103,7 +103,7 @@ static void show_epoch(cli_progress *p, long trial, const json_t *o)
         value[i] = real_of(json_array_get(numbers, (size_t)i));
         if (!name[i]) return;
     }
-    const sx_epoch e = { long_of(o, "epoch"), real_of(json_object_get(o, "wall_s")), n, name, value };
+    const sx_epoch e = { long_of(o, "epoch"), real_of(json_object_get(o, "wall_s")), n, name, value, false };
     cli_progress_epoch(p, trial, &e);
 }
 

@@ -72,16 +72,9 @@ static int on_epoch(void *ctx, const sx_epoch *e)
             if (e->epoch * r->names <= r->curve[k].n) mean[i] += r->curve[k].v[(e->epoch - 1) * r->names + i], n++;
         mean[i] /= (double)n;
     }
-    const int rc = t->report(t->ctx, &(sx_epoch){ e->epoch, e->seconds, e->n, e->name, mean });
+    const int rc = t->report(t->ctx, &(sx_epoch){ e->epoch, e->seconds, e->n, e->name, mean, e->again });
     sx_arena_close(a);
     return rc > 0 ? 0 : rc;                      /* it is too late for the pruner */
-}
-
-static int on_resumed(void *ctx, long epoch)
-{
-    const replicas *r = ctx;
-    const sx_train_want *t = r->w->train;
-    return t->resumed && !r->at ? t->resumed(t->ctx, epoch) : 0;
 }
 
 /* --- One replica --- */
@@ -124,7 +117,6 @@ static int train(replicas *r, sx_outcome *o)
     sx_net *net = NULL;
     want.dir = want.dir ? directory(a, want.dir, r->at) : NULL;
     want.report = on_epoch;
-    want.resumed = on_resumed;
     want.ctx = r;
     int rc = sx_net_open(a, w->exp, w->machine, w->data, seed_of(w, r->at), w->trial, true, &net, r->d);
     if (!rc) rc = sx_train(a, w->exp, net, w->data, &want, o, r->d);
@@ -147,6 +139,12 @@ static int train(replicas *r, sx_outcome *o)
 
 /* --- All of them --- */
 
+static const char *real(sx_arena *a, double v)
+{
+    const char *text = sx_real_text(a, v);
+    return strpbrk(text, ".e") ? text : sx_format(a, "%s.0", text);
+}
+
 static const char *as_json(const replicas *r, const sx_outcome *o, long n)
 {
     const char *text = "{";
@@ -154,7 +152,7 @@ static const char *as_json(const replicas *r, const sx_outcome *o, long n)
         text = sx_format(r->a, "%s%s\"%s\": [", text, i ? ", " : "", o->name[i]);
         for (long k = 0; k < n; k++) {
             const double v = r->value[k][i];
-            text = sx_format(r->a, "%s%s%s", text, k ? ", " : "", isfinite(v) ? sx_real_text(r->a, v) : "null");
+            text = sx_format(r->a, "%s%s%s", text, k ? ", " : "", isfinite(v) ? real(r->a, v) : "null");
         }
         text = sx_format(r->a, "%s]", text);
     }

@@ -26,8 +26,6 @@ int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, l
  * study) ... */
 int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
                     const double *value, sx_diags *d);
-/* Asks the pruner about a trial that goes on from what was told of its step `step`. As sx_study_report. */
-int sx_study_judge(sx_study *s, const sx_claim *c, long step, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
 /* value: of each objective, as the user sees it; constraint: measured ones, kept where <= 0. NULL: none. */
 int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, const double *value, const double *constraint,

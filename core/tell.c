@@ -31,14 +31,12 @@ static sx_verdict verdict(const sx_study *s, const sx_history *h, const sx_trial
     return v;
 }
 
-int sx_study_judge(sx_study *s, const sx_claim *c, long step, sx_diags *d)
+static int judge(sx_study *s, const sx_claim *c, sx_diags *d)
 {
     struct live *l = sx_goal_pruner(s->exp) ? s->lives : NULL;
     while (l && l->id != c->row.id) l = l->next;
-    while (l && l->n && l->v[l->n - 1].step > step) l->n--;
-    if (!l || !l->n || l->v[l->n - 1].step < step) return 0;         /* nothing was told of it */
-    const int rc = sx_study_news(s, d);
-    if (rc) return rc;
+    const int rc = l ? sx_study_news(s, d) : 0;
+    if (rc || !l) return rc;
     sx_arena *a = sx_arena_open(NULL);
     long *steps = sx_alloc_array(a, (size_t)l->n, sizeof *steps);
     double *curve = sx_alloc_array(a, (size_t)l->n, sizeof *curve);
@@ -72,7 +70,7 @@ int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const cha
     if (stopped) return SX_E_STOPPED;
     if (objective < 0) return 0;
     sx_study_curve(s, c->row.id, step, sx_minimised(s, 0, value[objective]));
-    return away ? 0 : sx_study_judge(s, c, step, d);
+    return away ? 0 : judge(s, c, d);
 }
 
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d)

@@ -4,6 +4,7 @@
 #include "train.h"
 #include "log.h"
 #include <errno.h>
+#include <limits.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ typedef struct {
     long epoch; double *monitor;                 /* epochs done; monitor[0..epoch) */
     double *value, *best;                        /* of the last epoch, of the best one */
     float **kept; /* without a run directory: the best weights and states, by tensor */
-    double before;                               /* seconds that the epochs took from which it goes on */
+    double before; bool recalled;                /* seconds of the epochs from which it goes on; value is of the last */
     double from, span;                           /* of the epoch's share that runs now */
 } run;
 
@@ -232,30 +233,56 @@ static bool resume_from(run *r, const char *file)
     return false;
 }
 
-/* An epoch that was run twice has two lines; the last one counts. */
-double sx_train_seconds(sx_arena *a, const char *dir, long upto)
+/* The lines of a run's log up to an epoch; one that was run twice has two, of which the last counts. seconds: of
+ * all of them; returns the last one's, NULL where there is none. */
+static json_t *read_log(const char *file, long upto, double *seconds)
 {
-    FILE *f = fopen(sx_format(a, "%s/log.jsonl", dir), "r");
-    double *took = sx_alloc_array(a, (size_t)upto + 1, sizeof *took), sum = 0;
-    char *line = NULL;
+    FILE *f = fopen(file, "r");
+    json_t *lines = json_object(), *last = NULL, *line;
+    char *text = NULL, key[32];
+    const char *name;
     size_t room = 0;
-    while (f && getline(&line, &room, f) > 0) {
-        json_t *o = json_loads(line, 0, NULL);
-        const json_int_t epoch = json_integer_value(json_object_get(o, "epoch"));
-        if (epoch > 0 && epoch <= upto) took[epoch] = json_number_value(json_object_get(o, "wall_s"));
-        json_decref(o);
+    while (f && getline(&text, &room, f) > 0) {
+        line = json_loads(text, 0, NULL);
+        const long epoch = (long)json_integer_value(json_object_get(line, "epoch"));
+        snprintf(key, sizeof key, "%ld", epoch);
+        if (epoch > 0 && epoch <= upto) json_object_set(lines, key, line);
+        if (epoch == upto) { json_decref(last); last = json_incref(line); }
+        json_decref(line);
     }
-    for (long i = 1; i <= upto; i++) sum += took[i];
-    free(line);
+    *seconds = 0;
+    json_object_foreach(lines, name, line) *seconds += json_number_value(json_object_get(line, "wall_s"));
+    json_decref(lines);
+    free(text);
     if (f) fclose(f);
-    return sum;
+    return last;
+}
+
+double sx_train_seconds(sx_arena *a, const char *dir)
+{
+    double seconds;
+    json_decref(read_log(sx_format(a, "%s/log.jsonl", dir), LONG_MAX, &seconds));
+    return seconds;
+}
+
+/* Takes what the log says of the epoch from which the training goes on; a log that was cut says nothing. */
+static void recall(run *r)
+{
+    json_t *line = read_log(in_dir(r, "log.jsonl"), r->epoch, &r->before);
+    r->recalled = line != NULL;
+    for (long i = 0; i < r->names && line; i++) {
+        const json_t *v = json_object_get(line, r->name[i]);
+        r->recalled = r->recalled && json_is_number(v);
+        r->value[i] = json_number_value(v);
+    }
+    json_decref(line);
 }
 
 static int start(run *r)
 {
     const bool resume = r->w->resume && r->w->dir;
     if (resume && (resume_from(r, in_dir(r, "last.safetensors")) || resume_from(r, in_dir(r, "prev.safetensors")))) {
-        r->before = sx_train_seconds(r->a, r->w->dir, r->epoch);
+        recall(r);
         return 0;
     }
     r->epoch = 0;
@@ -315,7 +342,7 @@ static int one_epoch(run *r)
     int bad = learn(r);
     if (bad) return bad;
     r->monitor[r->epoch++] = r->value[r->watched];
-    const sx_epoch e = { r->epoch, now() - begin, r->names, r->name, r->value };
+    const sx_epoch e = { r->epoch, now() - begin, r->names, r->name, r->value, false };
     if (best_of(r, r->epoch) == r->epoch - 1) bad = save_best(r);
     if (!bad) bad = write_log(r, e.seconds);     /* first: an epoch done again is there twice, none is missing */
     if (!bad) bad = save_last(r);
@@ -334,7 +361,8 @@ static int heed(const run *r, sx_outcome *o, int code)
 
 static int epochs(run *r, sx_outcome *o)
 {
-    int bad = r->epoch && r->w->resumed ? heed(r, o, r->w->resumed(r->w->ctx, r->epoch)) : 0;
+    const sx_epoch last = { .epoch = r->epoch, .n = r->names, .name = r->name, .value = r->value, .again = true };
+    int bad = r->recalled && r->w->report ? heed(r, o, r->w->report(r->w->ctx, &last)) : 0;
     while (!bad && r->epoch < r->e->train.epochs && !o->pruned && !o->paused) {
         o->early = patience_lost(r);
         if (o->early) return 0;

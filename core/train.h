@@ -4,16 +4,15 @@
 #include "ckpt.h"
 
 /* epoch: from 1; names: "loss", "accuracy", "val_loss", "val_accuracy" .. */
-typedef struct { long epoch; double seconds; long n; const char *const *name; const double *value; } sx_epoch;
+/* again: the training goes on behind it; it was told before, unless its worker died just then. */
+typedef struct { long epoch; double seconds; long n; const char *const *name; const double *value; bool again; } sx_epoch;
 typedef struct {
     const char *dir;                             /* run directory; NULL: nothing is written */
     const char *init;                            /* safetensors for the first weights, or NULL */
     bool resume; /* from dir/last.safetensors where it is there and whole, else prev.safetensors */
     volatile int *stop; /* 1: finish the epoch, save, return SX_E_STOPPED; 2: return at once; or NULL */
     /* After each epoch, saved already. Returns 0 to go on, 1 pruned (stop, keep), 2 pause, or SX_E_*. */
-    int (*report)(void *ctx, const sx_epoch *e);
-    int (*resumed)(void *ctx, long epoch);       /* the same, where it goes on behind an epoch; or NULL */
-    void *ctx;
+    int (*report)(void *ctx, const sx_epoch *e); void *ctx;
     /* About every second, for bars and heartbeats: epochs done, share of this one; may be NULL; nonzero
      * (SX_E_*): give up. */
     int (*pulse)(void *ctx, long epoch, double share); void *pulse_ctx;
@@ -27,8 +26,8 @@ typedef struct {
  * where restore_best. A resumed training ends with the bits of one that was never stopped. */
 int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const sx_train_want *w,
              sx_outcome *out, sx_diags *d);
-/* What epochs 1..upto of a run directory took, by its log. */
-double sx_train_seconds(sx_arena *a, const char *dir, long upto);
+/* What the epochs of a run directory took so far, by its log. */
+double sx_train_seconds(sx_arena *a, const char *dir);
 /* The experiment at its point as a config text that trains the same net again. */
 char *sx_train_config(sx_arena *a, const sx_exp *e);
 #endif

@@ -81,16 +81,9 @@ static int on_epoch(void *ctx, const sx_epoch *e)
     job *j = ctx;
     const long objective = sx_goal_place(j->claim.exp->tune.objective[0], e->n, e->name);
     if (objective >= 0 && isfinite(e->value[objective])) j->last = e->value[objective];
-    event(j, (sx_event){ .kind = "epoch", .epoch = e });
+    if (!e->again) event(j, (sx_event){ .kind = "epoch", .epoch = e });
     const int rc = sx_study_report(j->w->s, &j->claim, e->epoch, e->n, e->name, e->value, &j->d);
     return rc ? rc : check_time(j) ? SX_E_REFUSED : beat(j);
-}
-
-/* A worker that died may have reported an epoch and not have heeded the verdict. */
-static int on_resumed(void *ctx, long epoch)
-{
-    job *j = ctx;
-    return sx_study_judge(j->w->s, &j->claim, epoch, &j->d);
 }
 
 /* --- Run directories --- */
@@ -204,7 +197,6 @@ static int train(job *j, sx_outcome *o)
                                  .resume = c->row.dir != NULL,
                                  .stop = w->w->stop,
                                  .report = on_epoch,
-                                 .resumed = on_resumed,
                                  .ctx = j,
                                  .pulse = on_pulse,
                                  .pulse_ctx = j };
@@ -287,7 +279,7 @@ static double time_left(job *j)
     const double limit = sx_study_exp(j->w->s)->tune.trial_time;
     if (!(limit > 0)) return 0;
     const char *dir = j->claim.row.dir;
-    const double spent = dir && j->claim.exp ? sx_train_seconds(j->a, dir, j->claim.exp->train.epochs) : 0,
+    const double spent = dir && j->claim.exp ? sx_train_seconds(j->a, dir) : 0,
                  left = fmax(limit - spent, 0.001);
     j->until = now() + left;
     return left;

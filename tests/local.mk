@@ -43,11 +43,13 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_step \
 	tests/test_study \
 	tests/test_tensors \
-	tests/test_train
+	tests/test_train \
+	tests/test_winograd
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
+tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/winograd.c plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
 tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
@@ -130,10 +132,10 @@ tests_threads_LDADD = libstrix.la -lpthread -lm
 EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py
 
 # Searches: continued, killed, stopped.
-TESTS += tests/test_tune.sh
+TESTS += tests/test_tune.sh tests/test_crew.sh
 TESTS += tests/test_study.sh tests/test_study_import.sh
 EXTRA_DIST += tests/test_study.sh tests/test_study_import.sh
-EXTRA_DIST += tests/test_tune.sh
+EXTRA_DIST += tests/search.sh tests/test_tune.sh tests/test_crew.sh
 
 # The experiments that come with strix.
 TESTS += tests/test_examples.sh tests/test_conform.sh
