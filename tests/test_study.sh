@@ -9,6 +9,8 @@ json() { # a document, a path that Python would take: .study
     sed -n "s/^ *\"$2\": \\(.*[^,]\\),*$/\\1/p" "$1" | head -n 1
 }
 
+fits() { "$STRIX_BUILD/tests/schema" "$STRIX_SOURCE/tests/schemas/$1.txt" <"${2:-out}"; }
+
 # --- Points known before ---
 ok 'a point of words and --set' strix study add net.cfg --set rate=0.02 act=tanh
 is 'waits' has out 'trial 0 waits'
@@ -20,6 +22,7 @@ ok 'a file of points' strix study add net points.cfg
 is 'is as many trials' has out 'trial 2 waits'
 ok 'JSON lines' strix study add net points.json --json
 is 'and what it says is JSON' has out '"added": \[3, 4\]'
+is 'as promised' fits study-add
 ok 'an experiment' sh -c 'strix study add net net.cfg >said && grep -q "trial 5 waits" said'
 ok 'a value outside its range' ends 2 strix study add net rate=3
 is 'is told what the range is' has err 'Its values are 0.0001 to 0.1'
@@ -42,6 +45,8 @@ ok 'they run first' strix tune net.cfg $q --trials 8
 is 'as they were given' sh -c 'strix study trials net --csv | cut -d, -f6-8 | sed -n "2p;3p;7p" >got; printf "%s\n" 0.02,12,tanh 0.05,12,relu 0.01,8,relu | cut -c1-5 >want; cut -c1-5 got | cmp - want'
 is 'what was not named is the sampler’s' [ "$(strix study trials net --csv | sed -n 6p | cut -d, -f6)" = 0.001 ]
 is 'and the rest was suggested' states net complete 8
+ok 'show' strix study show net --json
+is 'in JSON as promised' fits study-show
 
 # --- Stop, resume, skip ---
 named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
@@ -62,10 +67,12 @@ is 'and it is said' has err 'was stopped'
 ok 'resume' strix study resume stop
 ok 'twice is fine' strix study resume stop --json
 is 'and JSON' has out '"stopped": false'
+is 'as promised' fits study-stop
 strix tune net.cfg $long $(named stop) >tune.out 2>tune.err &
 tune=$!
 worker_at stop 5 >/dev/null
-ok 'a running trial is skipped' strix study skip stop 0
+ok 'a running trial is skipped' strix study skip stop 0 --json
+is 'in JSON' fits study-skip
 worker_at stop 1 >/dev/null
 is 'its worker goes on with the next one' states stop pruned 1
 is 'the reason is kept' [ "$(reason stop 0)" = '"reason": "skipped by hand",' ]
@@ -87,6 +94,10 @@ ok 'replicas' strix tune net.cfg $q $(named three) --trials 2 --set tune.replica
 is 'the value is their mean' sh -c "strix study trials three --json | tr -d '\n ' | grep -o '\"val_loss\":\[[^]]*' | head -1 | tr -c '0-9.e-' '\n' | awk 'length > 3 && /\\./ { s += \$1; n++ } END { printf \"%d %.9f\\n\", n, s / n }' >got
     strix study trials three --csv | awk -F, '\$1 == 0 { printf \"3 %.9f\\n\", \$3 }' | cmp - got"
 is 'the spread is shown' sh -c 'strix study trials three | grep -q " +- "'
+ok 'JSON has each of them' strix study trials three --json
+is 'as promised' fits study-trials
+ok 'of the best one' strix study best three --json
+is 'as well' fits study-best
 is 'best shows it, too' sh -c 'strix study best three | grep -q " +- "'
 is 'the first is that of a study without' [ "$(strix study trials three --json | tr -d '\n ' | grep -o '"val_loss":\[[0-9.]*' | head -1 | cut -d'[' -f2)" = "$(strix tune net.cfg $q $(named plain) --trials 1 >/dev/null && value plain 0)" ]
 is 'each has a directory' [ "$(ls -d studies/three.runs/trial-0000/replica-* | wc -l)" = 2 ]
@@ -116,6 +127,7 @@ ok 'again' strix study confirm net --top 2 --seeds 3 $q
 is 'does nothing more' same first out
 ok 'more seeds' strix study confirm net --top 2 --seeds 4 --json $q
 is 'are added' [ "$(json out runs)" = 4 ]
+is 'in the form that is promised' fits study-confirm
 is 'to those that there were' sh -c 'strix study list | grep -q "^net.confirm  *8 "'
 is 'every run has a seed of its own' [ "$(strix study trials net.confirm --store sqlite:studies/net.db --csv | awk -F, 'NR > 1 { print $3 }' | sort -u | wc -l)" = 8 ]
 strix study confirm net --top 1 --seeds 6 $q --set train.epochs=1 >want 2>err
@@ -146,7 +158,8 @@ ok 'wider ranges, more choices' space moves 8 "$rate units = { int = [4, 32, 4];
 is 'in one line' [ "$(grep -c "another space now: 'units' was 4 to 16 by 4, and is 4 to 32 by 4; 'act' was .*; 6 of 6 ended trials fit" err)" = 1 ]
 ok 'the same once more' space moves 9 "$rate units = { int = [4, 32, 4]; }; act = { choice = [\"selu\", \"relu\", \"tanh\"]; };"
 is 'says nothing' sh -c '! grep -q "space" err'
-ok 'what was asked for since then can be asked again' strix study replay moves
+ok 'what was asked for since then can be asked again' strix study replay moves --json
+is 'JSON' fits study-replay
 ok 'narrower ranges, fewer choices' space moves 10 "rate = { loguniform = [1e-3, 1e-1]; }; units = { int = [8, 16, 4]; }; act = { choice = [\"tanh\"]; };"
 fit=$(sed -n 's/.*; \([0-9]*\) of 9 ended trials fit.*/\1/p' err)
 want=$(strix study trials moves --csv | awk -F, 'NR > 1 && NR < 11 && $6 >= 1e-3 && $7 >= 8 && $7 <= 16 && $8 == "tanh"' | wc -l)
@@ -160,6 +173,20 @@ is 'with what to do' has err 'study import'
 ok 'all trials are there' numbers moves 11
 ok 'the best one has its own values in its file' sh -c 'strix study best moves --trial 0 --config >was.cfg 2>err || cat err | grep -q config.cfg'
 ok 'a distribution may change its step' space moves 12 "$rate units = { int = [4, 16]; }; act = { choice = [\"relu\", \"tanh\"]; };"
+
+# --- Several objectives ---
+two='tune.objective=["val_loss","parameters"]'
+ok 'two objectives' strix tune net.cfg $q $(named two) --trials 8 --set "$two"
+ok 'the front' strix study best two
+is 'is a table' has out '^trial  *val_loss  *parameters'
+strix study trials two --json >rows
+ok 'in JSON' strix study best two --json
+is 'as promised' fits study-front
+is 'no trial of it beats another' sh -c 'grep -A2 "\"objectives\": {$" out | grep "val_loss\|parameters" | tr -dc "0-9.e\n-" | paste - - | sort -g >front
+    awk "NR > 1 && \$2 >= last { exit 1 } { last = \$2 }" front && [ -s front ]'
+number=$(sed -n 's/.*"number": \([0-9]*\),.*/\1/p' out | tail -1)
+ok 'the file of one of them' sh -c "strix study best two --trial $number --config >one.cfg && strix check one.cfg"
+ok 'a trial that is not there' ends 2 strix study best two --trial 99
 
 # --- Blocks ---
 sed -e '/^vars/s/.*/vars = { rate = 0.01; n = 2; block = [ "plain", "wide" ]; units = [ 8, 32 ]; drop = [ 0.1, 0.1 ]; };/' \
@@ -192,6 +219,9 @@ ok 'the batch script is a shell script' sh -n "$batch"
 is 'it wants a study' sh -c "! sh '$batch' 2>err && grep -q STRIX_STORE err"
 for option in '--array=' '--requeue' '--signal=B:TERM@' '--open-mode=append'; do is "it asks for $option" has "$batch" "^#SBATCH $option"; done
 ok 'a study is made, and nothing runs' strix study create net.cfg $(named slurm) --set train.epochs=4000 --set tune.trials=1
+ok 'in JSON' strix study create net.cfg $(named slurm) --set train.epochs=4000 --set tune.trials=1 --json
+is 'as promised' fits study-create
+strix study create net.cfg $(named slurm) --set train.epochs=4000 --set tune.trials=1 >out
 is 'it is empty' has out '0 trials of 1 in sqlite:studies/slurm.db'
 STRIX_STORE=sqlite:studies/slurm.db STRIX_STUDY=slurm SLURM_CPUS_PER_TASK=1 sh "$batch" >out 2>err &
 job=$!
