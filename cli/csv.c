@@ -1,4 +1,5 @@
-/* csv.c: comma-separated values read into rows of texts; a quoted cell may hold commas, quotes and line ends. */
+/* csv.c: comma-separated values read into rows of texts; a quoted cell may hold commas, quotes and the ends
+ * of lines. */
 #include "csv.h"
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 typedef struct { int line; const char **cell; } csv_row;             /* a cell for every column */
 typedef struct { const char *file; long columns; const char **head; long rows; const csv_row *row; } csv;
-/* Reads the file, its first line the names of the columns. SX_E_DATA: every bad line is told, with its number. */
+/* Reads the file, its first line the names of the columns. SX_E_DATA: every bad line is told. */
 int csv_read(cli_context *c, const char *file, csv *out);
 long csv_column(const csv *t, const char *name); /* -1: none */
 #endif

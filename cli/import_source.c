@@ -1,4 +1,4 @@
-/* import_source.c: trials read from a study in a store, or from the tables that Optuna and hyperopt export. */
+/* import_source.c: trials read from a study in a store, or from tables that Optuna and hyperopt export. */
 #include "import.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ int import_value(cli_context *c, import_trial *t, const char *expr, const sx_nam
     const int rc = sx_eval(c->arena, expr, scope, where, &v, &c->diags);
     if (rc) { sx_detail(&c->diags, "That is %s.", t->place); return rc; }
     if (!sx_datum_is_number(&v))
-        return sx_error(&c->diags, SX_E_USAGE, where, "gives %s, which is no number", sx_datum_text(c->arena, &v));
+        return sx_error(&c->diags, SX_E_USAGE, where, "gives %s, which is no number",
+                        sx_datum_text(c->arena, &v));
     t->row.t.value = sx_dup(c->arena, &(double){ sx_datum_real(&v) }, sizeof(double));
     t->row.t.steps = 0;                          /* its curve is not in these terms */
     return 0;
@@ -78,9 +79,13 @@ static int take_row(cli_context *c, import_source *out, const sx_trial_row *row,
 {
     const char *expr = cli_text(c, "value", NULL);
     import_trial t = { .row = *row,
-                       .place = sx_format(c->arena, "%s, study %s, trial %ld", out->name, study, row->t.number) };
+                       .place =
+                           sx_format(c->arena, "%s, study %s, trial %ld", out->name, study, row->t.number) };
     int rc = 0;
-    if (row->waiting || row->t.fate == SX_RUNNING || row->t.fate == SX_PAUSED) { out->unfinished++; return 0; }
+    if (row->waiting || row->t.fate == SX_RUNNING || row->t.fate == SX_PAUSED) {
+        out->unfinished++;
+        return 0;
+    }
     name_values(c, &t);
     if (expr && row->t.value) {
         sx_named *all = sx_dup(c->arena, t.named, (size_t)(t.n + 1) * sizeof *all);
@@ -147,7 +152,8 @@ static int find_value(table *w, long k)
 
 static int find_columns(table *w)
 {
-    static const char *const states[] = { "state", "status", NULL }, *const numbers[] = { "number", "tid", NULL };
+    static const char *const states[] = { "state", "status", NULL };
+    static const char *const numbers[] = { "number", "tid", NULL };
     static const char *const others[] = { "duration", "started", "wall_s", "dir", "loss", "value", "" };
     int rc = 0;
     w->role = sx_alloc_array(w->c->arena, (size_t)w->t->columns, sizeof *w->role);
@@ -170,7 +176,8 @@ sx_datum import_datum(const char *text)
 {
     char *end;
     if (!strcmp(text, "True") || !strcmp(text, "true")) return (sx_datum){ .kind = SX_DATUM_BOOL, .b = true };
-    if (!strcmp(text, "False") || !strcmp(text, "false")) return (sx_datum){ .kind = SX_DATUM_BOOL, .b = false };
+    if (!strcmp(text, "False") || !strcmp(text, "false"))
+        return (sx_datum){ .kind = SX_DATUM_BOOL, .b = false };
     const long long i = strtoll(text, &end, 10);
     if (!*end && i > INT64_MIN && i < INT64_MAX) return (sx_datum){ .kind = SX_DATUM_INT, .i = i };
     const double r = strtod(text, &end);
@@ -195,7 +202,9 @@ static int by_expression(const table *w, const csv_row *row, import_trial *t)
     long n = 0;
     for (long i = 0; i < w->t->columns; i++) {
         const char *name = w->t->head[i];
-        if (*row->cell[i]) all[n++] = (sx_named){ !strncmp(name, "params_", 7) ? name + 7 : name, import_datum(row->cell[i]) };
+        if (*row->cell[i])
+            all[n++] =
+                (sx_named){ !strncmp(name, "params_", 7) ? name + 7 : name, import_datum(row->cell[i]) };
     }
     return import_value(w->c, t, w->expr, all, n);
 }
@@ -217,11 +226,14 @@ static int read_values(const table *w, const csv_row *row, import_trial *t)
     return gone;
 }
 
-static const struct { const char *word; sx_fate fate; } words[] = {
-    { "COMPLETE", SX_DONE },   { "complete", SX_DONE },   { "ok", SX_DONE },          { "PRUNED", SX_PRUNED },
-    { "pruned", SX_PRUNED },   { "FAIL", SX_FAILED },     { "fail", SX_FAILED },      { "failed", SX_FAILED },
-    { "RUNNING", SX_RUNNING }, { "running", SX_RUNNING }, { "WAITING", SX_RUNNING },  { "waiting", SX_RUNNING },
-    { "new", SX_RUNNING },     { "paused", SX_RUNNING },  { "suspended", SX_RUNNING } };
+typedef struct { const char *word; sx_fate fate; } state;
+static const state words[] = {
+    { "COMPLETE", SX_DONE },   { "complete", SX_DONE }, { "ok", SX_DONE },         { "PRUNED", SX_PRUNED },
+    { "pruned", SX_PRUNED },   { "FAIL", SX_FAILED },   { "fail", SX_FAILED },     { "failed", SX_FAILED },
+    { "RUNNING", SX_RUNNING }, { "running", SX_RUNNING }, { "WAITING", SX_RUNNING },
+    { "waiting", SX_RUNNING }, { "new", SX_RUNNING },     { "paused", SX_RUNNING },
+    { "suspended", SX_RUNNING }
+};
 
 static int read_state(const table *w, const csv_row *row, sx_fate *fate)
 {
@@ -229,7 +241,8 @@ static int read_state(const table *w, const csv_row *row, sx_fate *fate)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(text, words[i].word)) { *fate = words[i].fate; return 0; }
     return sx_error(&w->c->diags, SX_E_DATA, (sx_where){ .file = w->t->file, .line = row->line },
-                    "'%s' is '%.40s', not ok, fail, COMPLETE, PRUNED, FAIL or the like", w->t->head[w->state], text);
+                    "'%s' is '%.40s', not ok, fail, COMPLETE, PRUNED, FAIL or the like", w->t->head[w->state],
+                    text);
 }
 
 /* "2026-11-23 18:36:41.177032", local time; 0: none. */

@@ -1,5 +1,5 @@
-/* study_import.c: strix study import: trials of another study, of Optuna or of hyperopt become trials of a study of
- * ours, all or none of those that fit its space, so that a search goes on from them. */
+/* study_import.c: strix study import: trials of another study, of Optuna or of hyperopt become a study's own,
+ * all or none of those that fit its space, so that a search goes on from them. */
 #include "import.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 
 typedef struct {
     cli_context *c; const char *url, *name;      /* of the study that takes them */
-    sx_exp *exp; bool there, same;               /* its experiment; it is there already; its space is the source's */
+    sx_exp *exp;                                 /* its experiment */
+    bool there, same;                            /* it is there already; its space is the source's */
     import_source from;
     bool *named;                                 /* axes that the source names somewhere */
     const char **assumed; long assumptions;      /* variables that it never names: their values of vars */
@@ -24,12 +25,15 @@ typedef struct {
 static int find_target(import *m)
 {
     cli_context *c = m->c;
-    const char *file = cli_text(c, "space", NULL), *name = cli_text(c, "study", NULL), *url = cli_text(c, "store", NULL);
+    const char *file = cli_text(c, "space", NULL), *name = cli_text(c, "study", NULL),
+               *url = cli_text(c, "store", NULL);
     int rc = file ? study_load(c, file, &m->exp) : 0;
     if (rc) return rc;
     if (!name && !m->exp) return cli_usage(c, "study import needs --study NAME, or --space FILE");
     m->name = name ? name : m->exp->study.name;
-    m->url = url ? url : m->exp && !name ? m->exp->study.store : sx_format(c->arena, "sqlite:studies/%s.db", m->name);
+    m->url = url               ? url
+             : m->exp && !name ? m->exp->study.store
+                               : sx_format(c->arena, "sqlite:studies/%s.db", m->name);
     if (m->exp && name) m->exp->study.name = name;
     return 0;
 }
@@ -65,7 +69,8 @@ static const char *store_of(cli_context *c, const char *what)
     if (!f) return strchr(what, ':') ? what : NULL;
     const size_t n = fread(begin, 1, sizeof begin, f);
     fclose(f);
-    return n == sizeof begin && !memcmp(begin, magic, sizeof magic) ? sx_format(c->arena, "sqlite:%s", what) : NULL;
+    return n == sizeof begin && !memcmp(begin, magic, sizeof magic) ? sx_format(c->arena, "sqlite:%s", what)
+                                                                    : NULL;
 }
 
 static const char *real_path(const char *url, char out[PATH_MAX])
@@ -77,7 +82,8 @@ static const char *real_path(const char *url, char out[PATH_MAX])
 static bool is_itself(const import *m, const char *url)
 {
     char a[PATH_MAX], b[PATH_MAX];
-    return m->there && !strcmp(real_path(url, a), real_path(m->url, b)) && !strcmp(m->from.exp->study.name, m->name);
+    return m->there && !strcmp(real_path(url, a), real_path(m->url, b)) &&
+           !strcmp(m->from.exp->study.name, m->name);
 }
 
 static int directions(const import *m)
@@ -89,9 +95,9 @@ static int directions(const import *m)
                         sx_plural(m->c->arena, to->objectives, "objective"));
     for (long i = 0; i < to->objectives && !cli_text(m->c, "value", NULL); i++) {
         if (is->maximize[i] == to->maximize[i]) continue;
-        cli_fail(m->c, SX_E_CONFIG, "'%s' of %s is to be %s, and '%s' of the study is to be %s", is->objective[i],
-                 m->from.name, is->maximize[i] ? "maximized" : "minimized", to->objective[i],
-                 to->maximize[i] ? "maximized" : "minimized");
+        cli_fail(m->c, SX_E_CONFIG, "'%s' of %s is to be %s, and '%s' of the study is to be %s",
+                 is->objective[i], m->from.name, is->maximize[i] ? "maximized" : "minimized",
+                 to->objective[i], to->maximize[i] ? "maximized" : "minimized");
         sx_hint(&m->c->diags, "Say what it is with --value \"-value\" or the like.");
         return SX_E_CONFIG;
     }
@@ -116,11 +122,12 @@ static int read_source(import *m)
     return directions(m);
 }
 
-/* --rename OLD=NEW: a variable under another name; VARIABLE:OLD=NEW: one of its values; NEW empty: left out. */
+/* --rename OLD=NEW: a variable under another name; VARIABLE:OLD=NEW: one of its values; NEW empty: gone. */
 static int rename_one(import *m, const char *rule)
 {
     sx_arena *a = m->c->arena;
-    const char *equals = strchr(rule, '='), *colon = equals ? memchr(rule, ':', (size_t)(equals - rule)) : NULL;
+    const char *equals = strchr(rule, '='),
+               *colon = equals ? memchr(rule, ':', (size_t)(equals - rule)) : NULL;
     if (!equals) return cli_usage(m->c, "--rename is '%s', not OLD=NEW or VARIABLE:OLD=NEW", rule);
     const char *name = sx_strndup(a, rule, (size_t)((colon ? colon : equals) - rule));
     const char *value = colon ? sx_strndup(a, colon + 1, (size_t)(equals - colon - 1)) : NULL;
@@ -130,7 +137,8 @@ static int rename_one(import *m, const char *rule)
         long n = 0;
         for (long k = 0; k < t->n; k++) {
             sx_named is = t->named[k];
-            const bool ours = !strcmp(is.name, name) && (!value || !strcmp(sx_datum_text(a, &is.value), value));
+            const bool ours =
+                !strcmp(is.name, name) && (!value || !strcmp(sx_datum_text(a, &is.value), value));
             met += ours;
             if (ours && value) is.value = import_datum(equals + 1);
             else if (ours) is.name = equals + 1;
@@ -188,8 +196,9 @@ static sx_datum at_index(const sx_var *v, sx_datum is)
     const double k = sx_datum_real(&is);
     if (!v || v->axis.kind != SX_AXIS_CHOICE || !sx_datum_is_number(&is) || !(k >= 0 && k <= v->axis.high) ||
         k != floor(k)) return is;
-    return v->option[(long)k].kind == SX_DATUM_NONE ? (sx_datum){ .kind = SX_DATUM_TEXT, .s = v->label[(long)k] }
-                                                    : v->option[(long)k];
+    return v->option[(long)k].kind == SX_DATUM_NONE
+               ? (sx_datum){ .kind = SX_DATUM_TEXT, .s = v->label[(long)k] }
+               : v->option[(long)k];
 }
 
 static int misfit(sx_diags *d, const char *fmt, const char *name)
@@ -198,7 +207,7 @@ static int misfit(sx_diags *d, const char *fmt, const char *name)
     return SX_E_REFUSED;
 }
 
-/* What the space does not search must be as in vars; a column that is no variable at all is nobody's business. */
+/* What the space does not search must be as in vars; a column that is no variable is nobody's business. */
 static int check_unsearched(const import *m, const sx_named *is, sx_diags *d)
 {
     sx_datum v;
@@ -229,8 +238,8 @@ static int check_unnamed(import *m, const import_trial *t, const double *x, sx_d
     return 0;
 }
 
-/* A study of another program knows no conditions: what a trial does not name is inactive there. The point is read
- * with any value in its place. */
+/* A study of another program knows no conditions: what a trial does not name is inactive there. The point is
+ * read with any value in its place. */
 static long fill_up(const import *m, const import_trial *t, sx_named *named, long n)
 {
     const sx_domain *s = m->exp->domain;
@@ -282,8 +291,8 @@ static void fit(import *m, const import_trial *t)
         row->t.constraint = NULL;
         if (fit_point(m, t, x, &own)) {
             if (!m->misfits++)
-                m->first = sx_format(c->arena, "%s: %s%s%s", t->place, own.v[0].text, own.v[0].detail ? ". " : "",
-                                     own.v[0].detail ? own.v[0].detail : "");
+                m->first = sx_format(c->arena, "%s: %s%s%s", t->place, own.v[0].text,
+                                     own.v[0].detail ? ". " : "", own.v[0].detail ? own.v[0].detail : "");
             return;
         }
     }
@@ -298,10 +307,10 @@ static void report(const import *m)
     cli_context *c = m->c;
     const char *verb = c->dry_run ? "would be imported" : "imported";
     if (c->json) {
-        cli_json_print(c, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s?}", "study", m->name, "store", m->url, "imported",
-                                    (json_int_t)m->fit.n, "misfits", (json_int_t)m->misfits, "unfinished",
-                                    (json_int_t)m->from.unfinished, "there_before", (json_int_t)m->again, "first_misfit",
-                                    m->first));
+        cli_json_print(c, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s?}", "study", m->name, "store", m->url,
+                                    "imported", (json_int_t)m->fit.n, "misfits", (json_int_t)m->misfits,
+                                    "unfinished", (json_int_t)m->from.unfinished, "there_before",
+                                    (json_int_t)m->again, "first_misfit", m->first));
         return;
     }
     printf("study %s: %s %s", m->name, sx_plural(c->arena, m->fit.n, "trial"), verb);
@@ -331,9 +340,11 @@ static int check_assumed(const import *m)
     cli_context *c = m->c;
     if (!m->assumptions || cli_flag(c, "defaults")) return 0;
     const char *others = strangers(m);
-    cli_fail(c, SX_E_USAGE, "%s does not say what %s was", m->from.name, sx_join(c->arena, m->assumed, m->assumptions));
+    cli_fail(c, SX_E_USAGE, "%s does not say what %s was", m->from.name,
+             sx_join(c->arena, m->assumed, m->assumptions));
     if (others) sx_detail(&c->diags, "It names %s, which the space does not know.", others);
-    sx_hint(&c->diags, "Say which is which with --rename OLD=NEW, or with --defaults that it was as in vars.");
+    sx_hint(&c->diags,
+            "Say which is which with --rename OLD=NEW, or with --defaults that it was as in vars.");
     return SX_E_USAGE;
 }
 
@@ -350,8 +361,8 @@ int study_import(cli_context *c)
     for (long i = 0; i < m.from.n; i++) fit(&m, &m.from.v[i]);
     rc = check_assumed(&m);
     if (!rc && m.fit.n && !c->dry_run) {
-        rc = sx_study_open(c->arena, cli_registry(c), cli_text(c, "space", NULL) || !m.there ? m.exp : NULL, m.url, m.name, true,
-                           &s, &c->diags);
+        rc = sx_study_open(c->arena, cli_registry(c), cli_text(c, "space", NULL) || !m.there ? m.exp : NULL,
+                           m.url, m.name, true, &s, &c->diags);
         if (!rc) rc = sx_study_import(s, m.fit.n, m.fit.v, m.note.v, &c->diags);
     }
     if (rc) return rc;

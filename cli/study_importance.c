@@ -41,7 +41,8 @@ static void print_text(cli_context *c, const sx_told *t, const sx_importance *v,
                        const char *objective)
 {
     cli_table *table = cli_table_open(c, "variable|>importance|>active in");
-    printf("importance for %s, by %s over %s\n", objective, method, sx_plural(c->arena, t->n, "complete trial"));
+    printf("importance for %s, by %s over %s\n", objective, method,
+           sx_plural(c->arena, t->n, "complete trial"));
     for (long i = 0; i < n; i++)
         CLI_ROW(table, t->space->axis[v[i].axis]->name,
                 isnan(v[i].share) ? "not known" : sx_format(c->arena, "%.3f", v[i].share),
@@ -81,8 +82,9 @@ int study_importance(cli_context *c, sx_study *s)
     if (n < 0) return (int)n;
     const sx_told t = told(c, e, row, n, objective);
     if (t.n < 2)
-        return cli_fail(c, SX_E_STORE, "study '%s' has %s with a value; importance needs two", sx_study_name(s),
-                        sx_plural(c->arena, t.n, "complete trial")), 1;
+        return cli_fail(c, SX_E_STORE, "study '%s' has %s with a value; importance needs two",
+                        sx_study_name(s), sx_plural(c->arena, t.n, "complete trial")),
+               1;
     const long axes = sx_importance_rank(c->arena, &t, methods[method].run, &v);
     if (t.n < FEW)
         sx_warn(&c->diags, SX_NOWHERE, "%s tell little; %d or more are wanted",

@@ -1,5 +1,5 @@
-/* fanova.c: functional ANOVA: regression trees on bootstrap samples; the variance that each tree's marginal of
- * one axis has, over the variance of the whole tree. Volumes are shares of the space, so no sampling is needed. */
+/* fanova.c: functional ANOVA: regression trees on bootstrap samples; the variance that each tree's marginal
+ * of one axis has, over that of the whole tree. Volumes are shares of the space: no sampling is needed. */
 #include "importance.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@ enum { TREES = 64, SAMPLES = 500, OPTIONS = 64 };
 /* What a node keeps of an axis: an interval of [0, 1], or a set of options. */
 typedef struct { double low, high; uint64_t in; } side;
 typedef struct { double value, volume; side *box; } leaf;
-typedef struct { int axis; long options; double *u; } feature;       /* options 0: a number; u: of every trial */
+typedef struct { int axis; long options; double *u; } feature;       /* options 0: a number; u: of trials */
 typedef struct {
     sx_arena *a; const sx_told *t; int d; feature *f;
     double *y;                                   /* values with mean 0 and deviation 1 */
@@ -191,7 +191,8 @@ static void one_tree(const forest *all, int number, double *raw)
     side *box = sx_alloc_array(w.a, (size_t)w.d, sizeof *box);
     sx_rng_init(&rng, 0, number, "fanova");
     for (long i = 0; i < n; i++) v[i] = (long)(sx_uniform(&rng) * (double)w.t->n);
-    for (int k = 0; k < w.d; k++) box[k] = (side){ 0, 1, ~(uint64_t)0 >> (w.f[k].options ? 64 - w.f[k].options : 0) };
+    for (int k = 0; k < w.d; k++)
+        box[k] = (side){ 0, 1, ~(uint64_t)0 >> (w.f[k].options ? 64 - w.f[k].options : 0) };
     w.order = sx_alloc_array(w.a, (size_t)n, sizeof *w.order);
     grow(&w, v, n, box, 0);
     moments(&w, &mean, &variance);

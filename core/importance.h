@@ -12,12 +12,13 @@ typedef struct { int axis; double share, active; } sx_importance;
 /* How important each axis is, in one way: raw[axis], >= 0; NaN: it cannot tell. */
 typedef void sx_importance_method(sx_arena *a, const sx_told *t, double *raw);
 
-/* PED-ANOVA (Watanabe, Bansal, Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
- * Subspaces", IJCAI 2023): how far the values of the best tenth lie from those of all trials; an axis that is
- * not always active is judged where it is, weighted by how often. */
+/* PED-ANOVA (Watanabe, Bansal, Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in
+ * Arbitrary Subspaces", IJCAI 2023): how far the values of the best tenth lie from those of all trials; an
+ * axis that is not always active is judged where it is, weighted by how often. */
 sx_importance_method sx_importance_ped;
-/* fANOVA (Hutter, Hoos, Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014):
- * the share of a random forest's variance that an axis explains alone. Knows axes that are active in every trial. */
+/* fANOVA (Hutter, Hoos, Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML
+ * 2014): the share of a random forest's variance that an axis explains alone. Knows axes that are active in
+ * every trial. */
 sx_importance_method sx_importance_fanova;
 /* An axis as a grid of cells, evenly spaced in x or, of log axes, in ln x; of a choice, its options. */
 typedef struct { const sx_axis *axis; int at; long cells; double low, width; } sx_grid;

@@ -64,8 +64,9 @@ static int refuse_stray(sx_arena *a, const sx_conf *m, const owner *o, const cha
                         sx_diags *d)
 {
     const char *noun = sx_kind_name(o->kind), *near = sx_nearest(m->name, names, n);
-    const int rc = sx_error(d, SX_E_CONFIG, sx_conf_where(a, m), "%s has no parameter '%s', and there is no %s '%s'",
-                            o->type, m->name, noun, m->name);
+    const int rc =
+        sx_error(d, SX_E_CONFIG, sx_conf_where(a, m), "%s has no parameter '%s', and there is no %s '%s'",
+                 o->type, m->name, noun, m->name);
     sx_detail(d, "A group holds the settings of the %s it is named after: %s.", noun, sx_join(a, names, n));
     if (near) sx_hint(d, "Did you mean '%s'?", near);
     return rc;

@@ -1,13 +1,21 @@
-/* test_importance.c: PED-ANOVA against Optuna's numbers on the same studies, fANOVA near its; what is known of
- * made-up studies. */
+/* test_importance.c: PED-ANOVA against Optuna's numbers on the same studies, fANOVA near its; what is known
+ * of made-up studies. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "importance.h"
 #include "golden/importance.h"
 
-typedef struct { const char *name; const sx_axis *axis; int axes; const double *trial; long n; const double *ped, *fanova; } study;
+typedef struct {
+    const char *name;
+    const sx_axis *axis;
+    int axes;
+    const double *trial;
+    long n;
+    const double *ped, *fanova;
+} study;
 #define AXES(s) (int)(sizeof s##_axis / sizeof *s##_axis)
-#define STUDY(s) { #s, s##_axis, AXES(s), s##_trial[0], sizeof s##_trial / sizeof *s##_trial, s##_ped, s##_fanova }
+#define STUDY(s) \
+    { #s, s##_axis, AXES(s), s##_trial[0], sizeof s##_trial / sizeof *s##_trial, s##_ped, s##_fanova }
 static const study studies[] = { STUDY(numeric), STUDY(mixed), STUDY(conditional) };
 
 static sx_arena *a;
@@ -45,8 +53,8 @@ Test(importance, ped_anova_is_optunas)
         const sx_told t = told_of(&studies[k]);
         const double *share = shares(&t, sx_importance_ped);
         for (int i = 0; i < t.space->n; i++)
-            cr_expect_float_eq(share[i], studies[k].ped[i], 1e-9, "%s %s: %.12g, Optuna %.12g", studies[k].name,
-                               t.space->axis[i]->name, share[i], studies[k].ped[i]);
+            cr_expect_float_eq(share[i], studies[k].ped[i], 1e-9, "%s %s: %.12g, Optuna %.12g",
+                               studies[k].name, t.space->axis[i]->name, share[i], studies[k].ped[i]);
     }
 }
 
@@ -58,8 +66,9 @@ Test(importance, fanova_is_near_optunas)
         const double *share = shares(&t, sx_importance_fanova);
         for (int i = 0; i < t.space->n; i++) {
             if (isnan(studies[k].fanova[i])) cr_expect(isnan(share[i]), "%s", t.space->axis[i]->name);
-            else cr_expect_float_eq(share[i], studies[k].fanova[i], 0.06, "%s %s: %.4f, Optuna %.4f", studies[k].name,
-                                    t.space->axis[i]->name, share[i], studies[k].fanova[i]);
+            else
+                cr_expect_float_eq(share[i], studies[k].fanova[i], 0.06, "%s %s: %.4f, Optuna %.4f",
+                                   studies[k].name, t.space->axis[i]->name, share[i], studies[k].fanova[i]);
         }
     }
 }
@@ -85,7 +94,8 @@ Test(importance, where_an_axis_is_active_is_counted)
 Test(importance, of_a_plane)
 {
     enum { N = 400 };
-    static const sx_axis axes[] = { { .name = "v", .low = 0, .high = 1 }, { .name = "u", .low = 0, .high = 1 },
+    static const sx_axis axes[] = { { .name = "v", .low = 0, .high = 1 },
+                                    { .name = "u", .low = 0, .high = 1 },
                                     { .name = "w", .kind = SX_AXIS_CHOICE, .high = 2 } };
     static double trial[N][4];
     for (long i = 0; i < N; i++) {
@@ -105,7 +115,8 @@ Test(importance, of_a_plane)
 /* Nothing to tell: no trial, equal values, axes of one value, normal axes without ends. */
 Test(importance, of_nothing)
 {
-    static const sx_axis axes[] = { { .name = "one", .low = 3, .high = 3 }, { .name = "x", .low = 0, .high = 1 },
+    static const sx_axis axes[] = { { .name = "one", .low = 3, .high = 3 },
+                                    { .name = "x", .low = 0, .high = 1 },
                                     { .name = "bell", .kind = SX_AXIS_NORMAL, .sigma = 1 },
                                     { .name = "many", .kind = SX_AXIS_CHOICE, .high = 99 } };
     static const double trial[][5] = { { 3, 0.5, 0, 7, 1 }, { 3, 0.2, 1, 99, 1 }, { 3, 0.9, -1, 0, 1 } };

@@ -98,6 +98,20 @@ is 'and does nothing' [ ! -e studies/dry.db ]
 ok 'JSON' import gap.csv --space space.cfg --study m --json
 is 'fits its schema' sh -c '"$STRIX_BUILD/tests/schema" "$STRIX_SOURCE/tests/schemas/study-import.txt" <out'
 
+# --- Killed at any moment: all of the trials or none ---
+awk 'BEGIN { print "value,lr,batch,act,conv"; for (i = 1; i <= 2000; i++) print i / 2000 ",0.01,32,relu,0" }' >many.csv
+for wait in 0.02 0.05 0.1; do
+    strix study import many.csv --space space.cfg --study killed >/dev/null 2>&1 &
+    pid=$!
+    sleep $wait
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    took=$(strix study trials killed --csv 2>/dev/null | sed 1d | wc -l)
+    is "killed after $wait s" [ "$took" = 0 -o "$took" = 2000 ]
+done
+ok 'the same command again' import many.csv --space space.cfg --study killed
+is 'has all of them, once' [ "$(strix study trials killed --csv | sed 1d | wc -l)" = 2000 ]
+
 # --- Wrong files ---
 wrong() { # what, the words, the file's text
     printf "$3" >bad.csv
