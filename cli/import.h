@@ -4,7 +4,7 @@
 #include "csv.h"
 
 typedef struct {
-    sx_trial_row row;                            /* ended; values as users see them; x of the source's space */
+    sx_trial_row row;                            /* ended; values as users see them, x of its own space */
     int line;                                    /* of a CSV */
     sx_named *named; long n;                     /* its variables; of a CSV every cell that is not empty */
     const char *place;                           /* "old.db, study a, trial 7": where it comes from */
