@@ -60,6 +60,9 @@ static int run(cli_context *c)
                    .study = s, .jobs = jobs, .seconds = cli_real(c, "time", 0), .progress = l.progress });
     else if (!rc) rc = work(c, s, &l);
     cli_progress_close(l.progress);
+    bool stopped = false;
+    if (!rc && l.fd < 0) rc = sx_study_stopped(s, &stopped, &c->diags);
+    if (stopped) cli_note(c, "study %s is stopped; `strix study resume` or `strix tune` goes on", name);
     if (l.fd >= 0) {
         wire_errors(l.fd, &c->diags);
         sx_diags_init(&c->diags, c->arena);      /* told there, not here */
@@ -69,7 +72,7 @@ static int run(cli_context *c)
 }
 
 static const cli_option options[] = {
-    { "store", 0, CLI_TEXT, "URL", "where the study is: sqlite:PATH", 0, 0 },
+    { "store", 0, CLI_TEXT, "URL", "where the study is: sqlite:PATH, postgresql://USER@HOST/DATABASE", 0, 0 },
     { "study", 0, CLI_TEXT, "NAME", "its name", 0, 0 },
     { "jobs", 'j', CLI_LONG, "K", "worker processes (default: 1, this one)", 1, 1024 },
     { "time", 0, CLI_TIME, "T", "time that there is: no trial starts that may not end by then", 0, 0 },

@@ -193,21 +193,33 @@ static void find_dir(void *ctx, const sx_trial_row *row)
 }
 
 /* The directory of runs gets the study's new ending, and the trials learn where theirs are. */
-static int move_runs(sx_study *s, const sx_exp *e, const char *ending, sx_diags *d)
+static int move_runs(sx_study *s, const char *runs, const char *to, sx_diags *d)
 {
     moved m = { .a = s->arena };
-    const size_t n = strlen(e->study.runs);
-    const char *to = sx_format(s->arena, "%s%s", e->study.runs, ending);
-    if (!sx_file_exists(e->study.runs)) return 0;
-    if (rename(e->study.runs, to))
-        return sx_error(d, SX_E_IO, (sx_where){ .file = e->study.runs }, "cannot be renamed to %s: %s", to,
+    const size_t n = strlen(runs);
+    if (!sx_file_exists(runs)) return 0;
+    if (rename(runs, to))
+        return sx_error(d, SX_E_IO, (sx_where){ .file = runs }, "cannot be renamed to %s: %s", to,
                         strerror(errno));
     int rc = s->store->trials(s->db, s->id, find_dir, &m);
     for (long i = 0; i < m.id.n && !rc; i++)
-        if (!strncmp(m.dir.v[i], e->study.runs, n))
+        if (!strncmp(m.dir.v[i], runs, n))
             rc = s->store->note(s->db, m.id.v[i], "strix:dir",
                                 sx_json_text(s->arena, sx_format(s->arena, "%s%s", to, m.dir.v[i] + n)));
     return sx_study_told(s, rc, d);
+}
+
+/* The runs that confirm a study go with it. */
+static int move_confirm(sx_study *s, const sx_exp *e, const char *aside, sx_diags *d)
+{
+    sx_arena *a = s->arena;
+    sx_study_row row;
+    const char *ending = aside + strlen(s->name);
+    const int none = s->store->find(s->db, sx_format(a, "%s.confirm", s->name), &s->id, &row);
+    if (none) return none == SX_E_DATA ? 0 : sx_study_told(s, none, d);
+    const int rc = sx_study_told(s, s->store->rename(s->db, s->id, sx_format(a, "%s.confirm", aside)), d);
+    return rc ? rc : move_runs(s, sx_format(a, "%s.confirm", e->study.runs),
+                               sx_format(a, "%s%s.confirm", e->study.runs, ending), d);
 }
 
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d)
@@ -223,7 +235,8 @@ int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char 
         do *aside = sx_format(a, "%s.%d", s.name, i);
         while (!(none = s.store->find(s.db, *aside, &other, &row)) && ++i < 100000);
         rc = none != SX_E_DATA ? sx_study_told(&s, none, d) : sx_study_told(&s, s.store->rename(s.db, s.id, *aside), d);
-        if (!rc) rc = move_runs(&s, e, *aside + strlen(s.name), d);
+        if (!rc) rc = move_runs(&s, e->study.runs, sx_format(s.arena, "%s%s", e->study.runs, *aside + strlen(s.name)), d);
+        if (!rc) rc = move_confirm(&s, e, *aside, d);
     }
     sx_arena_close(s.arena);
     return rc;

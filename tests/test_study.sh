@@ -60,7 +60,8 @@ is 'its tune ends with 0' [ $? = 0 ]
 is 'says why' has tune.err 'stopped'
 is 'the trial waits' states stop running 1
 ok 'show tells it' sh -c 'strix study show stop | grep -q "^stopped"'
-ok 'no worker starts anything' strix worker --store sqlite:studies/stop.db --study stop $q
+ok 'no worker starts anything' strix worker --store sqlite:studies/stop.db --study stop --threads 1
+is 'and says why' has err 'is stopped'
 is 'it has ended in no other way' states stop running 1
 ok 'nothing is asked for' ends 1 strix study ask stop
 is 'and it is said' has err 'was stopped'
@@ -144,6 +145,10 @@ for try in 1 2 3; do
 done
 ok 'confirm killed three times goes on' strix study confirm hurt --top 1 --seeds 4 $q
 is 'to the same table' same want out
+ok 'set aside' strix tune net.cfg $q --fresh --trials 4
+ok 'confirm begins anew' strix study confirm net --top 1 --seeds 2 $q
+is 'beside that of the old study' sh -c 'strix study list | grep -q "^net.1.confirm  *[0-9]" && strix study list | grep -q "^net.confirm  *2 "'
+is 'with its runs' [ -d studies/net.runs.1.confirm/trial-0000 ]
 ok 'none is complete' ends 5 strix study confirm space
 ok 'nothing to confirm' ends 2 strix study confirm net --top 0
 ok 'no seeds' ends 2 strix study confirm net --seeds 0
