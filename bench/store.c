@@ -1,5 +1,6 @@
-/* store.c: what a study of many trials costs with a store behind it: `bench/store [-n TRIALS] [-s SAMPLER] [URL]`.
- * Opening, and CPU time of ask + tell on the ConvStrix space; the peers' figures are in docs/results-search.md. */
+/* store.c: what a study of many trials costs with a store behind it: `bench/store [-n TRIALS] [-s SAMPLER]
+ * [URL]`. Opening, and CPU time of ask + tell on the ConvStrix space; the peers' figures are in
+ * docs/results-search.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,14 @@
 
 enum { TIMES = 51 };
 static const char config[] =
-    "vars = { batch = 32; rate = 0.001; layers = 2; width = 512; dropout = 0.1; act = \"relu\"; opt = \"adam\"; "
-    "blocks = 2; size = 1; };\n"
+    "vars = { batch = 32; rate = 0.001; layers = 2; width = 512; dropout = 0.1; act = \"relu\"; "
+    "opt = \"adam\"; blocks = 2; size = 1; };\n"
     "tune = { trials = 1000000; direction = \"maximize\"; sampler = { type = \"%s\"; seed = 3; };\n"
     "  space = { batch = { choice = [ 16, 32, 64 ]; }; rate = { loguniform = [ 1e-4, 1.0 ]; };\n"
     "    layers = { int = [ 1, 4 ]; }; width = { choice = [ 512, 768, 1024, 1536 ]; };\n"
-    "    dropout = { uniform = [ 0.05, 0.5, 0.05 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; };\n"
-    "    opt = { choice = [ \"adam\", \"adamax\", \"nadam\", \"rmsprop\" ]; }; blocks = { int = [ 1, 5 ]; };\n"
+    "    dropout = { uniform = [ 0.05, 0.5, 0.05 ]; };\n"
+    "    act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; }; blocks = { int = [ 1, 5 ]; };\n"
+    "    opt = { choice = [ \"adam\", \"adamax\", \"nadam\", \"rmsprop\" ]; };\n"
     "    size = { int = [ 1, 3 ]; }; }; };\n";
 
 static double seconds(clockid_t which)
@@ -80,7 +82,8 @@ static void measure(const bench *b, long n)
     }
     sx_arena_close(a);
     qsort(at, TIMES, sizeof *at, ascending);
-    printf("%6ld trials: opened in %.1f ms of CPU (%.1f ms), first trial %.1f (%.1f), ask + tell %.3f ms of CPU\n", n,
+    printf("%6ld trials: opened in %.1f ms of CPU (%.1f ms), first trial %.1f (%.1f), "
+           "ask + tell %.3f ms of CPU\n", n,
            1e3 * open[0], 1e3 * open[1], 1e3 * first[0], 1e3 * first[1], 1e3 * at[TIMES / 2]);
     fflush(stdout);
 }

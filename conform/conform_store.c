@@ -1,6 +1,6 @@
-/* conform_store.c: what any store must do for one worker: keep the order of events, lose nothing, map every number.
- * Stores of files are tried in a temporary folder as NAME:DIR/conform.db; a server needs a URL (--store, or
- * STRIX_CONFORM_STORE) and gets studies conform-... of its own. */
+/* conform_store.c: what any store must do for one worker: keep the order of events, lose nothing, map every
+ * number. Stores of files are tried in a temporary folder as NAME:DIR/conform.db; a server needs a URL
+ * (--store, or STRIX_CONFORM_STORE) and gets studies conform-... of its own. */
 #include "conform_store.h"
 #include <stdlib.h>
 #include <string.h>
@@ -155,18 +155,19 @@ static void check_leases(tried *t)
     const double fixed[] = { NAN, 1, 3 };
     const sx_trial_row q = { .size = sizeof q, .t = { .x = fixed } };
     long number = -1;
-    bool fine = !conform_claim(t, "a", -1, 99, &a) && !conform_claim(t, "b", 60, 99, &b) && a.id == b.id && b.attempt == 2;
+    bool fine = !conform_claim(t, "a", -1, 99, &a) && !conform_claim(t, "b", 60, 99, &b) && a.id == b.id &&
+                b.attempt == 2;
     conform_check(t->c, fine, "an expired lease changes hands");
     a.worker = "a";                              /* a row lives until the next claim */
     conform_check(t->c, conform_finish(t, &a, SX_DONE, 1, NULL) == SX_E_LOST,
                   "and the first worker cannot end the trial any more");
     conform_check(t->c, conform_claim(t, "c", 60, b.t.number + 1, &a) == 2,
                   "with the budget used up and somebody running: 2");
-    fine =
-        !t->s->drop(t->db, b.id, "b", true) && !conform_claim(t, "c", -1, 99, &a) && a.id == b.id && a.attempt == 3;
+    fine = !t->s->drop(t->db, b.id, "b", true) && !conform_claim(t, "c", -1, 99, &a) && a.id == b.id &&
+           a.attempt == 3;
     conform_check(t->c, fine, "a lease given back can be taken at once");
-    fine = !t->s->add(t->db, t->study, &q, &number) && !conform_claim(t, "d", 60, 0, &b) && b.t.number == number &&
-           b.queued;
+    fine = !t->s->add(t->db, t->study, &q, &number) && !conform_claim(t, "d", 60, 0, &b) &&
+           b.t.number == number && b.queued;
     conform_check(t->c, fine && b.t.x[1] == 1 && b.t.x[2] == 3,
                   "after 3 attempts it is over; a queued point comes before all budgets");
     fine = !conform_finish(t, &b, SX_FAILED, NAN, "why not");
@@ -195,12 +196,15 @@ static void check_pause(tried *t)
     fine = fine && !t->s->claim(t->db, t->study, "q", 60, 0, resume_first, &number, &again);
     conform_check(t->c, fine && again.id == r.id && again.t.steps == 1 && again.t.curve[0] == -0.25,
                   "a paused trial goes on with another worker, with its curve");
-    fine = fine && !t->s->report(t->db, again.id, "q", 2, 1, &second) && !t->s->report(t->db, again.id, "q", 2, 1, &first) &&
+    fine = fine && !t->s->report(t->db, again.id, "q", 2, 1, &second) &&
+           !t->s->report(t->db, again.id, "q", 2, 1, &first) &&
            !conform_finish(t, &again, SX_DONE, -0.25, NULL);
     h.n = 0;
     fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && h.n == 4 &&
-           h.row[1].t.fate == SX_PAUSED && h.row[1].t.steps == 1 && h.row[2].t.fate == SX_RUNNING && h.row[3].t.steps == 2;
-    conform_check(t->c, fine && h.last[3] == -0.25, "its events have their own parts of the curve; a later report replaces");
+           h.row[1].t.fate == SX_PAUSED && h.row[1].t.steps == 1 && h.row[2].t.fate == SX_RUNNING &&
+           h.row[3].t.steps == 2;
+    conform_check(t->c, fine && h.last[3] == -0.25,
+                  "its events have their own parts of the curve; a later report replaces");
 }
 
 typedef struct { long n; char key[4][32], json[4][32]; } notes;
@@ -215,13 +219,17 @@ static void hear_note(void *ctx, long trial, const char *key, const char *json)
 static void check_remarks(tried *t)
 {
     notes n = { 0 };
-    bool fine = !t->s->remark(t->db, t->study, "strix:conform", "1") && !t->s->remark(t->db, t->study, "strix:conform", "2") &&
-                !t->s->remarks(t->db, t->study, hear_note, &n) && n.n == 1 && !strcmp(n.json[0], "2");
+    const sx_store *s = t->s;
+    bool fine = !s->remark(t->db, t->study, "strix:conform", "1") &&
+                !s->remark(t->db, t->study, "strix:conform", "2") &&
+                !s->remarks(t->db, t->study, hear_note, &n) && n.n == 1 && !strcmp(n.json[0], "2");
     conform_check(t->c, fine, "a remark on a study replaces the one before");
     n.n = 0;
-    fine = !t->s->remark(t->db, t->study, "strix:conform", NULL) && !t->s->remarks(t->db, t->study, hear_note, &n) && !n.n;
+    fine = !s->remark(t->db, t->study, "strix:conform", NULL) &&
+           !s->remarks(t->db, t->study, hear_note, &n) && !n.n;
     conform_check(t->c, fine, "and can be taken back");
-    fine = !t->s->notes(t->db, t->study, "strix:dir", hear_note, &n) && n.n == 1 && !strcmp(n.json[0], "\"some/where\"");
+    fine = !s->notes(t->db, t->study, "strix:dir", hear_note, &n) && n.n == 1 &&
+           !strcmp(n.json[0], "\"some/where\"");
     conform_check(t->c, fine, "notes on trials can be read by their key");
 }
 
@@ -236,8 +244,9 @@ static void check_studies(tried *t, const sx_study_row *want)
 {
     sx_study_row row = { 0 };
     int64_t id = 0, again = 0;
-    bool fine = !t->s->find(t->db, want->name, &id, &row) && id == t->study && row.config && !strcmp(row.config, want->config) &&
-                row.space && !strcmp(row.space, want->space) && row.seed == want->seed && row.objectives == 1 && row.maximize[0];
+    bool fine = !t->s->find(t->db, want->name, &id, &row) && id == t->study && row.config &&
+                !strcmp(row.config, want->config) && row.space && !strcmp(row.space, want->space) &&
+                row.seed == want->seed && row.objectives == 1 && row.maximize[0];
     conform_check(t->c, fine, "a study is found by its name, with its configuration, space and seed");
     sx_study_row w = *want;
     const bool down = false;
@@ -246,13 +255,15 @@ static void check_studies(tried *t, const sx_study_row *want)
     w = *want;
     w.seed = 2;
     conform_check(t->c, t->s->study(t->db, &w, &again) == SX_E_CONFIG, "so is another seed");
-    conform_check(t->c, t->s->find(t->db, "no such study", &again, &row) == SX_E_DATA, "an unknown name is SX_E_DATA");
+    conform_check(t->c, t->s->find(t->db, "no such study", &again, &row) == SX_E_DATA,
+                  "an unknown name is SX_E_DATA");
     conform_check(t->c, *t->s->last_error() != 0, "with a reason");
     long found[2] = { (long)t->study, -1 };
     fine = !t->s->study(t->db, want, &again) && !t->s->list(t->db, hear_study, found);
     conform_check(t->c, fine && again == t->study && found[1] > 0, "it is listed, with its trials");
     const char *other = sx_format(t->c->arena, "%s.1", want->name);
-    fine = !t->s->rename(t->db, t->study, other) && t->s->find(t->db, want->name, &again, &row) == SX_E_DATA &&
+    fine = !t->s->rename(t->db, t->study, other) &&
+           t->s->find(t->db, want->name, &again, &row) == SX_E_DATA &&
            !t->s->find(t->db, other, &again, &row) && again == t->study;
     conform_check(t->c, fine, "and has another name when it is renamed");
 }
@@ -279,7 +290,8 @@ static void check_objectives(tried *t)
     end.t.value = value;
     end.t.constraint = &constraint;
     fine = fine && !t->s->finish(t->db, &end) && !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == 1;
-    conform_check(t->c, fine && h.value[0] == -2 && h.second[0] == 3, "two objectives, each in its direction");
+    conform_check(t->c, fine && h.value[0] == -2 && h.second[0] == 3,
+                  "two objectives, each in its direction");
     conform_check(t->c, fine && h.constraint[0] == 0.5, "a measured constraint is kept");
 }
 
@@ -291,12 +303,14 @@ static void check_import(tried *t)
     const double x[] = { 0.5, 1, 2 }, value = -7, curve[] = { -6, -7 };
     const long step[] = { 1, 2 };
     const sx_trial_row r[2] = {
-        { .size = sizeof *r, .t = { .fate = SX_DONE, .x = x, .value = &value, .steps = 2, .step = step, .curve = curve } },
+        { .size = sizeof *r, .t = { .fate = SX_DONE, .x = x, .value = &value, .steps = 2, .step = step,
+                                    .curve = curve } },
         { .size = sizeof *r, .t = { .fate = SX_FAILED, .x = x }, .reason = "there" } };
     h.n = 0;
     bool fine = !t->s->study(t->db, &w, &t->study) && !t->s->import(t->db, t->study, 2, r, NULL) &&
                 !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == 2;
-    fine = fine && h.value[0] == -7 && h.last[0] == -7 && h.x[0][2] == 2 && h.row[1].t.fate == SX_FAILED && h.row[1].t.number == 1;
+    fine = fine && h.value[0] == -7 && h.last[0] == -7 && h.x[0][2] == 2 &&
+           h.row[1].t.fate == SX_FAILED && h.row[1].t.number == 1;
     conform_check(t->c, fine, "trials that were run elsewhere are taken in");
 }
 
@@ -319,7 +333,8 @@ static void check_all(tried *t)
     const sx_study_row want = conform_study(t, "one");
     int64_t again = 0;
     if (!fine_or_why(t, t->s->study(t->db, &want, &t->study), "it makes a study")) return;
-    conform_check(t->c, !t->s->study(t->db, &want, &again) && again == t->study, "the same study again is the same");
+    conform_check(t->c, !t->s->study(t->db, &want, &again) && again == t->study,
+                  "the same study again is the same");
     check_life(t);
     check_numbers(t);
     check_leases(t);
@@ -342,7 +357,8 @@ int conform_store(conform *c, const sx_entry *e)
     t.url = elsewhere ? elsewhere : sx_format(c->arena, "%s:%s/conform.db", e->item->name, dir);
     t.run = sx_format(c->arena, "%lx-%lx", (long)time(NULL), (long)getpid());
     const int rc = t.s->open(t.url, true, &t.db);
-    if (rc == SX_E_USAGE && !elsewhere) conform_skip(c, "it is no file; name a place by --store URL or STRIX_CONFORM_STORE");
+    if (rc == SX_E_USAGE && !elsewhere)
+        conform_skip(c, "it is no file; name a place by --store URL or STRIX_CONFORM_STORE");
     else if (fine_or_why(&t, rc, "it opens for writing")) check_all(&t);
     if (t.db) t.s->close(t.db);
     const char *const left[] = { "conform.db", "conform.db-wal", "conform.db-shm" };

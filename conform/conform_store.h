@@ -17,7 +17,8 @@ typedef struct {                                 /* rows, what must live longer 
 } heard;
 
 sx_study_row conform_study(tried *t, const char *name);
-int conform_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made); /* a point that the number alone decides */
+/* a point that the number alone decides */
+int conform_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made);
 int conform_claim(tried *t, const char *worker, double lease, long budget, sx_trial_row *row);
 int conform_finish(tried *t, const sx_trial_row *row, sx_fate fate, double value, const char *reason);
 void conform_hear(void *ctx, const sx_trial_row *r);                 /* ctx: a heard */

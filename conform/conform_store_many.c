@@ -1,5 +1,5 @@
-/* conform_store_many.c: what any store must do for many workers: hand out each trial once, wait instead of failing,
- * survive whoever dies. */
+/* conform_store_many.c: what any store must do for many workers: hand out each trial once, wait instead of
+ * failing, survive whoever dies. */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -116,7 +116,8 @@ static void check_deaths(tried *t)
     bool fine = join(t, "deaths") && WIFSIGNALED(ended(begin(t, die_asking, 0, "deaths"))) &&
                 !conform_claim(t, "w", 60, 9, &r) && r.t.number == 0;
     conform_check(t->c, fine, "a worker killed inside its claim leaves nothing behind");
-    fine = fine && !conform_finish(t, &r, SX_DONE, 1, NULL) && WIFSIGNALED(ended(begin(t, die_training, 0, "deaths")));
+    fine = fine && !conform_finish(t, &r, SX_DONE, 1, NULL) &&
+           WIFSIGNALED(ended(begin(t, die_training, 0, "deaths")));
     nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
     fine = fine && !conform_claim(t, "w", 60, 9, &r) && r.t.number == 1 && r.attempt == 2;
     conform_check(t->c, fine, "the trial of one killed outside goes on when its lease is over");

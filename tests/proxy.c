@@ -1,5 +1,5 @@
-/* proxy.c: TCP in front of a server's Unix socket: `proxy SOCKET` prints its port. SIGUSR1: nothing gets through any
- * more, as when the network is cut; SIGUSR2: it does again. */
+/* proxy.c: TCP in front of a server's Unix socket: `proxy SOCKET` prints its port. SIGUSR1: nothing gets
+ * through any more, as when the network is cut; SIGUSR2: it does again. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -71,7 +71,8 @@ int main(int argc, char **argv)
     for (;;) {
         struct pollfd f[1 + 2 * MOST] = { { .fd = listener, .events = POLLIN } };
         for (int i = 0; i < n; i++)
-            for (int k = 0; k < 2; k++) f[1 + 2 * i + k] = (struct pollfd){ .fd = side[i][k], .events = POLLIN };
+            for (int k = 0; k < 2; k++)
+                f[1 + 2 * i + k] = (struct pollfd){ .fd = side[i][k], .events = POLLIN };
         if (cut) { usleep(10000); continue; }
         const int pairs = n;
         if (poll(f, (nfds_t)(1 + 2 * n), 1000) <= 0) continue;

@@ -1,5 +1,6 @@
-/* store_worker.c: a worker that trains nothing, for faults: claims, reports, tells, and dies or lags where it is told
- * to. Each line it prints happened: "claimed NUMBER ATTEMPT", "kept", "told NUMBER", "lost NUMBER". */
+/* store_worker.c: a worker that trains nothing, for faults: claims, reports, tells, and dies or lags where
+ * it is told to. Each line it prints happened: "claimed NUMBER ATTEMPT", "kept", "told NUMBER", "lost
+ * NUMBER". */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static const sx_axis axis[2] = { { .name = "x", .kind = SX_AXIS_REAL, .low = 0, 
 static const sx_axis *const axes[] = { &axis[0], &axis[1] };
 static const sx_space space = { .n = 2, .objectives = 1, .axis = axes };
 static const char *const distribution[] = {
-    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0, \"high\": 1.0, \"log\": false}}",
+    "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0, \"high\": 1.0, "
+    "\"log\": false}}",
     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"a\", \"b\"]}}"
 };
 
@@ -111,8 +113,8 @@ static int show(const sx_store *s, sx_db *db, int64_t study)
 {
     sum c = { 0 };
     if (s->trials(db, study, add, &c)) said(s, "trials", -1);
-    printf("%ld trials, %ld done, %ld failed, %ld running, %ld reports, %s\n", c.n, c.done, c.failed, c.running,
-           c.reports, c.bad ? "BAD" : "in order");
+    printf("%ld trials, %ld done, %ld failed, %ld running, %ld reports, %s\n", c.n, c.done, c.failed,
+           c.running, c.reports, c.bad ? "BAD" : "in order");
     return c.bad;
 }
 
@@ -129,7 +131,7 @@ static int queue(const sx_store *s, sx_db *db, int64_t study)
 int main(int argc, char **argv)
 {
     int c;
-    alarm(120);                                  /* a test never hangs */
+    alarm(300);                                  /* a test never hangs */
     setvbuf(stdout, NULL, _IOLBF, 0);
     while ((c = getopt(argc, argv, "n:b:e:m:a:l:k:t:s:")) != -1) {
         const long v = optarg ? strtol(optarg, NULL, 10) : 0;
@@ -147,7 +149,8 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: store_worker [-n trials] [-b budget] [-e epochs] [-m ms of an epoch] [-a ms of an ask]"
+        fprintf(stderr,
+                "usage: store_worker [-n trials] [-b budget] [-e epochs] [-m ms of an epoch] [-a ms of ask]"
                         " [-l lease] [-k ask|hang|train] [-t skew] [-s study] URL NAME|show|queue\n");
         return 2;
     }
@@ -169,7 +172,9 @@ int main(int argc, char **argv)
     int rc = s->open(url, !reads, &db);
     if (!rc) rc = s->study(db, &want, &study);
     if (rc) said(s, "open", rc);
-    rc = reads ? show(s, db, study) : !strcmp(worker, "queue") ? queue(s, db, study) : work(s, db, study, worker);
+    rc = reads                       ? show(s, db, study)
+         : !strcmp(worker, "queue") ? queue(s, db, study)
+                                    : work(s, db, study, worker);
     s->close(db);
     sx_arena_close(a);
     return rc;

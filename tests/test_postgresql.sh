@@ -59,7 +59,7 @@ is "and back into a file" imports "postgresql:///i?host=$tmp&user=strix" --study
 # --- Many workers ---
 common_faults
 for skew in -86400 0 86400; do
-    "$worker" -s skew -t "$skew" -l 5 -n 30 -m 5 "$url" "w$skew" >"skew.$skew" & pids="$pids $!"
+    "$worker" -s skew -t "$skew" -l 30 -n 30 -m 5 "$url" "w$skew" >"skew.$skew" & pids="$pids $!"
 done
 # shellcheck disable=SC2086
 wait $pids
@@ -124,6 +124,8 @@ is "and the first is told so" has long.0 "^lost 0"
 is "nothing is lost" nothing_lost long long.0 long.1
 unset STRIX_STORE_TIMEOUT
 
+slow_faults
+
 # --- A server that is full ---
 for i in $(seq 60); do "$bin/psql" -h "$tmp" -U plain -d s -Atqc "SELECT pg_sleep(60)" >/dev/null 2>&1 & pids="$pids $!"; done
 crowded() { ! "$bin/psql" -h "$tmp" -U plain -d s -Atqc "SELECT 1"; }
@@ -162,8 +164,14 @@ is "which ends well" test $? = 0
 strix study trials net --store "$url" --csv >rows 2>&1
 is "six trials are complete" test "$(grep -c '^[0-5],complete' rows)" = 6
 strix tune net.cfg --threads 1 --jobs 2 --trials 10 --set "study.store=\"$url\"" >tune.1 2>&1
-is "and four more with two jobs" test "$(strix study trials net --store "$url" --csv | grep -c '^[0-9],complete')" = 10
+is "four more with two jobs" test "$(strix study trials net --store "$url" --csv | grep -c '^[0-9],complete')" = 10
 is "every suggestion can be asked again" strix study replay net --store "$url"
-
-slow_faults
+strix tune net.cfg --threads 1 --jobs 2 --trials 16 --set train.epochs=60 --set "study.store=\"$url\"" >tune.2 2>&1 & a=$!
+until_true sh -c "strix study trials net --store '$url' --csv | grep -q '^1[01],running'"
+kill -9 "$(head -n 1 "$tmp/data/postmaster.pid")"
+sleep 1
+until_true serve
+wait $a
+is "a search survives a server that is killed and started again" test $? = 0
+is "with every trial complete" test "$(strix study trials net --store "$url" --csv | grep -c '^[0-9]*,complete')" = 16
 echo "1..$n"

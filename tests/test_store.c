@@ -320,13 +320,14 @@ Test(store, news_in_order_with_pause)
     store->close(db);
 }
 
-/* What stands in one word beside Optuna's rows is as good as they are, and of no consequence where it is not. */
+/* What stands in one word beside Optuna's rows is as good as they are, and of no consequence where it is
+ * not. */
 Test(store, points_are_the_same_with_and_without_their_short_form)
 {
     static const char *const change[] = { NULL, "UPDATE strix_trial SET point = NULL WHERE trial_id = 2",
                                           "UPDATE strix_trial SET point = 'zz' || substr(point, 3)",
                                           "UPDATE strix_trial SET point = substr(point, 2)",
-                                          "UPDATE strix_trial SET point = '0' || substr(point, 2) WHERE trial_id = 1" };
+                                          "UPDATE strix_trial SET point = '0' || substr(point, 2)" };
     int64_t study;
     sx_db *db = opened(&study);
     sx_trial_row r;
@@ -342,7 +343,8 @@ Test(store, points_are_the_same_with_and_without_their_short_form)
         cr_assert_eq(store->news(db, study, &since, hear, &h), 0);
         cr_assert_eq(h.n, 8);
         for (int i = 0; i < 8; i++)
-            cr_assert(h.x0[i] == 0.001 * (double)(1 + h.number[i]) && isnan(h.x2[i]) == (h.number[i] != 1), "%zu", k);
+            cr_assert(h.x0[i] == 0.001 * (double)(1 + h.number[i]) && isnan(h.x2[i]) == (h.number[i] != 1),
+                      "%zu", k);
     }
     store->close(db);
 }
@@ -548,12 +550,14 @@ Test(store, a_changed_space_keeps_what_optuna_can_load)
     cr_assert_str_eq(sql("SELECT DISTINCT distribution_json FROM trial_params WHERE param_name = 'act'"),
                      "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", 3, null, "
                      "\"selu\"]}}");
-    cr_assert_str_eq(sql("SELECT value_json FROM study_user_attributes WHERE \"key\" = 'strix:space_from'"), "3");
-    cr_assert_eq(store->claim(old, study, "w", 60, 1000, ask, NULL, &r), SX_E_CONFIG, "its space is an old one");
+    cr_assert_str_eq(sql("SELECT value_json FROM study_user_attributes WHERE \"key\" = 'strix:space_from'"),
+                     "3");
+    cr_assert_eq(store->claim(old, study, "w", 60, 1000, ask, NULL, &r), SX_E_CONFIG,
+                 "its space is an old one");
     double acts[3] = { NAN, NAN, NAN };
     cr_assert_eq(store->news(db, study, &since, acts_of, acts), 0);
     cr_assert(acts[0] == 1 && acts[1] == 2 && acts[2] == -1, "%g %g %g", acts[0], acts[1], acts[2]);
-    point[0] = 0;                                /* selu: the first of its own list, the last of the joined one */
+    point[0] = 0; /* selu: the first of its own list, the last of the joined one */
     cr_assert_eq(store->claim(db, study, "v", 60, 1000, first, NULL, &r), 0, "%s", store->last_error());
     cr_assert_eq(r.t.x[0], 0);
     cr_assert_str_eq(r.values, "{\"act\": \"selu\"}");

@@ -64,8 +64,8 @@ typedef struct {
                  void *ctx, sx_trial_row *mine);
     /* Queues a point; x NaN: left to the sampler. */
     int (*add)(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
-    /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. 1: the store is away for the moment and
-     * keeps the report; the next call about this trial that reaches it delivers it first. */
+    /* SX_E_LOST: someone else has it now, stop. worker NULL: whoever has it. 1: the store is away for the
+     * moment and keeps the report; the next call about this trial that reaches it delivers it first. */
     int (*report)(sx_db *db, int64_t trial, const char *worker, long step, int n, const sx_metric *m);
     int (*beat)(sx_db *db, int64_t trial, const char *worker, double lease);
     /* Fate, values, constraints, reason, in one transaction; SX_E_LOST as above. */
@@ -80,10 +80,12 @@ typedef struct {
     int (*remark)(sx_db *db, int64_t study, const char *key, const char *json);
     int (*remarks)(sx_db *db, int64_t study, sx_on_note *each, void *ctx);
     int (*notes)(sx_db *db, int64_t study, const char *key, sx_on_note *each, void *ctx);
-    /* Adds n ended trials that were run elsewhere, all or none of them: fate, x, value, curve, reason, started and
-     * ended (0: now) count, numbers follow the last one; note, JSON, is kept as "strix:imported". */
+    /* Adds n ended trials that were run elsewhere, all or none of them: fate, x, value, curve, reason,
+     * started and ended (0: now) count, numbers follow the last one; note, JSON, is kept as
+     * "strix:imported". */
     int (*import)(sx_db *db, int64_t study, long n, const sx_trial_row *r, const char *const *note);
-    /* As `trials`, without points, their words and curves: who runs what, how it ended, where it lies. Or NULL. */
+    /* As `trials`, without points, their words and curves: who runs what, how it ended, where it lies. Or
+     * NULL. */
     int (*brief)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 } sx_store;
 #endif

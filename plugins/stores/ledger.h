@@ -8,12 +8,12 @@
 struct dist { struct dist *next; const char *text; sx_dist d; bool fine; };
 struct ledger {                                  /* what is known of a study */
     struct ledger *next;
-    int64_t id, settled, stored;                 /* every trial with an id below settled has had its last event;
-                                                    stored: what the database says of it, a little behind */
+    /* Every trial with an id below settled has had its last event; stored: what the database says of that. */
+    int64_t id, settled, stored;
     const char *name;
     int objectives; bool *maximize;
     const sx_space *axes; const char *const *distribution;
-    const char *const *written, *space;          /* distributions as rows have them, NULL: the same; space: as JSON */
+    const char *const *written, *space; /* distributions as rows have them, NULL: the same; space: as JSON */
     uint64_t space_hash;
 };
 struct late { struct late *next; int64_t trial; const char *worker; long step; int n; const sx_metric *m; };
@@ -30,12 +30,12 @@ struct sx_db {
 enum { SX_LOCK_NONE = 0, SX_LOCK_ALL = -1 };     /* else the id of the study that is locked */
 #define SX_ROWS " FROM trials t LEFT JOIN strix_trial s ON s.trial_id = t.trial_id "
 
-/* --- Statements (sql.c). types: a letter for each argument: i int64_t, r double (not finite: null), t text --- */
+/* --- Statements (sql.c). types: a letter for each argument: i int64_t, r double (not finite: null), t --- */
 sx_cursor *sx_db_query(sx_db *db, const char *sql, const char *types, ...);  /* never fails; next does */
 int sx_db_next(sx_db *db, sx_cursor *q);         /* 1: a row; 0: no more; SX_E_* */
 void sx_db_stop(sx_db *db, sx_cursor *q);
 const char *sx_db_text(sx_db *db, sx_cursor *q, int column, sx_arena *a);        /* kept in a */
-int sx_db_run(sx_db *db, const char *sql, const char *types, ...);           /* to its end, whatever it gives */
+int sx_db_run(sx_db *db, const char *sql, const char *types, ...); /* to its end, whatever it gives */
 /* The first number of the first row: 1 found, 0 none (or null), SX_E_*. */
 int sx_db_lookup(sx_db *db, int64_t *out, const char *sql, const char *types, ...);
 /* One transaction, committed where work returns >= 0; returns that, or what went wrong. _once: as it comes;
@@ -58,13 +58,13 @@ double sx_number_of(const char *word, double v);
 sx_fate sx_fate_of(const char *word);
 const char *sx_fate_word(sx_fate f);
 bool sx_fate_ended(sx_fate f);
-double sx_user_value(const struct ledger *l, int objective, double v);       /* minimised <-> as users see it */
+double sx_user_value(const struct ledger *l, int objective, double v); /* minimised <-> as users see it */
 
 /* --- The space (optuna_space.c) --- */
 /* Makes w's distributions those of the study, where Optuna allows it; other: the study had another space. */
 int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other);
-double sx_space_stored(sx_db *db, const struct ledger *l, int axis, double v);       /* a value, as rows have it */
-int sx_space_check(sx_db *db, const struct ledger *l);               /* SX_E_CONFIG: the study got another space */
+double sx_space_stored(sx_db *db, const struct ledger *l, int axis, double v); /* a value, as rows have it */
+int sx_space_check(sx_db *db, const struct ledger *l); /* SX_E_CONFIG: the study got another space */
 
 /* --- Studies and trials --- */
 struct ledger *sx_ledger_of(sx_db *db, int64_t study);               /* NULL: told */
@@ -78,20 +78,22 @@ typedef struct {
     struct { long *v; long n, cap; } step;
     struct { double *v; long n, cap; } curve, constraint;
 } sx_body;
-enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 8 };         /* shown: for people */
+enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 8 }; /* shown: for people */
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
                    sx_body *body);               /* their ids ascending, all else zero */
-/* A point in one word, for histories that are read fast: strix_trial.point beside Optuna's rows, valid in the space
- * that it was written in. */
+/* A point in one word, for histories that are read fast: strix_trial.point beside Optuna's rows, valid in
+ * the space that it was written in. */
 uint64_t sx_point_hash(const char *space);
-const char *sx_point_pack(sx_arena *a, const struct ledger *l, const double *x);     /* NULL: no space is known */
-const double *sx_point_unpack(sx_arena *a, const struct ledger *l, const char *text);        /* NULL: of another space */
+const char *sx_point_pack(sx_arena *a, const struct ledger *l, const double *x); /* NULL: no space is known */
+/* NULL: of another space */
+const double *sx_point_unpack(sx_arena *a, const struct ledger *l, const char *text);
 const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
 int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker); /* 0; SX_E_LOST. worker NULL: anybody's */
 int sx_trial_note(sx_db *db, int64_t trial, const char *key, const char *json);
 int sx_trial_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m);
-int sx_trial_tell(sx_db *db, const struct ledger *l, const sx_trial_row *r);    /* a running one: what became of it */
+/* a running one: what became of it */
+int sx_trial_tell(sx_db *db, const struct ledger *l, const sx_trial_row *r);
 int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason);
 #endif

@@ -20,7 +20,8 @@ static const char revision[] = "v3.2.0.a";
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
-    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, point TEXT, PRIMARY KEY (trial_id));" \
+    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, point TEXT," \
+    " PRIMARY KEY (trial_id));" \
     "CREATE INDEX IF NOT EXISTS strix_trial_lease ON strix_trial (lease_until) WHERE lease_until IS NOT " \
     "NULL;" \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_event (" STUDY ", seq BIGINT NOT NULL, " TRIAL "," \
@@ -58,11 +59,15 @@ static int check_revision(sx_db *db, const char *url, bool write)
 static int clean(sx_db *db)
 {
     int rc = sx_db_run(db, "DELETE FROM strix_study WHERE NOT EXISTS (SELECT 1 FROM studies s"
-                       " WHERE s.study_id = strix_study.study_id AND s.study_name = strix_study.study_name)", "");
+                       " WHERE s.study_id = strix_study.study_id AND s.study_name = strix_study.study_name)",
+                       "");
     if (!rc) rc = sx_db_run(db, "DELETE FROM strix_trial WHERE NOT EXISTS (SELECT 1 FROM trials t"
-                            " JOIN studies s ON s.study_id = t.study_id WHERE t.trial_id = strix_trial.trial_id"
+                            " JOIN studies s ON s.study_id = t.study_id"
+                            " WHERE t.trial_id = strix_trial.trial_id"
                             " AND s.study_name = strix_trial.study_name"
-                            " AND coalesce(CAST(t.datetime_start AS TEXT), '') = coalesce(strix_trial.start, ''))", "");
+                            " AND coalesce(CAST(t.datetime_start AS TEXT), '') ="
+                            " coalesce(strix_trial.start, ''))",
+                            "");
     if (rc || !db->driver->changes(db->conn)) return rc;
     return db->driver->script(db->conn,
         "DELETE FROM strix_event WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);"
@@ -241,7 +246,8 @@ static int study_inside(sx_db *db, void *ctx)
 int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)
 {
     named n = { want->name, want, study };
-    int rc = db->write ? sx_db_inside(db, SX_LOCK_ALL, study_inside, &n) : sx_db_reading(db, study_inside, &n);
+    int rc = db->write ? sx_db_inside(db, SX_LOCK_ALL, study_inside, &n)
+                       : sx_db_reading(db, study_inside, &n);
     if (rc) return rc;
     struct ledger *l;
     if ((rc = sx_ledger_open(db, *study, want->name, &l))) return rc;

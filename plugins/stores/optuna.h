@@ -1,6 +1,7 @@
 /* optuna.h: what a database has to offer to hold studies in Optuna's tables; optuna*.c say all that is SQL.
  * Statements number their parameters $1, $2 ...; every value is bound, none is ever pasted into a text. What
- * only a server with row locks needs stands in comments of the form slash-star-! ..., which its driver opens. */
+ * only a server with row locks needs stands in comments of the form slash-star-! ..., which its driver
+ * opens. */
 #ifndef SX_OPTUNA_H
 #define SX_OPTUNA_H
 #include <strix/store.h>
@@ -19,7 +20,8 @@ typedef struct {
     int (*begin)(sx_conn *c);                    /* may wait for other writers */
     int (*end)(sx_conn *c, bool commit);
     bool (*passing)(sx_conn *c);                 /* did the last statement fail for a reason that passes? */
-    bool (*again)(sx_conn *c);                   /* waits for that; false: long enough. NULL like passing: never */
+    /* Waits for that; false: long enough since `first`. NULL like passing: it never does. */
+    bool (*again)(sx_conn *c, bool first);
     int (*script)(sx_conn *c, const char *sql);  /* several statements without parameters */
     /* sql: a constant, known again by its address. The cursor ends at 0, an error, or stop. */
     int (*start)(sx_conn *c, const char *sql, int n, const sx_sql *v, sx_cursor **q);
@@ -62,7 +64,8 @@ int sx_optuna_notes(sx_db *db, int64_t study, const char *key, sx_on_note *each,
     .close = sx_optuna_close, .study = sx_optuna_study, .find = sx_optuna_find, .list = sx_optuna_list, \
     .rename = sx_optuna_rename, .news = sx_optuna_news, .trials = sx_optuna_trials, \
     .claim = sx_optuna_claim, .add = sx_optuna_add, .report = sx_optuna_report, .beat = sx_optuna_beat, \
-    .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, .last_error = sx_optuna_last_error, \
-    .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, .notes = sx_optuna_notes, \
+    .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, \
+    .last_error = sx_optuna_last_error, .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, \
+    .notes = sx_optuna_notes, \
     .import = sx_optuna_import, .brief = sx_optuna_brief
 #endif

@@ -1,5 +1,5 @@
-/* optuna_body.c: points, values, curves and constraints of many trials: each table is read in one go, not once for
- * each trial. */
+/* optuna_body.c: points, values, curves and constraints of many trials: each table is read in one go, not
+ * once for each trial. */
 #include <stdlib.h>
 #include <string.h>
 #include "arena.h"
@@ -7,7 +7,11 @@
 
 /* Ids so close are read together; from so many on, a table may be read whole where it holds little else. */
 enum { CLOSE = 16, MANY = 500 };
-typedef struct { sx_db *db; const struct ledger *l; sx_arena *a; sx_body *body; long n, at; int axis; bool shown; } reading;
+typedef struct {
+    sx_db *db; const struct ledger *l; sx_arena *a;
+    sx_body *body; long n, at;
+    int axis; bool shown;
+} reading;
 
 static int by_id(const void *id, const void *body)
 {
@@ -116,9 +120,9 @@ static bool get_word(const char *from, uint64_t *v)
 {
     *v = 0;
     for (int i = 0; i < DIGITS; i++) {
-        const int c = from[i], digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) return false;
-        *v = *v << 4 | (uint64_t)digit;
+        const char c = from[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+        *v = *v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
     return true;
 }
@@ -188,14 +192,15 @@ static void take_constraint(reading *r, sx_body *b, sx_cursor *q)
 #define WHOLE " /*!" NEAR " */"
 #define PARAMS "SELECT trial_id, param_name, param_value, distribution_json, param_id FROM trial_params"
 #define VALUES "SELECT trial_id, objective, value, value_type FROM trial_values"
-#define STEPS "SELECT trial_id, step, intermediate_value, intermediate_value_type FROM trial_intermediate_values"
+#define STEPS \
+    "SELECT trial_id, step, intermediate_value, intermediate_value_type FROM trial_intermediate_values"
 static const struct table {
     const char *near, *whole;                    /* a server keeps to its index in both */
     void (*take)(reading *r, sx_body *b, sx_cursor *q);
 } params = { PARAMS NEAR, PARAMS WHOLE, take_param }, values = { VALUES NEAR, VALUES WHOLE, take_value },
   steps = { STEPS NEAR " ORDER BY trial_id, step", STEPS WHOLE, take_step },
-  constraints = { "SELECT trial_id, value FROM strix_report" NEAR " AND step = -1 ORDER BY trial_id, metric", NULL,
-                  take_constraint };
+  constraints = { "SELECT trial_id, value FROM strix_report" NEAR " AND step = -1 ORDER BY trial_id, metric",
+                  NULL, take_constraint };
 
 static int read_table(reading *r, const struct table *t, int64_t from, int64_t to, bool whole)
 {

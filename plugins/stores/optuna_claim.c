@@ -100,7 +100,8 @@ static int settle(sx_db *db, struct ledger *l)
     sx_arena_close(a);
     if (!rc && l->settled >= l->stored + BEHIND) {
         l->stored = l->settled;
-        rc = sx_db_run(db, "UPDATE strix_study SET settled = $1 WHERE study_id = $2", "ii", l->settled, l->id);
+        rc = sx_db_run(db, "UPDATE strix_study SET settled = $1 WHERE study_id = $2", "ii", l->settled,
+                       l->id);
     }
     return rc ? rc : wrote ? ONCE_MORE : 0;
 }
@@ -120,7 +121,8 @@ static int take_expired(sx_db *db, struct ledger *l, const char *worker, double 
     sx_cursor *q =
         sx_db_query(db,
               "SELECT t.trial_id, s.attempt FROM strix_trial s CROSS JOIN trials t"
-              " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2 AND t.state = 'RUNNING'"
+              " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2"
+              " AND t.state = 'RUNNING'"
               " ORDER BY t.trial_id "
               "LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
               "ri", sx_db_now(db), l->id);
@@ -200,7 +202,8 @@ static int idle(sx_db *db, const struct ledger *l)
     int64_t n = 0;
     const int rc = sx_db_lookup(db, &n,
                           "SELECT count(*) FROM strix_trial s CROSS JOIN trials t"
-                          " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2 AND t.state = 'RUNNING'",
+                          " WHERE s.lease_until < $1 AND t.trial_id = s.trial_id AND t.study_id = $2"
+                          " AND t.state = 'RUNNING'",
                           "ri", SX_FOR_EVER / 2, l->id);
     return rc < 0 ? rc : n ? 2 : 1;
 }
@@ -260,7 +263,8 @@ static int ask_inside(sx_db *db, claiming *c)
                "ii", l->id, l->settled);
     if (waits < 0) return waits;
     int64_t number;
-    int rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i", queued.id)
+    int rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i",
+                                  queued.id)
                    : next_number(db, l, &number);
     if (rc < 0 || (waits && (rc = read_fixed(db, l, db->mine, &queued)))) return rc;
     if (!waits && number >= c->budget) number = -1;
@@ -344,7 +348,10 @@ int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *num
 
 /* --- Trials that were run elsewhere --- */
 
-typedef struct { const struct ledger *ledger; long n; const sx_trial_row *row; const char *const *note; } importing;
+typedef struct {
+    const struct ledger *ledger; long n;
+    const sx_trial_row *row; const char *const *note;
+} importing;
 
 static int import_one(sx_db *db, const struct ledger *l, const sx_trial_row *from, const char *note)
 {
@@ -372,7 +379,8 @@ static int import_inside(sx_db *db, void *ctx)
 {
     const importing *m = ctx;
     int rc = sx_space_check(db, m->ledger);
-    for (long i = 0; !rc && i < m->n; i++) rc = import_one(db, m->ledger, &m->row[i], m->note ? m->note[i] : NULL);
+    for (long i = 0; !rc && i < m->n; i++)
+        rc = import_one(db, m->ledger, &m->row[i], m->note ? m->note[i] : NULL);
     return rc;
 }
 

@@ -1,5 +1,5 @@
-/* optuna_notes.c: attributes of studies and trials that commands leave for each other: a stop, a skip, results of
- * repeats. In Optuna they are user attributes, so that its tools show them. */
+/* optuna_notes.c: attributes of studies and trials that commands leave for each other: a stop, a skip,
+ * results of repeats. In Optuna they are user attributes, so that its tools show them. */
 #include "ledger.h"
 
 typedef struct { int64_t study; const char *key, *json; sx_on_note *each; void *ctx; } noting;
@@ -18,7 +18,8 @@ static int write_remark(sx_db *db, void *ctx)
 
 int sx_optuna_remark(sx_db *db, int64_t study, const char *key, const char *json)
 {
-    return sx_db_inside(db, SX_LOCK_NONE, write_remark, &(noting){ .study = study, .key = key, .json = json });
+    return sx_db_inside(db, SX_LOCK_NONE, write_remark,
+                        &(noting){ .study = study, .key = key, .json = json });
 }
 
 static int each_note(sx_db *db, sx_cursor *q, const noting *n)
@@ -35,8 +36,8 @@ static int read_remarks(sx_db *db, void *ctx)
 {
     const noting *n = ctx;
     return each_note(db, sx_db_query(db,
-                                     "SELECT -1, \"key\", value_json FROM study_user_attributes WHERE study_id = $1"
-                                     " AND \"key\" LIKE 'strix:%' ORDER BY \"key\"",
+                                     "SELECT -1, \"key\", value_json FROM study_user_attributes"
+                                     " WHERE study_id = $1 AND \"key\" LIKE 'strix:%' ORDER BY \"key\"",
                                      "i", n->study), n);
 }
 

@@ -38,8 +38,8 @@ static sx_trial_row row_at(sx_db *db, sx_cursor *q, sx_arena *a)
 static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
 {
     sx_cursor *q = sx_db_query(
-        db, "SELECT value_json FROM trial_system_attributes WHERE trial_id = $1 AND \"key\" = 'fixed_params'", "i",
-        r->id);
+        db, "SELECT value_json FROM trial_system_attributes WHERE trial_id = $1 AND \"key\" = 'fixed_params'",
+        "i", r->id);
     const int rc = sx_db_next(db, q);
     if (rc != 1) return rc;
     r->values = sx_db_text(db, q, 0, a);
@@ -85,7 +85,8 @@ static void put_on(const struct ledger *l, const sx_body *b, long most, sx_trial
     r->t.steps = most >= 0 && most < b->step.n ? most : b->step.n;
     r->t.step = b->step.v;
     r->t.curve = b->curve.v;
-    r->t.constraint = l->axes && b->constraint.n && b->constraint.n == l->axes->constraints ? b->constraint.v : NULL;
+    const bool whole = l->axes && b->constraint.n && b->constraint.n == l->axes->constraints;
+    r->t.constraint = whole ? b->constraint.v : NULL;
 }
 
 /* What the other tables say of these trials. */
@@ -121,8 +122,9 @@ static int read_news(sx_db *db, void *ctx)
     n->heads.n = 0;
     sx_cursor *q =
         sx_db_query(db,
-              "SELECT e.seq, e.fate, e.steps, e.trial_id, t.number, coalesce(s.attempt, 0), coalesce(s.seen, 0),"
-              " coalesce(s.tag, 0), coalesce(s.queued, 0), CASE WHEN e.fate = 'RUNNING' THEN s.point END" SX_ROWS
+              "SELECT e.seq, e.fate, e.steps, e.trial_id, t.number, coalesce(s.attempt, 0),"
+              " coalesce(s.seen, 0), coalesce(s.tag, 0), coalesce(s.queued, 0),"
+              " CASE WHEN e.fate = 'RUNNING' THEN s.point END" SX_ROWS
               "JOIN strix_event e ON e.trial_id = t.trial_id"
               " WHERE e.study_id = $1 AND e.seq > $2 ORDER BY e.seq",
               "ii", n->study, n->since);

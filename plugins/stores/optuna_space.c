@@ -1,5 +1,6 @@
-/* optuna_space.c: a study whose space has changed. Optuna loads a study only where each name has one kind, one scale
- * and one list of choices in all trials: lists are joined, in the old trials too; the rest is refused. */
+/* optuna_space.c: a study whose space has changed. Optuna loads a study only where each name has one kind,
+ * one scale and one list of choices in all trials: lists are joined, in the old trials too; the rest is
+ * refused. */
 #include <stdlib.h>
 #include <string.h>
 #include "ledger.h"
@@ -43,12 +44,12 @@ static int read_used(sx_db *db, int64_t study, sx_arena *a, struct uses *u)
     const bool listed = list != NULL;
     json_decref(list);
     return read_rows(db,
-                     listed ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t LEFT JOIN strix_trial s"
-                              " ON s.trial_id = t.trial_id JOIN trial_params p ON p.trial_id = t.trial_id"
+                     listed ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t"
+                              " LEFT JOIN strix_trial s ON s.trial_id = t.trial_id JOIN trial_params p ON p.trial_id = t.trial_id"
                               " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0"
                               " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
-                            : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p JOIN trials"
-                              " t ON t.trial_id = p.trial_id WHERE t.study_id = $1 GROUP BY p.param_name,"
+                            : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p"
+                              " JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = $1 GROUP BY p.param_name,"
                               " p.distribution_json ORDER BY min(p.param_id)",
                      study, a, u);
 }
@@ -68,8 +69,8 @@ static int keep_used(sx_db *db, int64_t study, const struct uses *u)
     return rc;
 }
 
-/* Behind the choices of all those of d that it lacks, so that the numbers of its own stay what they are. False: d's
- * own numbers would become others. */
+/* Behind the choices of all those of d that it lacks, so that the numbers of its own stay what they are.
+ * False: d's own numbers would become others. */
 static bool append(sx_dist *all, const sx_dist *d)
 {
     for (size_t i = 0; i < json_array_size(d->choices); i++) {
@@ -90,8 +91,8 @@ static int refuse(const sx_study_row *w, int axis, const char *was)
 static int rewrite(sx_db *db, int64_t study, const struct used *u, const char *text)
 {
     return sx_db_run(db,
-                     "UPDATE trial_params SET distribution_json = $1 WHERE param_name = $2 AND distribution_json = $3"
-                     " AND trial_id IN (SELECT trial_id FROM trials WHERE study_id = $4)",
+                     "UPDATE trial_params SET distribution_json = $1 WHERE param_name = $2"
+                     " AND distribution_json = $3 AND trial_id IN (SELECT trial_id FROM trials WHERE study_id = $4)",
                      "ttti", text, u->name, u->text, study);
 }
 
@@ -109,7 +110,8 @@ static int join_choices(sx_db *db, int64_t study, struct uses *u, const sx_study
     if (text) *written = sx_strdup(db->arena, text);
     free(text);
     for (long i = 0; i < u->n && !rc && db->write; i++)
-        if (!strcmp(u->v[i].name, w->axes->axis[axis]->name) && !sx_dist_like(&all, sx_db_dist(db, u->v[i].text))) {
+        if (!strcmp(u->v[i].name, w->axes->axis[axis]->name) &&
+            !sx_dist_like(&all, sx_db_dist(db, u->v[i].text))) {
             rc = rewrite(db, study, &u->v[i], *written);
             u->v[i].text = *written;
         }
@@ -124,7 +126,8 @@ static int join_axis(sx_db *db, int64_t study, struct uses *u, const sx_study_ro
     for (long k = 0; k < u->n && is; k++) {
         const sx_dist *was =
             strcmp(u->v[k].name, w->axes->axis[axis]->name) ? NULL : sx_db_dist(db, u->v[k].text);
-        if (was && !(was->choices && is->choices) && !sx_dist_like(is, was)) return refuse(w, axis, u->v[k].text);
+        if (was && !(was->choices && is->choices) && !sx_dist_like(is, was))
+            return refuse(w, axis, u->v[k].text);
     }
     return is && is->choices ? join_choices(db, study, u, w, axis, written) : 0;
 }
@@ -132,8 +135,8 @@ static int join_axis(sx_db *db, int64_t study, struct uses *u, const sx_study_ro
 static int keep_from(sx_db *db, int64_t study)
 {
     return sx_db_run(db,
-                     "INSERT INTO study_user_attributes (study_id, \"key\", value_json) VALUES ($1, 'strix:space_from',"
-                     " (SELECT CAST(count(*) AS TEXT) FROM trials WHERE study_id = $1))"
+                     "INSERT INTO study_user_attributes (study_id, \"key\", value_json)"
+                     " VALUES ($1, 'strix:space_from', (SELECT CAST(count(*) AS TEXT) FROM trials WHERE study_id = $1))"
                      " ON CONFLICT (study_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
                      "i", study);
 }
@@ -177,5 +180,6 @@ int sx_space_check(sx_db *db, const struct ledger *l)
                                             " WHERE study_id = $2 AND space IS NOT NULL",
                                             "ti", l->space, l->id);
     if (rc < 0 || rc == 0 || same) return rc < 0 ? rc : 0;
-    return sx_store_error(SX_E_CONFIG, "study '%s' got another search space since this process began", l->name);
+    return sx_store_error(SX_E_CONFIG, "study '%s' got another search space since this process began",
+                          l->name);
 }

@@ -9,13 +9,15 @@
 /* 0: the trial runs and is worker's (NULL: anybody's, or queued still). */
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker)
 {
-    sx_cursor *q = sx_db_query(db, "SELECT t.state, s.worker" SX_ROWS "WHERE t.trial_id = $1 /*! FOR UPDATE OF t */", "i",
+    sx_cursor *q = sx_db_query(db,
+                               "SELECT t.state, s.worker" SX_ROWS
+                               "WHERE t.trial_id = $1 /*! FOR UPDATE OF t */", "i",
                                trial);
     const int rc = sx_db_next(db, q);
     if (rc < 0) return rc;
     const char *state = rc ? db->driver->text(q, 0) : NULL, *has = rc ? db->driver->text(q, 1) : NULL;
-    const bool runs = state && !strcmp(state, "RUNNING"), mine = worker ? runs && has && !strcmp(has, worker)
-                                                                 : runs || (state && !strcmp(state, "WAITING"));
+    const bool runs = state && !strcmp(state, "RUNNING"), waits = state && !strcmp(state, "WAITING"),
+               mine = worker ? runs && has && !strcmp(has, worker) : runs || waits;
     if (!mine)
         sx_store_error(SX_E_LOST, "trial id %lld is %s", (long long)trial,
                        runs ? "somebody else's now" : "not running any more");
@@ -129,7 +131,8 @@ static bool ended_so(sx_db *db, const telling *t)
     int64_t found;
     return t->row && t->worker &&
            sx_db_lookup(db, &found,
-                        "SELECT 1" SX_ROWS "WHERE t.trial_id = $1 AND s.worker = $2 AND CAST(t.state AS TEXT) = $3",
+                        "SELECT 1" SX_ROWS
+                        "WHERE t.trial_id = $1 AND s.worker = $2 AND CAST(t.state AS TEXT) = $3",
                         "itt", t->trial, t->worker, sx_fate_word(t->row->t.fate)) == 1;
 }
 

@@ -1,5 +1,5 @@
-/* postgresql.c: the study on a server, for the workers of many machines: connect, bind and step for optuna.c. A server
- * that is away is waited for; its clock is the only one that counts. */
+/* postgresql.c: the study on a server, for the workers of many machines: connect, bind and step for
+ * optuna.c. A server that is away is waited for; its clock is the only one that counts. */
 #include "optuna.h"
 #include <libpq-fe.h>
 #include <poll.h>
@@ -18,7 +18,7 @@ struct sx_conn {
     long changes;
     double offset;                               /* the server's clock less our monotonic one */
     bool passing;                                /* the last error: of a kind that passes */
-    double failing, again, nap;                  /* since when; not before; then wait so long. Monotonic seconds */
+    double failing, again, nap; /* since when; not before; then wait so long. Monotonic seconds */
     double patience, answer;                     /* seconds that a server may be away; that it may think */
     bool mute;                                   /* it gave no answer: the connection is no good any more */
     unsigned seed;
@@ -54,8 +54,9 @@ static const char schema[] =
     " key VARCHAR(512), value_json TEXT, UNIQUE (trial_id, key));"
     "CREATE TABLE trial_params (param_id SERIAL PRIMARY KEY, " OF_TRIAL ", param_name VARCHAR(512),"
     " param_value DOUBLE PRECISION, distribution_json TEXT, UNIQUE (trial_id, param_name));"
-    "CREATE TABLE trial_values (trial_value_id SERIAL PRIMARY KEY, " SOME_TRIAL ", objective INTEGER NOT NULL,"
-    " value DOUBLE PRECISION, value_type trialvaluetype NOT NULL, UNIQUE (trial_id, objective));"
+    "CREATE TABLE trial_values (trial_value_id SERIAL PRIMARY KEY, " SOME_TRIAL ","
+    " objective INTEGER NOT NULL, value DOUBLE PRECISION, value_type trialvaluetype NOT NULL,"
+    " UNIQUE (trial_id, objective));"
     "CREATE TABLE trial_intermediate_values (trial_intermediate_value_id SERIAL PRIMARY KEY, " SOME_TRIAL ","
     " step INTEGER NOT NULL, intermediate_value DOUBLE PRECISION,"
     " intermediate_value_type trialintermediatevaluetype NOT NULL, UNIQUE (trial_id, step));"
@@ -76,7 +77,7 @@ static double now(void)
 
 /* --- What went wrong --- */
 
-/* Connection lost or refused, server starting or stopping or full, deadlock, lock or transaction timed out. */
+/* Connection lost or refused, server starting, stopping or full, deadlock, lock or transaction timed out. */
 static bool passes(sx_conn *c, const char *state)
 {
     static const char *const passing[] = { "08", "57P", "40001", "40P01", "55P03", "25P", "53300" };
@@ -91,12 +92,12 @@ static int fail(sx_conn *c, const char *message, const char *state)
 {
     char words[400];
     c->passing = passes(c, state);
-    if (c->passing && !c->failing) c->failing = now();
     const char *m = message && *message ? message : "no answer";
     if (!strncmp(m, "ERROR:", 6) || !strncmp(m, "FATAL:", 6)) m += 6 + strspn(m + 6, " ");
     snprintf(words, sizeof words, "%s", m);
     for (char *at = words; *at; at++) if (*at == '\n') *at = at[1] ? ' ' : 0;
-    if (state && !strcmp(state, "53100")) return sx_store_error(SX_E_STORE, "the server's disk is full: %s", words);
+    if (state && !strcmp(state, "53100"))
+        return sx_store_error(SX_E_STORE, "the server's disk is full: %s", words);
     return sx_store_error(SX_E_STORE, "PostgreSQL: %s", words);
 }
 
@@ -111,7 +112,8 @@ static int failed(sx_conn *c, PGresult *r)
 
 /* --- Asking --- */
 
-/* Is there an answer within the time? TCP's own time-outs do not see a server, or something between, that hangs. */
+/* Is there an answer within the time? TCP's own time-outs do not see a server, or something between, that
+ * hangs. */
 static bool answered(sx_conn *c)
 {
     const double until = now() + c->answer;
@@ -119,7 +121,7 @@ static bool answered(sx_conn *c)
         struct pollfd f = { .fd = PQsocket(c->pg), .events = POLLIN };
         const double left = until - now();
         if (left <= 0) return false;
-        if (poll(&f, 1, (int)(1000 * left) + 1) > 0 && !PQconsumeInput(c->pg)) return true;      /* libpq knows */
+        if (poll(&f, 1, (int)(1000 * left) + 1) > 0 && !PQconsumeInput(c->pg)) return true; /* libpq knows */
     }
     return true;
 }
@@ -150,7 +152,8 @@ static bool stands(const sx_conn *c) { return PQstatus(c->pg) == CONNECTION_OK &
 
 /* --- Connecting --- */
 
-/* A password in the URL would end up in files, logs and tables. Seen before libpq can repeat it in a message. */
+/* A password in the URL would end up in files, logs and tables. Seen before libpq can repeat it in a
+ * message. */
 static bool holds_password(const char *url)
 {
     const char *from = strstr(url, "://"), *end = from ? from + 3 + strcspn(from + 3, "/?#") : NULL;
@@ -169,8 +172,10 @@ static int check_url(const char *url)
     if (strncmp(url, "postgresql://", 13))
         return sx_store_error(SX_E_USAGE, "a store is written postgresql://HOST:PORT/DATABASE");
     if (holds_password(url))
-        return sx_store_error(SX_E_USAGE, "the store's URL holds a password, which files and logs would show; leave "
-                              "it out and give it by ~/.pgpass (PGPASSFILE), a service (PGSERVICE) or PGPASSWORD");
+        return sx_store_error(SX_E_USAGE,
+                              "the store's URL holds a password, which files and logs would show; leave it"
+                              " out and give it by ~/.pgpass (PGPASSFILE), a service (PGSERVICE) or"
+                              " PGPASSWORD");
     char *words = NULL;
     PQconninfoOption *all = PQconninfoParse(url, &words);
     const int rc = all ? 0 : sx_store_error(SX_E_USAGE, "not the URL of a PostgreSQL database: %.300s",
@@ -180,10 +185,11 @@ static int check_url(const char *url)
     return rc;
 }
 
-/* Not the time zone: Optuna compares heartbeats in the server's. A time-out that the user or the server has set
- * stays. */
+/* Not the time zone: Optuna compares heartbeats in the server's. A time-out that the user or the server has
+ * set stays. */
 static const char settings[] =
-    "SET client_encoding = 'UTF8'; SET client_min_messages = warning; SET datestyle = 'ISO'; SET extra_float_digits = 1;"
+    "SET client_encoding = 'UTF8'; SET client_min_messages = warning; SET datestyle = 'ISO';"
+    " SET extra_float_digits = 1;"
     " SELECT set_config('idle_in_transaction_session_timeout', '30s', false)"
     " WHERE current_setting('idle_in_transaction_session_timeout') = '0';"
     " SELECT set_config('lock_timeout', '20s', false) WHERE current_setting('lock_timeout') = '0';";
@@ -215,8 +221,8 @@ static int greet(sx_conn *c)
     return rc ? rc : read_clock(c, "SELECT extract(epoch FROM clock_timestamp())");
 }
 
-/* How long before the next attempt: doubled each time, drawn between the half and the whole, so that a crowd of
- * workers does not come back as one. */
+/* How long before the next attempt: doubled each time, drawn between the half and the whole, so that a crowd
+ * of workers does not come back as one. */
 static void put_off(sx_conn *c)
 {
     c->nap = c->nap > 0 ? c->nap * 2 : 1e-3 * FIRST_NAP_MS;
@@ -239,17 +245,18 @@ static int connected(sx_conn *c)
     return rc;
 }
 
-static void well(sx_conn *c) { c->failing = c->again = c->nap = 0; }
+static void well(sx_conn *c) { c->again = c->nap = 0; }
 
 static bool passing(sx_conn *c) { return c->passing; }
 
-static bool again(sx_conn *c)
+static bool again(sx_conn *c, bool first)
 {
+    if (first) c->failing = now();
     if (!c->passing || now() - c->failing > c->patience) return false;
     if (c->again <= now()) put_off(c);
     const double wait = c->again - now();
     if (wait > 0)
-        nanosleep(&(struct timespec){ .tv_sec = (time_t)wait, .tv_nsec = (long)(1e9 * (wait - floor(wait))) }, NULL);
+        nanosleep(&(struct timespec){ (time_t)wait, (long)(1e9 * (wait - floor(wait))) }, NULL);
     return true;
 }
 
@@ -297,7 +304,7 @@ static int open_conn(const char *url, bool write, sx_conn **out)
     if (c->pg) PQsetNoticeProcessor(c->pg, ignore, NULL);
     rc = greet(c);
     /* A server that is full or starting is waited for; one that is not there is a mistake in the URL. */
-    while (rc && is_full(c) && again(c)) {
+    for (bool first = true; rc && is_full(c) && again(c, first); first = false) {
         PQreset(c->pg);
         rc = greet(c);
     }
@@ -321,7 +328,7 @@ static char *translated(const char *sql)
     return copy;
 }
 
-/* The number of the prepared statement of sql, made where there is none yet; -1 - error. */
+/* The name of the prepared statement of sql, made where there is none yet. */
 static int prepared(sx_conn *c, const char *sql, char name[16])
 {
     int i = 0;

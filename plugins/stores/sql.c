@@ -99,7 +99,8 @@ static int take(sx_db *db, int64_t lock)
     const int rc =
         lock == SX_LOCK_ALL
             ? sx_db_lookup(db, &taken, "SELECT 1 /*! , pg_advisory_xact_lock(1400132466) */", "")
-            : sx_db_lookup(db, &taken, "SELECT 1 FROM studies WHERE study_id = $1 /*! FOR UPDATE */", "i", lock);
+            : sx_db_lookup(db, &taken, "SELECT 1 FROM studies WHERE study_id = $1 /*! FOR UPDATE */", "i",
+                           lock);
     return rc < 0 ? rc : 0;
 }
 
@@ -120,21 +121,22 @@ bool sx_db_passing(sx_db *db, int rc)
     return rc == SX_E_STORE && db->driver->passing && db->driver->passing(db->conn);
 }
 
-static bool again(sx_db *db, int rc) { return sx_db_passing(db, rc) && db->driver->again(db->conn); }
+static bool again(sx_db *db, int rc, bool first)
+{
+    return sx_db_passing(db, rc) && db->driver->again(db->conn, first);
+}
 
 int sx_db_inside(sx_db *db, int64_t lock, sx_db_work *work, void *ctx)
 {
-    int rc;
-    do rc = sx_db_once(db, lock, work, ctx);
-    while (again(db, rc));
+    int rc = sx_db_once(db, lock, work, ctx);
+    for (bool first = true; again(db, rc, first); first = false) rc = sx_db_once(db, lock, work, ctx);
     return rc;
 }
 
 int sx_db_reading(sx_db *db, sx_db_work *work, void *ctx)
 {
-    int rc;
-    do rc = work(db, ctx);
-    while (!db->inside && again(db, rc));
+    int rc = work(db, ctx);
+    for (bool first = true; !db->inside && again(db, rc, first); first = false) rc = work(db, ctx);
     return rc;
 }
 
@@ -264,7 +266,8 @@ int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **o
     l->id = study;
     l->name = sx_strdup(db->arena, name);
     *out = l;
-    const int rc = sx_db_lookup(db, &l->stored, "SELECT settled FROM strix_study WHERE study_id = $1", "i", study);
+    const int rc = sx_db_lookup(db, &l->stored, "SELECT settled FROM strix_study WHERE study_id = $1", "i",
+                                study);
     if (l->settled < l->stored) l->settled = l->stored;
     return rc < 0 ? rc : read_directions(db, l);
 }

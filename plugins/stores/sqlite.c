@@ -250,12 +250,14 @@ static int read_as_it_stands(sx_conn *c)
     snprintf(uri, room, "%s-wal", c->path);
     if (!stat(uri, &log) && log.st_size > 0) {
         free(uri);
-        return sx_store_error(SX_E_STORE, "%s cannot be read: its log %s-wal is not merged yet, and the folder is"
+        return sx_store_error(SX_E_STORE,
+                              "%s cannot be read: its log %s-wal is not merged yet, and the folder is"
                               " read-only", c->path, c->path);
     }
     size_t at = (size_t)snprintf(uri, room, "file:");
     for (const char *p = c->path; *p; p++)
-        at += (size_t)snprintf(uri + at, room - at, isalnum((unsigned char)*p) || strchr(plain, *p) ? "%c" : "%%%02X",
+        at += (size_t)snprintf(uri + at, room - at,
+                               isalnum((unsigned char)*p) || strchr(plain, *p) ? "%c" : "%%%02X",
                                (unsigned char)*p);
     snprintf(uri + at, room - at, "?immutable=1");
     const int rc = open_file(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
