@@ -77,6 +77,7 @@ SX_MAP2(test_mix, x0 * x1 + k[0] * x0, x1 + k[0], x0);
 static const trial trials[] = {
     CONVS("3x3 same", 5, 7, 7, 33, 16, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("3x3 same, 16 channels", 8, 12, 12, 16, 32, 12, 12, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    CONVS("3x3 same, 32 and 64 channels", 12, 10, 9, 32, 64, 10, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("3x3, one channel", 9, 14, 13, 1, 32, 14, 13, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("3x3, three channels, 40 filters", 2, 9, 11, 3, 40, 9, 11, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("3x3 valid, one channel, 33 filters", 3, 8, 8, 1, 33, 6, 6, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 1),

@@ -111,7 +111,9 @@ static void compare(const char *name, const char *sets, const char *conv, int th
 #define SELU "--set vars.activation=selu --set vars.num_blocks=2"
 Test(golden, relu_onednn) { compare("relu", RELU, "onednn", 2); }
 Test(golden, relu_im2col) { compare("relu", RELU, "im2col", 1); }
+Test(golden, relu_winograd) { compare("relu", RELU, "winograd", 2); }
 Test(golden, relu_auto) { compare("relu", RELU, "auto", 2); }
 Test(golden, tanh_two_convs_onednn) { compare("tanh2", TANH2, "onednn", 1); }
 Test(golden, tanh_two_convs_im2col) { compare("tanh2", TANH2, "im2col", 2); }
+Test(golden, tanh_two_convs_winograd) { compare("tanh2", TANH2, "winograd", 1); }
 Test(golden, selu_auto) { compare("selu", SELU, "auto", 1); }

@@ -103,6 +103,7 @@ static long chunk_of(const chain *c)
     const size_t row = row_traffic(c);
     if (row * (size_t)c->rows <= TINY) return c->rows;
     long chunk = (long)(CACHE / row), most = ceil_div(c->rows, SPREAD);
+    for (int i = 0; i < c->n; i++) chunk = chunk > c->t[i].least ? chunk : c->t[i].least;
     chunk = chunk > most ? most : chunk < 1 ? 1 : chunk;
     bool even = false;
     for (int i = 0; i < c->n; i++) even |= c->t[i].kernel->fit != NULL;

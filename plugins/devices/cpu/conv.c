@@ -1,12 +1,15 @@
-/* conv.c: convolutions on chunks of images: oneDNN's primitives where it has one for the shape, else columns
- * of the image (im2col) and matrix products. Both sum weight gradients per fixed group of images. */
+/* conv.c: convolutions on chunks of images: Winograd's way where it is faster, oneDNN's primitives where it has one for
+ * the shape, else columns of the image (im2col) and matrix products. Weight gradients are summed per fixed group of
+ * images. */
 #include <string.h>
 #include "cpu.h"
 
 typedef struct {
     geometry g;
     conv_kind kind;
+    conv_path path;
     bool dnnl; dnnl_conv *engine;
+    bool wino; geometry way;                     /* way: as Winograd's convolution sees it */
     size_t packed;                               /* bytes of the weights as oneDNN keeps them */
     long bands;                                  /* of each image, where there are few images */
 } conv;
@@ -34,10 +37,14 @@ static bool is_plain(const geometry *g)
 static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const tensor *x, const tensor *y)
 {
     conv *c = t->own = sx_plan_alloc(t->plan, sizeof *c);
-    *c = (conv){ .g = geometry_of(w, x, y), .kind = kind, .dnnl = dev->conv != CONV_IM2COL && dnnl_here() };
+    *c = (conv){ .g = geometry_of(w, x, y), .kind = kind, .path = dev->conv, .bands = 1,
+                 .dnnl = dev->conv != CONV_IM2COL && dnnl_here() };
     const geometry *g = &c->g;
     if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX)
         return false;
+    c->wino = (c->path == CONV_WINOGRAD || c->path == CONV_AUTO) && kind != CONV_BWD_W && wino_can(g);
+    c->way = kind == CONV_BWD_X ? wino_back(g) : *g;
+    if (c->wino && (c->path == CONV_WINOGRAD || wino_pays(&c->way, t->rows, t->rows))) t->least = wino_least(&c->way);
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
@@ -76,7 +83,7 @@ static bool fwd_make(sx_dev *dev, task *t)
 {
     if (!make(dev, t, CONV_FWD, t->op->attr, &t->in[0], &t->out)) return false;
     conv *c = t->own;
-    c->bands = dev->conv == CONV_ONEDNN ? 1 : bands_of(&c->g, t->rows);
+    if (dev->conv == CONV_AUTO || dev->conv == CONV_IM2COL) c->bands = bands_of(&c->g, t->rows);
     if (c->bands > 1) {
         t->kernel = &few_images;
         if (t->lane) t->lane = ceil_div(column_bytes(&c->g), c->g.oh) * ceil_div(c->g.oh, c->bands);
@@ -94,11 +101,22 @@ static bool bwd_w_make(sx_dev *dev, task *t)
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+static bool fit_winograd(task *t, conv *c, long chunk)
+{
+    c->wino &= c->path == CONV_WINOGRAD || wino_pays(&c->way, t->rows, chunk);
+    if (!c->wino) return false;
+    c->dnnl = false;
+    t->lane = wino_scratch(&c->way);
+    t->shared = wino_weights(&c->way);
+    return true;
+}
+
 /* Room for either way: oneDNN may still refuse to make what it described. */
 static void fit(task *t, long chunk)
 {
     conv *c = t->own;
     size_t scratch;
+    if (fit_winograd(t, c, chunk)) return;
     c->dnnl = c->dnnl && dnnl_conv_needs(c->kind, &c->g, chunk, &c->packed, &scratch);
     if (!c->dnnl) return;
     c->packed = round_up(c->packed);
@@ -123,6 +141,7 @@ static void spoil(size_t bytes, float *x)
 static void begin(const task *t, const pass *r)
 {
     const conv *c = t->own;
+    if (c->wino) wino_prepare(r->pool, &c->way, c->kind == CONV_BWD_X, whole_at(&t->in[1], r), shared_at(t, r));
     if (c->engine && !dnnl_conv_reorder(c->engine, whole_at(&t->in[1], r), shared_at(t, r), false))
         spoil(c->packed, shared_at(t, r));
 }
@@ -211,6 +230,10 @@ static void through_weights(const task *t, const lane *l, long from, long n, ima
     const conv *c = t->own;
     const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
     float *b = out_at(t, l, from);
+    if (c->wino) {
+        wino_run(&c->way, WINO_AVX512, n, a, shared_at(t, l->run), b, l->scratch);
+        return;
+    }
     if (c->engine && dnnl_conv_run(c->engine, a, shared_at(t, l->run), b, l->scratch)) return;
     for (long i = 0; i < n; i++)
         work(&c->g, a + i * row_size(&t->in[0]), w, b + i * row_size(&t->out), (float *)l->scratch);
