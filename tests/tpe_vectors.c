@@ -576,7 +576,7 @@ static void gp_row(const json_t *r)
     for (int j = 0; j < d + 2; j++) theta[j] = log(theta[j]);
     process_fit *f = process_prepare(&run.pool, d, n, x, y);
     same_gp("likelihood", process_likelihood(f, theta, NULL), real(r, "marginal_log_likelihood_without_constant"), 1e-7);
-    same_gp("prior", process_prior(d, theta, NULL), real(r, "log_prior"), 1e-7);
+    same_gp("prior", process_prior(&(process_belief){ 0.1, 0.1, 30 }, d, theta, NULL), real(r, "log_prior"), 1e-7);
     const process *g = process_open(&run.pool, d, n, n, x, y, theta);
     if (!g) { wrong("no factor"); return; }
     process_predict(g, m, matrix(get(r, "queries"), d), mean, var);

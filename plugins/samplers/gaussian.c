@@ -4,6 +4,8 @@
 #include <string.h>
 #include "surrogate.h"
 
+/* Categories and cliffs need short lengths; noise is small beside what the targets were drawn to. */
+static const process_belief belief = { .smooth = 0.1, .rough = 0.01, .noise = 100 };
 enum { FIRST = 8, AGAIN = 16, COLD = 40, WARM = 12 };
 
 typedef struct {
@@ -37,7 +39,7 @@ static void fit(memory *m, const suggestion *q, long done, bool cold)
         const targets t = suggestion_targets(p, q, which, done, (uint64_t)done);
         if (t.n > 1)
             process_climb(p, process_prepare(p, d, t.n, suggestion_rows(p, q, &t, 0), t.y),
-                          cold ? COLD : WARM, cold ? 0.3 : 0.1, theta);
+                          &belief, cold ? COLD : WARM, cold ? 0.3 : 0.1, theta);
         parzen_reset(p);
     }
 }

@@ -61,16 +61,16 @@ double process_likelihood(process_fit *f, const double *theta, double *gradient)
 }
 
 /* Of lengths that are neither 0 nor infinite, of a scale near 1 and of little noise. */
-double process_prior(int d, const double *theta, double *gradient)
+double process_prior(const process_belief *b, int d, const double *theta, double *gradient)
 {
     const double scale = exp(theta[d]), noise = exp(theta[d + 1]);
-    double sum = theta[d] - scale + 0.1 * theta[d + 1] - 30 * noise;
+    double sum = theta[d] - scale + 0.1 * theta[d + 1] - b->noise * noise;
     for (int j = 0; j < d; j++) {
         const double l = exp(theta[j]);
-        sum -= 0.1 / l + 0.1 * l;
-        if (gradient) gradient[j] += 0.1 / l - 0.1 * l;
+        sum -= b->smooth / l + b->rough * l;
+        if (gradient) gradient[j] += b->smooth / l - b->rough * l;
     }
-    if (gradient) gradient[d] += 1 - scale, gradient[d + 1] += 0.1 - 30 * noise;
+    if (gradient) gradient[d] += 1 - scale, gradient[d + 1] += 0.1 - b->noise * noise;
     return sum;
 }
 
@@ -78,7 +78,8 @@ static double clamp(double v, double low, double high) { return v < low ? low : 
 
 /* Rprop: each parameter has a step of its own, which grows while its slope keeps its sign (Riedmiller and
  * Braun, 1993). theta: where it starts, then the best place that it came by. */
-void process_climb(parzen_pool *p, process_fit *f, int iterations, double step, double *theta)
+void process_climb(parzen_pool *p, process_fit *f, const process_belief *b, int iterations, double step,
+                   double *theta)
 {
     const int m = f->d + 2;
     double *at = PARZEN_NEW(p, double, m), *g = PARZEN_NEW(p, double, m), *before = PARZEN_NEW(p, double, m),
@@ -88,7 +89,7 @@ void process_climb(parzen_pool *p, process_fit *f, int iterations, double step, 
     for (int i = 0; i < iterations; i++) {
         double v = process_likelihood(f, at, g);
         if (isinf(v)) return;
-        v += process_prior(f->d, at, g);
+        v += process_prior(b, f->d, at, g);
         if (v > best) {
             best = v;
             memcpy(theta, at, (size_t)m * sizeof *at);

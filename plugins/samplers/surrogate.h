@@ -60,9 +60,12 @@ typedef struct {                                 /* room for finding theta */
 } process_fit;
 process_fit *process_prepare(parzen_pool *p, int d, long n, const double *u, const double *y);
 double process_likelihood(process_fit *f, const double *theta, double *gradient);    /* log, without its constant */
-double process_prior(int d, const double *theta, double *gradient);  /* log; adds to gradient (or NULL) */
+/* How unlikely axes that do not matter, axes that matter in the small, and noise are. */
+typedef struct { double smooth, rough, noise; } process_belief;
+double process_prior(const process_belief *b, int d, const double *theta, double *gradient); /* log; adds to gradient */
 /* Goes up from theta; step: the first one. */
-void process_climb(parzen_pool *p, process_fit *f, int iterations, double step, double *theta);
+void process_climb(parzen_pool *p, process_fit *f, const process_belief *b, int iterations, double step,
+                   double *theta);
 typedef struct {
     int d; long n;                               /* points; those beyond `told` have no value yet */
     const double *u;                             /* [n][d] */
