@@ -185,7 +185,7 @@ static void tune(sx_exp *e, sx_diags *d)
     struct tune s = { 0 }, by_sampler = { 0 };
     sx_param_fill(e->arena, tune_params, "tune", c, e->scope, parts, &s, d);
     sx_exp_fill(e->arena, sampler_params, "sampler", own, e->scope, &by_sampler, d);
-    item(e, SX_KIND_SAMPLER, sampler, "tpe", common, &e->tune.sampler, d);
+    item(e, SX_KIND_SAMPLER, sampler, "auto", common, &e->tune.sampler, d);
     e->tune.pruners = items(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", "pruners", &e->tune.pruner, d);
     e->tune.trials = s.trials;
     e->tune.time = s.time;
@@ -221,6 +221,14 @@ static const char *base_name(sx_arena *a, const char *file)
     return dot > base ? sx_strndup(a, base, (size_t)(dot - base)) : sx_strdup(a, base);
 }
 
+/* //USER:PASSWORD@ or ?password=: it would stand in weights, studies and logs. */
+static bool holds_password(const char *url)
+{
+    const char *from = strstr(url, "://"), *end = from ? from + 3 + strcspn(from + 3, "/?#") : NULL;
+    const char *at = end ? memchr(from, '@', (size_t)(end - from)) : NULL;
+    return (at && memchr(from + 3, ':', (size_t)(at - from - 3))) || strstr(url, "password=");
+}
+
 static void study(sx_exp *e, sx_diags *d)
 {
     sx_study_conf *s = &e->study;
@@ -229,6 +237,11 @@ static void study(sx_exp *e, sx_diags *d)
         sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(sx_conf_member(e->root, "study"), "name")),
                  "study 'name' is \"%s\"; it names files, so it has letters and no '/'", s->name);
         s->name = NULL;
+    }
+    if (s->store && holds_password(s->store)) {
+        sx_error(d, SX_E_CONFIG, (sx_where){ .file = e->file }, "study 'store' holds a password");
+        sx_hint(d, "Leave it out; give it by ~/.pgpass (PGPASSFILE), a service (PGSERVICE) or PGPASSWORD.");
+        s->store = NULL;
     }
     if (!s->name) s->name = base_name(e->arena, e->file ? e->file : "study");
     if (!s->store) s->store = sx_format(e->arena, "sqlite:studies/%s.db", s->name);

@@ -634,8 +634,10 @@ Test(store, damaged_files_are_refused_and_left_alone)
 {
     static char junk[8192];
     memset(junk, 'x', sizeof junk);
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         use_copy("sample.db");
+        if (kind == 3) cr_assert_eq(truncate(path, 70000), 0);       /* half of it is gone */
+        if (kind == 4) cr_assert_eq(truncate(path, 100), 0);
         if (kind == 0) overwrite(0, junk, 100);                      /* the header */
         if (kind == 1) overwrite(0, junk, sizeof junk);
         if (kind == 2) overwrite(100, junk, 3000);                   /* the schema page */
