@@ -58,10 +58,12 @@ plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger
 plugins_stores_libledger_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 plugins_stores_libledger_la_LIBADD = $(JANSSON_LIBS) -lm
 plugins_stores_libledger_la_LDFLAGS = $(STRIX_LDFLAGS)
+plugins_stores_sqlite_la_SOURCES = plugins/stores/sqlite.c plugins/stores/sqlite_schema.h
 plugins_stores_sqlite_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 plugins_stores_sqlite_la_LIBADD = plugins/stores/libledger.la $(SQLITE_LIBS)
 if HAVE_LIBPQ
 stores_LTLIBRARIES += plugins/stores/postgresql.la
+plugins_stores_postgresql_la_SOURCES = plugins/stores/postgresql.c plugins/stores/postgresql_schema.h
 plugins_stores_postgresql_la_CFLAGS = $(AM_CFLAGS) $(LIBPQ_CFLAGS)
 plugins_stores_postgresql_la_LIBADD = plugins/stores/libledger.la $(LIBPQ_LIBS) -lm
 endif
