@@ -272,6 +272,28 @@ static sx_verdict judge(const sx_entry *e, const void *params, const sx_history 
 
 static bool known(sx_verdict v) { return v == SX_GO || v == SX_PAUSE || v == SX_STOP; }
 
+/* Only a paused trial may be called, and only once. */
+static void check_resume(conform *c, const sx_pruner *p, const void *params, const sx_history *none)
+{
+    const sx_trial *list[2 * OTHERS];
+    bool fine = true;
+    conform_check(c, p->resume(params, none) == -1, "there is no trial to go on with in an empty history");
+    for (long i = 0; i < OTHERS; i++) {
+        sx_trial *t = curve_of(c->arena, i, i % 4 == 3 ? SX_DONE : SX_PAUSED, 2 + sin((double)i));
+        if (i % 4 != 3) t->steps = 1 + i % 3;
+        list[i] = t;
+    }
+    sx_history h = { .n = OTHERS, .done = OTHERS, .trial = list, .epochs = STEPS };
+    for (long number; fine && h.n < 2 * OTHERS && (number = p->resume(params, &h)) != -1;) {
+        fine = number >= 0 && number < OTHERS && list[number]->fate == SX_PAUSED;
+        for (long i = OTHERS; fine && i < h.n; i++) fine = list[i]->number != number;
+        sx_trial *again = SX_NEW(c->arena, sx_trial);
+        *again = (sx_trial){ .number = number, .fate = SX_RUNNING };
+        list[h.n++] = again;
+    }
+    conform_check(c, fine, "it goes on with paused trials only, with none twice");
+}
+
 int conform_pruner(conform *c, const sx_entry *e)
 {
     const sx_pruner *p = (const sx_pruner *)e->item;
@@ -303,8 +325,6 @@ int conform_pruner(conform *c, const sx_entry *e)
     for (lost.steps = 0; lost.steps <= STEPS; lost.steps++)
         fine = fine && known(judge(e, params, &many, &lost));
     conform_check(c, fine, "reports that are no numbers, and no reports, do it no harm");
-    if (p->resume)
-        conform_check(c, p->resume(params, &none) == -1,
-                      "there is no trial to go on with in an empty history");
+    if (p->resume) check_resume(c, p, params, &none);
     return 0;
 }

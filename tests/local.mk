@@ -22,6 +22,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_expr \
 	tests/test_goals \
 	tests/test_golden \
+	tests/test_gp \
 	tests/test_golden_layers \
 	tests/test_grad \
 	tests/test_history \
@@ -115,6 +116,7 @@ check_PROGRAMS += bench/losses
 bench_losses_SOURCES = bench/losses.c bench/functions.c bench/holdouts.c bench/functions.h
 bench_losses_LDADD = libstrix.la -lm
 EXTRA_DIST += bench/hpo_peers.py
+tests_test_gp_SOURCES = tests/test_gp.c bench/functions.c $(surrogate) $(process)
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
 EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/data/percentile.json tests/golden/make_median.py
 
@@ -129,7 +131,7 @@ EXTRA_DIST += tests/golden
 check_PROGRAMS += tests/threads
 TESTS += tests/threads
 tests_threads_LDADD = libstrix.la -lpthread -lm
-EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py
+EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py bench/asha
 
 # Searches: continued, killed, stopped.
 TESTS += tests/test_tune.sh tests/test_crew.sh
