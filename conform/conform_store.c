@@ -100,7 +100,7 @@ void conform_hear(void *ctx, const sx_trial_row *r) { hear(ctx, r); }
 static void check_life(tried *t)
 {
     static heard h;
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     conform *c = t->c;
     int64_t since = 0;
     h.n = 0;
@@ -133,7 +133,7 @@ static void check_numbers(tried *t)
     static const double odd[] = { INFINITY, -INFINITY, 5e-324, -1.7976931348623157e308, 0.1 };
     static heard h;
     bool fine = true;
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     h.n = 0;
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         fine = fine && !conform_claim(t, "w", 60, 99, &r) && !conform_finish(t, &r, SX_DONE, odd[i], NULL);
@@ -151,7 +151,7 @@ static void check_numbers(tried *t)
 
 static void check_leases(tried *t)
 {
-    sx_trial_row a, b;
+    sx_trial_row a = { 0 }, b = { 0 };
     const double fixed[] = { NAN, 1, 3 };
     const sx_trial_row q = { .size = sizeof q, .t = { .x = fixed } };
     long number = -1;
@@ -186,7 +186,7 @@ static int resume_first(void *ctx, const sx_trial_row *queued, sx_trial_row *mad
 static void check_pause(tried *t)
 {
     static heard h;
-    sx_trial_row r, again;
+    sx_trial_row r = { 0 }, again = { 0 };
     int64_t since = 0;
     const sx_metric first = { "score", 0.25, 0 }, second = { "score", 0.5, 0 };
     h.n = 0;
@@ -281,7 +281,7 @@ static void check_objectives(tried *t)
     w.maximize = both;
     w.metric = names;
     w.axes = &wide;
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     h.n = 0;
     bool fine = !t->s->study(t->db, &w, &t->study) && !conform_claim(t, "w", 60, 9, &r);
     const double value[] = { -2, 3 }, constraint = 0.5;

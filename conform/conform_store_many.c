@@ -53,7 +53,7 @@ static int crowd(tried *t, int who)
     char name[16];
     snprintf(name, sizeof name, "w%d", who);
     for (int i = 0; i < EACH; i++) {
-        sx_trial_row r;
+        sx_trial_row r = { 0 };
         if (conform_claim(t, name, 60, 10000, &r) || conform_finish(t, &r, SX_DONE, 1, NULL)) return 2;
     }
     return 0;
@@ -72,7 +72,7 @@ static void check_crowd(tried *t)
 
 static int one_each(tried *t, int who)
 {
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     return conform_claim(t, who ? "a" : "b", 60, 2, &r) ? 100 : r.queued ? 10 : 11;
 }
 
@@ -97,14 +97,14 @@ static int die(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 
 static int die_asking(tried *t, int who)
 {
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     (void)who;
     return t->s->claim(t->db, t->study, "dead", 60, 9, die, NULL, &r);
 }
 
 static int die_training(tried *t, int who)
 {
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     (void)who;
     if (!conform_claim(t, "dead", 0.3, 9, &r)) raise(SIGKILL);
     return 1;
@@ -112,7 +112,7 @@ static int die_training(tried *t, int who)
 
 static void check_deaths(tried *t)
 {
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     bool fine = join(t, "deaths") && WIFSIGNALED(ended(begin(t, die_asking, 0, "deaths"))) &&
                 !conform_claim(t, "w", 60, 9, &r) && r.t.number == 0;
     conform_check(t->c, fine, "a worker killed inside its claim leaves nothing behind");
@@ -134,7 +134,7 @@ static double now(void)
 
 static void report_speed(tried *t)
 {
-    sx_trial_row r;
+    sx_trial_row r = { 0 };
     bool fine = join(t, "speed");
     const double from = now();
     for (int i = 0; i < TIMED && fine; i++)
