@@ -117,6 +117,7 @@ bench_losses_SOURCES = bench/losses.c bench/functions.c bench/holdouts.c bench/f
 bench_losses_LDADD = libstrix.la -lm
 EXTRA_DIST += bench/hpo_peers.py
 tests_test_gp_SOURCES = tests/test_gp.c bench/functions.c $(surrogate) $(process)
+tests_test_gp_CFLAGS = $(TEST_CFLAGS)
 tests_test_samplers_SOURCES = tests/test_samplers.c bench/functions.c
 EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/data/percentile.json tests/golden/make_median.py
 
