@@ -1,5 +1,5 @@
-/* test_precision.c: the precision rule over the examples: what goes by the rows of the batch is bf16 where that is
- * asked for; weights, states, statistics, losses and gradients of weights stay f32. */
+/* test_precision.c: the precision rule over the examples: what goes by the rows of the batch is bf16 where
+ * that is asked for; weights, states, statistics, losses and gradients of weights stay f32. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,8 @@ static void check_value(const sx_graph *g, const sx_val *v, const char *where)
     if (!v->batched) cr_expect_neq(v->dtype, SX_BF16, "%s: a %s without rows is bf16", where, op);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const char *want = *table[i].type != '?' ? table[i].type : v->batched ? "bf16" : "f32";
-        if (!strcmp(op, table[i].op)) cr_expect_str_eq(is, want, "%s: %s makes %s, not %s", where, op, is, want);
+        if (!strcmp(op, table[i].op))
+            cr_expect_str_eq(is, want, "%s: %s makes %s, not %s", where, op, is, want);
     }
 }
 
@@ -56,9 +57,11 @@ static void check_step(const sx_step *s, const char *where)
 {
     const sx_graph *g = s->graph;
     for (long i = 0; i < g->vals.n; i++) check_value(g, &g->vals.v[i], where);
-    for (long i = 0; i < g->spans.n; i++)
-        if (g->spans.v[i].y.id && g->spans.v[i].layer)
-            cr_expect_eq(sx_graph_val(g, g->spans.v[i].y)->dtype, SX_BF16, "%s: %s", where, g->spans.v[i].at.path);
+    for (long i = 0; i < g->spans.n; i++) {
+        const sx_span *l = &g->spans.v[i];
+        if (l->y.id && l->layer)
+            cr_expect_eq(sx_graph_val(g, l->y)->dtype, SX_BF16, "%s: %s", where, l->at.path);
+    }
     for (long i = 0; i < s->n_learned; i++)
         cr_expect_eq(sx_graph_val(g, s->grads[i])->dtype, SX_F32, "%s: gradient %ld", where, i);
 }
@@ -98,8 +101,9 @@ Test(precision, one_row_sums_nothing_and_gradients_are_f32)
     e->train.batch = 1;
     fine(sx_step_shape(a, e, 10, 2, &shape, &d));
     fine(sx_steps_write(a, e, &shape, true, 1, 0, &steps, &d));
-    for (long i = 0; i < steps.train->n_learned; i++)
-        cr_expect_eq(sx_graph_val(steps.train->graph, steps.train->grads[i])->dtype, SX_F32, "gradient %ld", i);
+    const sx_step *s = steps.train;
+    for (long i = 0; i < s->n_learned; i++)
+        cr_expect_eq(sx_graph_val(s->graph, s->grads[i])->dtype, SX_F32, "gradient %ld", i);
 }
 
 Test(precision, a_device_without_bf16_says_so)

@@ -1,5 +1,5 @@
-/* test_winograd.c: Winograd's convolution, forward and backward, against sums in double: sizes that no tile divides,
- * borders, channels that fill no register; with every set of instructions that is here. */
+/* test_winograd.c: Winograd's convolution, forward and backward, against sums in double: sizes that no tile
+ * divides, borders, channels that fill no register; with every set of instructions that is here. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,15 +9,18 @@
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
 
 /* Relative L2 distance of y from what the definition gives. */
-static double error_of(const geometry *g, bool back, long images, const float *x, const float *w, const float *y)
+static double error_of(const geometry *g, bool back, long images, const float *x, const float *w,
+                       const float *y)
 {
     const long taps = 9 * (back ? g->k : g->c);
     double d = 0, r = 0;
     for (long e = 0; e < images * g->oh * g->ow * g->k; e++) {
-        const long k = e % g->k, j = e / g->k % g->ow, i = e / g->k / g->ow % g->oh, n = e / g->k / g->ow / g->oh;
+        const long k = e % g->k, pixel = e / g->k, j = pixel % g->ow, i = pixel / g->ow % g->oh,
+                   n = pixel / g->ow / g->oh;
         double sum = 0;
         for (long t = 0; t < 9 * g->c; t++) {
-            const long c = t % g->c, row = i - g->pad[0] + t / g->c / 3, column = j - g->pad[1] + t / g->c % 3;
+            const long c = t % g->c, row = i - g->pad[0] + t / g->c / 3,
+                       column = j - g->pad[1] + t / g->c % 3;
             if (row < 0 || row >= g->h || column < 0 || column >= g->w) continue;
             const float weight = back ? w[c * taps + (8 - t / g->c) * g->k + k] : w[k * taps + t];
             sum += (double)x[((n * g->h + row) * g->w + column) * g->c + c] * (double)weight;
@@ -40,7 +43,8 @@ static void check(geometry g, bool back, long images)
     const geometry way = back ? wino_back(&g) : g;
     const long results = images * way.oh * way.ow * way.k;
     float *x = numbers(images * way.h * way.w * way.c, 1), *w = numbers(9 * g.c * g.k, 2);
-    float *u = malloc(wino_weights(&way)), *scratch = malloc(wino_scratch(&way)), *y = malloc((size_t)(results + 1) * 4);
+    float *u = malloc(wino_weights(&way)), *scratch = malloc(wino_scratch(&way));
+    float *y = malloc((size_t)(results + 1) * sizeof *y);
     pool *p = pool_open(2);
     cr_assert(wino_can(&g) && wino_can(&way));
     wino_prepare(p, &way, back, w, u);
@@ -64,9 +68,11 @@ static geometry of(long h, long w, long c, long k, long top, long left, long bot
 Test(winograd, shapes)
 {
     const struct { geometry g; long images; } all[] = {
-        { of(8, 8, 16, 32, 1, 1, 1, 1), 3 }, { of(7, 7, 33, 40, 1, 1, 1, 1), 5 }, { of(14, 13, 1, 32, 1, 1, 1, 1), 2 },
-        { of(9, 11, 70, 3, 0, 0, 0, 0), 2 }, { of(6, 17, 20, 100, 2, 0, 1, 2), 1 }, { of(3, 3, 64, 64, 1, 1, 1, 1), 7 },
-        { of(1, 1, 5, 6, 1, 1, 1, 1), 9 }, { of(28, 28, 32, 64, 1, 1, 1, 1), 1 }, { of(3, 5, 130, 33, 0, 2, 2, 0), 4 },
+        { of(8, 8, 16, 32, 1, 1, 1, 1), 3 }, { of(7, 7, 33, 40, 1, 1, 1, 1), 5 },
+        { of(14, 13, 1, 32, 1, 1, 1, 1), 2 }, { of(9, 11, 70, 3, 0, 0, 0, 0), 2 },
+        { of(6, 17, 20, 100, 2, 0, 1, 2), 1 }, { of(3, 3, 64, 64, 1, 1, 1, 1), 7 },
+        { of(1, 1, 5, 6, 1, 1, 1, 1), 9 }, { of(28, 28, 32, 64, 1, 1, 1, 1), 1 },
+        { of(3, 5, 130, 33, 0, 2, 2, 0), 4 },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         check(all[i].g, false, all[i].images);

@@ -1,6 +1,6 @@
-/* conv.c: convolutions on chunks of images: Winograd's way where it is faster, oneDNN's primitives where it has one for
- * the shape, else columns of the image (im2col) and matrix products. Weight gradients are summed per fixed group of
- * images. */
+/* conv.c: convolutions on chunks of images: Winograd's way where it is faster, else oneDNN's primitives where
+ * it has one for the shape, else columns of the image (im2col) and matrix products. Weight gradients are summed
+ * per fixed group of images. */
 #include <string.h>
 #include "cpu.h"
 
@@ -34,6 +34,13 @@ static bool is_plain(const geometry *g)
         && !g->pad[0] && !g->pad[1];
 }
 
+/* Shall it be Winograd's way, if it can, so many images at a time? */
+static bool winograd(const task *t, long chunk)
+{
+    const conv *c = t->own;
+    return c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays(&c->way, t->rows, chunk));
+}
+
 static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const tensor *x, const tensor *y)
 {
     conv *c = t->own = sx_plan_alloc(t->plan, sizeof *c);
@@ -42,18 +49,18 @@ static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const
     const geometry *g = &c->g;
     if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX)
         return false;
-    c->wino = (c->path == CONV_WINOGRAD || c->path == CONV_AUTO) && kind != CONV_BWD_W && wino_can(g);
     c->way = kind == CONV_BWD_X ? wino_back(g) : *g;
-    if (c->wino && (c->path == CONV_WINOGRAD || wino_pays(&c->way, t->rows, t->rows))) t->least = wino_least(&c->way);
+    c->wino = kind != CONV_BWD_W && wino_can(g) && winograd(t, t->rows);
+    if (c->wino) t->least = wino_least(&c->way);
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
 }
 
-/* --- few images: bands of lines of the result are cut out of each, so that all threads have work. Only where columns
- * are nearly as fast as oneDNN on the whole image; by shapes alone, so that any number of threads gives the
- * same bits. --- */
-enum { FEW = 4, SHARES = 16, LINES = 4, TAPS = 64, BAND = 2 << 20 }; /* BAND: products that are worth a share */
+/* --- few images: bands of lines of the result are cut out of each, so that all threads have work. Only where
+ * columns are nearly as fast as oneDNN on the whole image; by shapes alone, so that any number of threads
+ * gives the same bits. BAND: products that are worth a share. --- */
+enum { FEW = 4, SHARES = 16, LINES = 4, TAPS = 64, BAND = 2 << 20 };
 
 static geometry band_of(const geometry *g, long i, long bands, long *line, long *first)
 {
@@ -101,22 +108,17 @@ static bool bwd_w_make(sx_dev *dev, task *t)
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-static bool fit_winograd(task *t, conv *c, long chunk)
-{
-    c->wino &= c->path == CONV_WINOGRAD || wino_pays(&c->way, t->rows, chunk);
-    if (!c->wino) return false;
-    c->dnnl = false;
-    t->lane = wino_scratch(&c->way);
-    t->shared = wino_weights(&c->way);
-    return true;
-}
-
 /* Room for either way: oneDNN may still refuse to make what it described. */
 static void fit(task *t, long chunk)
 {
     conv *c = t->own;
     size_t scratch;
-    if (fit_winograd(t, c, chunk)) return;
+    c->wino = c->wino && winograd(t, chunk);
+    if (c->wino) {
+        c->dnnl = false;
+        t->lane = wino_scratch(&c->way);
+        t->shared = wino_weights(&c->way);
+    }
     c->dnnl = c->dnnl && dnnl_conv_needs(c->kind, &c->g, chunk, &c->packed, &scratch);
     if (!c->dnnl) return;
     c->packed = round_up(c->packed);
@@ -141,7 +143,8 @@ static void spoil(size_t bytes, float *x)
 static void begin(const task *t, const pass *r)
 {
     const conv *c = t->own;
-    if (c->wino) wino_prepare(r->pool, &c->way, c->kind == CONV_BWD_X, whole_at(&t->in[1], r), shared_at(t, r));
+    const bool back = c->kind == CONV_BWD_X;
+    if (c->wino) wino_prepare(r->pool, &c->way, back, whole_at(&t->in[1], r), shared_at(t, r));
     if (c->engine && !dnnl_conv_reorder(c->engine, whole_at(&t->in[1], r), shared_at(t, r), false))
         spoil(c->packed, shared_at(t, r));
 }

@@ -41,7 +41,7 @@ typedef struct task {
     const kernel *kernel; const sx_node *op; const sx_plan *plan;
     int inputs; tensor *in, out;
     long rows;
-    long least;                                  /* rows that a chunk should have, if there are enough of them */
+    long least;                                  /* rows that a chunk should have, if there are so many */
     long line, grain; /* line > 0: divisible at lines of so many elements, grain at a time */
     uint32_t in_place;                           /* inputs that the result may lie on, as bits */
     size_t partial, partial_at; /* bytes of one group's sums, and where those of group 0 stand */
@@ -130,16 +130,18 @@ void gemm_once(void);
 typedef struct {
     long h, w, c, oh, ow, k, r, s, stride[2], pad[4], dilation[2], groups;
 } geometry;
-/* winograd.c: y = x w for windows of 3x3 that go one step at a time; one thread a call. isa: none better is taken. */
+/* winograd.c: y = x w for windows of 3x3 that go one step at a time; one thread a call. most: no better
+ * instructions are used. u: the weights transformed, w those of the forward pass. */
 typedef enum { WINO_PLAIN, WINO_AVX2, WINO_AVX512 } wino_isa;
 bool wino_can(const geometry *g);
-bool wino_pays(const geometry *g, long images, long chunk);          /* so many at a time, and on this processor */
-geometry wino_back(const geometry *g);           /* dx of dy is such a convolution, too, with weights turned round */
-long wino_least(const geometry *g);              /* images at a time, so that weights are worth their loading */
+bool wino_pays(const geometry *g, long images, long chunk);          /* chunk at a time, on this processor */
+geometry wino_back(const geometry *g);           /* dx of dy is one, too, with the weights turned round */
+long wino_least(const geometry *g);              /* images at a time that weights are worth loading for */
 size_t wino_weights(const geometry *g);
 size_t wino_scratch(const geometry *g);
-void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *u);     /* w of the forward pass */
-void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y, void *scratch);
+void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *u);
+void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y,
+              void *scratch);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
 typedef struct dnnl_conv dnnl_conv;

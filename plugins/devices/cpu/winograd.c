@@ -1,5 +1,5 @@
-/* winograd.c: 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin & Gray 2016, "Fast algorithms for
- * convolutional neural networks", sec. 4.3): a quarter of the products of the direct way. Channels stay together. */
+/* winograd.c: 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): a quarter of the products of the direct
+ * way. Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", sec. 4.3. */
 #include <string.h>
 #include "cpu.h"
 #if defined __x86_64__ && defined __GNUC__
@@ -7,13 +7,15 @@
 #define HAVE_AVX 1
 #endif
 
-enum { SIDE = 4, EDGE = SIDE + 2, POINTS = EDGE * EDGE };            /* of a tile: result, input, their products */
-enum { MR = 12, NR = 32, BLOCK = 2 * MR, PART = 64, SKEW = 16 };     /* SKEW: lines 4 KiB apart would share a cache set */
+enum { SIDE = 4, EDGE = SIDE + 2, POINTS = EDGE * EDGE }; /* of a tile: result, input, their products */
+/* Tiles and filters of one product, tiles of a block, channels transformed at once, and what parts lines that
+ * would else share a cache set. */
+enum { MR = 12, HALF = MR / 2, NR = 32, BLOCK = 2 * MR, PART = 64, SKEW = 16 };
 
 /* --- transforms: the same six numbers of n channels --- */
 #define INLINE static inline __attribute__((always_inline))
-/* The points are 0, P, -P, Q, -Q and infinity: with these the error is less than half of that with the usual 1 and 2
- * (a search over sixteenths), and all constants of the transforms of pixels are exact. */
+/* The points are 0, P, -P, Q, -Q and infinity: with these the error is less than half of that with the usual
+ * 1 and 2 (a search over sixteenths), and all constants of the transforms of pixels are exact. */
 #define P 0.625f
 #define Q 1.5f
 #define P2 (P * P)
@@ -84,17 +86,17 @@ SX_FAST static void tile_out(long k, const float *m, long step, float *const *py
     }
 }
 
-/* --- products: m[rows, NR] = v[rows, c] u[c, NR]; rows: MR, or HALF of it where fewer are left --- */
-enum { HALF = MR / 2 };
-typedef void product(int rows, long c, const float *v, long ldv, const float *u, float *m, long ldm);
+/* --- products: m[rows, NR] = v[rows, c] u[c, NR]; rows: MR, or HALF where no more are left --- */
+typedef struct { long c, ldv, ldm; const float *v, *u; float *m; } factors;      /* ld: from line to line */
+typedef void product(int rows, const factors *f);
 
-static void product_plain(int rows, long c, const float *v, long ldv, const float *u, float *m, long ldm)
+static void product_plain(int rows, const factors *f)
 {
     for (int i = 0; i < rows; i++) {
         float s[NR] = { 0 };
-        for (long k = 0; k < c; k++)
-            for (int j = 0; j < NR; j++) s[j] += v[i * ldv + k] * u[k * NR + j];
-        memcpy(m + i * ldm, s, sizeof s);
+        for (long k = 0; k < f->c; k++)
+            for (int j = 0; j < NR; j++) s[j] += f->v[i * f->ldv + k] * f->u[k * NR + j];
+        memcpy(f->m + i * f->ldm, s, sizeof s);
     }
 }
 
@@ -102,64 +104,69 @@ static void product_plain(int rows, long c, const float *v, long ldv, const floa
 #define AVX512 __attribute__((target("avx512f")))
 #define AVX2 __attribute__((target("avx2,fma")))
 
-INLINE AVX512 void rows_avx512(const int rows, long c, const float *v, long ldv, const float *u, float *m, long ldm)
+INLINE AVX512 void rows_avx512(const int rows, const factors f)
 {
     __m512 a[MR], b[MR];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) a[i] = b[i] = _mm512_setzero_ps();
-    for (long k = 0; k < c; k++) {
-        const __m512 x = _mm512_loadu_ps(u + k * NR), y = _mm512_loadu_ps(u + k * NR + 16);
+    for (long k = 0; k < f.c; k++) {
+        const __m512 x = _mm512_loadu_ps(f.u + k * NR), y = _mm512_loadu_ps(f.u + k * NR + 16);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            const __m512 s = _mm512_set1_ps(v[i * ldv + k]);
+            const __m512 s = _mm512_set1_ps(f.v[i * f.ldv + k]);
             a[i] = _mm512_fmadd_ps(s, x, a[i]);
             b[i] = _mm512_fmadd_ps(s, y, b[i]);
         }
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
-        _mm512_storeu_ps(m + i * ldm, a[i]);
-        _mm512_storeu_ps(m + i * ldm + 16, b[i]);
+        _mm512_storeu_ps(f.m + i * f.ldm, a[i]);
+        _mm512_storeu_ps(f.m + i * f.ldm + 16, b[i]);
     }
 }
 
-AVX512 static void product_avx512(int rows, long c, const float *v, long ldv, const float *u, float *m, long ldm)
+AVX512 static void product_avx512(int rows, const factors *f)
 {
-    if (rows == MR) rows_avx512(MR, c, v, ldv, u, m, ldm);
-    else rows_avx512(HALF, c, v, ldv, u, m, ldm);
+    if (rows == MR) rows_avx512(MR, *f);
+    else rows_avx512(HALF, *f);
 }
 
-AVX2 static void product_avx2(int rows, long c, const float *v, long ldv, const float *u, float *m, long ldm)
+/* 6 x 16: as much as 16 registers hold */
+INLINE AVX2 void part_avx2(const factors f)
 {
-    for (int part = 0; part < 2 * rows / HALF; part++) {             /* 6 x 16: as much as 16 registers hold */
-        const float *r = v + part / 2 * HALF * ldv, *q = u + part % 2 * 16;
-        float *to = m + part / 2 * HALF * ldm + part % 2 * 16;
-        __m256 a[HALF], b[HALF];
+    __m256 a[HALF], b[HALF];
 #pragma GCC unroll 6
-        for (int i = 0; i < HALF; i++) a[i] = b[i] = _mm256_setzero_ps();
-        for (long k = 0; k < c; k++) {
-            const __m256 x = _mm256_loadu_ps(q + k * NR), y = _mm256_loadu_ps(q + k * NR + 8);
-#pragma GCC unroll 6
-            for (int i = 0; i < HALF; i++) {
-                const __m256 s = _mm256_broadcast_ss(r + i * ldv + k);
-                a[i] = _mm256_fmadd_ps(s, x, a[i]);
-                b[i] = _mm256_fmadd_ps(s, y, b[i]);
-            }
-        }
+    for (int i = 0; i < HALF; i++) a[i] = b[i] = _mm256_setzero_ps();
+    for (long k = 0; k < f.c; k++) {
+        const __m256 x = _mm256_loadu_ps(f.u + k * NR), y = _mm256_loadu_ps(f.u + k * NR + 8);
 #pragma GCC unroll 6
         for (int i = 0; i < HALF; i++) {
-            _mm256_storeu_ps(to + i * ldm, a[i]);
-            _mm256_storeu_ps(to + i * ldm + 8, b[i]);
+            const __m256 s = _mm256_broadcast_ss(f.v + i * f.ldv + k);
+            a[i] = _mm256_fmadd_ps(s, x, a[i]);
+            b[i] = _mm256_fmadd_ps(s, y, b[i]);
         }
     }
+#pragma GCC unroll 6
+    for (int i = 0; i < HALF; i++) {
+        _mm256_storeu_ps(f.m + i * f.ldm, a[i]);
+        _mm256_storeu_ps(f.m + i * f.ldm + 8, b[i]);
+    }
+}
+
+AVX2 static void product_avx2(int rows, const factors *f)
+{
+    for (int i = 0; i < rows; i += HALF)
+        for (int j = 0; j < NR; j += 16)
+            part_avx2((factors){ f->c, f->ldv, f->ldm, f->v + i * f->ldv, f->u + j, f->m + i * f->ldm + j });
 }
 #endif
 
 static product *product_of(wino_isa most)
 {
 #ifdef HAVE_AVX
+    const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (most >= WINO_AVX512 && __builtin_cpu_supports("avx512f")) return product_avx512;
-    if (most >= WINO_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return product_avx2;
+    if (most >= WINO_AVX2 && fma) return product_avx2;
 #endif
     (void)most;
     return product_plain;
@@ -189,7 +196,8 @@ SX_FAST static void weight_points(const float *w, float *u, long step)
 {
     double x[9 * NR], t[3 * EDGE * NR], o[EDGE * NR];
     for (long i = 0; i < 9 * NR; i++) x[i] = w[i];
-    for (int j = 0; j < 3; j++) three_points(x + j * NR, 3, t + j * EDGE * NR);          /* columns become lines */
+    /* columns become lines */
+    for (int j = 0; j < 3; j++) three_points(x + j * NR, 3, t + j * EDGE * NR);
     for (int i = 0; i < EDGE; i++) {
         three_points(t + i * NR, EDGE, o);
         for (int j = 0; j < EDGE; j++)
@@ -206,8 +214,10 @@ static void turn_weights(const preparing *p, long panel, long c, long n, float *
     const long first = panel * NR, filters = g->k - first < NR ? g->k - first : NR;
     memset(w, 0, (size_t)(n * 9 * NR) * sizeof *w);
     for (long i = 0; i < 9 && p->back; i++)
-        for (long l = 0; l < n; l++)
-            memcpy(w + (l * 9 + i) * NR, p->w + ((c + l) * 9 + 8 - i) * g->k + first, (size_t)filters * sizeof *w);
+        for (long l = 0; l < n; l++) {
+            const float *from = p->w + ((c + l) * 9 + 8 - i) * g->k + first;
+            memcpy(w + (l * 9 + i) * NR, from, (size_t)filters * sizeof *w);
+        }
     for (long k = 0; k < filters && !p->back; k++)
         for (long i = 0; i < 9; i++) {
             const float *from = p->w + ((first + k) * 9 + i) * g->c + c;
@@ -239,8 +249,8 @@ void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *
 geometry wino_back(const geometry *g)
 {
     return (geometry){ .h = g->oh, .w = g->ow, .c = g->k, .oh = g->h, .ow = g->w, .k = g->c, .r = 3, .s = 3,
-                       .stride = { 1, 1 }, .pad = { 2 - g->pad[0], 2 - g->pad[1], 2 - g->pad[2], 2 - g->pad[3] },
-                       .dilation = { 1, 1 }, .groups = 1 };
+                       .pad = { 2 - g->pad[0], 2 - g->pad[1], 2 - g->pad[2], 2 - g->pad[3] },
+                       .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 };
 }
 
 bool wino_can(const geometry *g)
@@ -251,8 +261,8 @@ bool wino_can(const geometry *g)
     return can;
 }
 
-/* Products against the direct way's: below `share` the transforms of pixels are worth their time, from PIXELS on that of
- * the weights, too. */
+/* Products against the direct way's: below `share` the transforms of pixels are worth their time, from PIXELS
+ * on that of the weights, too. */
 bool wino_pays(const geometry *g, long images, long chunk)
 {
     enum { CHANNELS = 16, PIXELS = 1024 };
@@ -307,12 +317,14 @@ static void store_tile(const geometry *g, const tile *t, const float *m, float *
     tile_out(g->k, m, BLOCK * line_m(g), py);
 }
 
-void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y, void *scratch)
+void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y,
+              void *scratch)
 {
     product *const mul = product_of(most);
     const long panels = panels_of(g), ldv = line_v(g), ldm = line_m(g),
                tiles = images * ceil_div(g->oh, SIDE) * ceil_div(g->ow, SIDE);
-    float *v = scratch, *m = v + POINTS * BLOCK * ldv, *zero = m + POINTS * BLOCK * ldm, *beyond = zero + g->c;
+    float *v = scratch, *m = v + POINTS * BLOCK * ldv, *zero = m + POINTS * BLOCK * ldm,
+          *beyond = zero + g->c;
     memset(zero, 0, (size_t)g->c * sizeof *zero);
     for (long at = 0; at < tiles; at += BLOCK) {
         const long n = tiles - at < BLOCK ? tiles - at : BLOCK;
@@ -322,8 +334,9 @@ void wino_run(const geometry *g, wino_isa most, long images, const float *x, con
         }
         for (long p = 0; p < POINTS * panels; p++)
             for (long i = 0; i < n; i += MR)
-                mul(n - i > HALF ? MR : HALF, g->c, v + (p / panels * BLOCK + i) * ldv, ldv, u + p * g->c * NR,
-                    m + (p / panels * BLOCK + i) * ldm + p % panels * NR, ldm);
+                mul(n - i > HALF ? MR : HALF,
+                    &(factors){ g->c, ldv, ldm, v + (p / panels * BLOCK + i) * ldv, u + p * g->c * NR,
+                                m + (p / panels * BLOCK + i) * ldm + p % panels * NR });
         for (long i = 0; i < n; i++) {
             const tile t = tile_of(g, at + i, x, y);
             store_tile(g, &t, m + i * ldm, beyond);
