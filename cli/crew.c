@@ -182,7 +182,8 @@ static int overdue(crew *k, member *m, pid_t pid)
 static int died(crew *k, member *m, pid_t pid, int signal)
 {
     if (m->trial.number >= 0)
-        cli_progress_end(k->w->progress, m->trial.number, SX_RUNNING, NAN, "its worker died, another one goes on");
+        cli_progress_end(k->w->progress, m->trial.number, SX_RUNNING, NAN,
+                         "its worker died, another one goes on");
     cli_progress_note(k->w->progress, "worker %ld died: %s", (long)pid, strsignal(signal));
     const int rc = sx_work_revive(k->w->study, (long)pid, &k->c->diags);
     if (rc || k->c->stop) return rc;

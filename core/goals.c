@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { OBJECTIVES = 8, NAMES = 2 * (SX_VALUES + 1) + 8 };            /* names: loss and values, twice; costs */
+enum { OBJECTIVES = 8, NAMES = 2 * (SX_VALUES + 1) + 8 };        /* names: loss and values, twice; costs */
 static const char *const costs[] = { "seconds", "parameters", "macs", "memory" };
 enum { COSTS = sizeof costs / sizeof *costs };
 
@@ -42,7 +42,7 @@ static bool is_metric(const sx_exp *e, const char *name, bool *more)
         return true;
     }
     for (long i = 0; i < e->train.metrics; i++)
-        if (!e->train.metric[i].entry) return true;                  /* its plugin is missing, which is told already */
+        if (!e->train.metric[i].entry) return true;              /* its plugin is missing: told already */
     return false;
 }
 
@@ -130,7 +130,8 @@ static bool goes_up(const sx_exp *e, const char *word, const sx_conf *c, bool mo
     static const char *const words[] = { "auto", "minimize", "maximize" };
     if (!strcmp(word, "auto")) return more;
     if (!strcmp(word, "minimize") || !strcmp(word, "maximize")) return word[1] == 'a';
-    sx_error(d, SX_E_CONFIG, at(e, c), "tune 'direction' is \"%s\"; it is one of auto, minimize, maximize", word);
+    sx_error(d, SX_E_CONFIG, at(e, c), "tune 'direction' is \"%s\"; it is one of auto, minimize, maximize",
+             word);
     const char *near = sx_nearest(word, words, 3);
     if (near) sx_hint(d, "Did you mean \"%s\"?", near);
     return false;
@@ -143,7 +144,8 @@ static void read_objectives(sx_exp *e, const sx_conf *tune, const sx_texts *name
     sx_tune_conf *t = &e->tune;
     long n = name->n ? name->n : e->search && way->n ? way->n : 1;
     if (n > OBJECTIVES) {
-        sx_error(d, SX_E_CONFIG, at(e, name->n ? names : ways), "%ld objectives, more than %d", n, OBJECTIVES);
+        sx_error(d, SX_E_CONFIG, at(e, name->n ? names : ways), "%ld objectives, more than %d", n,
+                 OBJECTIVES);
         n = OBJECTIVES;
     }
     if (way->n && way->n != n) {
@@ -181,7 +183,8 @@ static void check_pruner(const sx_exp *e, const sx_conf *tune, sx_diags *d)
     if (!pruner || (t->objectives == 1 && (e->search || !is_cost(t->objective[0])))) return;
     sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(tune, "pruner")),
              "pruner '%s' judges by one metric of the epochs, and this search %s", pruner->item->name,
-             t->objectives > 1 ? "has several objectives" : sx_format(e->arena, "is by '%s'", t->objective[0]));
+             t->objectives > 1 ? "has several objectives"
+                               : sx_format(e->arena, "is by '%s'", t->objective[0]));
     sx_hint(d, "Leave tune.pruner out, or search by one metric and keep the others within bounds by "
                "tune.constraints.");
 }

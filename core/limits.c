@@ -244,7 +244,8 @@ int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, co
     for (long i = 0; i < t->measured.n && !rc; i++) {
         if (!measured(&p, &t->measured.v[i], s, &constraint[i])) continue;
         constraint[i] = DBL_MAX;                 /* what has no value cannot have been kept */
-        sx_warn(d, p.where, "constraint '%s': %s", t->measured.v[i].text, own.n ? own.v[own.n - 1].text : "?");
+        sx_warn(d, p.where, "constraint '%s': %s", t->measured.v[i].text,
+                own.n ? own.v[own.n - 1].text : "?");
     }
     return rc;
 }

@@ -34,8 +34,8 @@ static inline double sx_minimised(const sx_study *s, long objective, double v)
 {
     return s->exp->tune.maximize[objective] ? -v : v;
 }
-int sx_study_told(const sx_study *s, int rc, sx_diags *d);           /* an error of the store, with its words */
-double sx_study_nearest(const sx_study *s, int i);   /* the value of axis i nearest to its variable; 0: it has none */
+int sx_study_told(const sx_study *s, int rc, sx_diags *d);       /* an error of the store, with its words */
+double sx_study_nearest(const sx_study *s, int i);               /* of axis i, to its variable; 0: it has none */
 int sx_study_news(sx_study *s, sx_diags *d);         /* takes in the events since the last look */
 void sx_study_curve(sx_study *s, int64_t id, long step, double v);   /* a report of a trial that runs here */
 double *sx_study_reals(sx_arena *a, const double *v, long n);        /* a copy; NULL of NULL */

@@ -1,4 +1,5 @@
-/* tell.c: what became of a trial: reports and their judgement by the pruner, signs of life, notes, the end. */
+/* tell.c: what became of a trial: reports and their judgement by the pruners, signs of life, notes, its
+ * end. */
 #include <string.h>
 #include "own.h"
 

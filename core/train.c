@@ -18,7 +18,7 @@ typedef struct {
     long epoch; double *monitor;                 /* epochs done; monitor[0..epoch) */
     double *value, *best;                        /* of the last epoch, of the best one */
     float **kept; /* without a run directory: the best weights and states, by tensor */
-    double before; bool recalled;                /* seconds of the epochs from which it goes on; value is of the last */
+    double before; bool recalled;                /* seconds of earlier epochs; value is of the last of them */
     double from, span;                           /* of the epoch's share that runs now */
 } run;
 
@@ -233,8 +233,8 @@ static bool resume_from(run *r, const char *file)
     return false;
 }
 
-/* The lines of a run's log up to an epoch; one that was run twice has two, of which the last counts. seconds: of
- * all of them; returns the last one's, NULL where there is none. */
+/* The lines of a run's log up to an epoch; one that was run twice has two, of which the last counts. seconds:
+ * of all of them; returns the last one's, NULL where there is none. */
 static json_t *read_log(const char *file, long upto, double *seconds)
 {
     FILE *f = fopen(file, "r");
@@ -281,7 +281,8 @@ static void recall(run *r)
 static int start(run *r)
 {
     const bool resume = r->w->resume && r->w->dir;
-    if (resume && (resume_from(r, in_dir(r, "last.safetensors")) || resume_from(r, in_dir(r, "prev.safetensors")))) {
+    if (resume && (resume_from(r, in_dir(r, "last.safetensors")) ||
+                   resume_from(r, in_dir(r, "prev.safetensors")))) {
         recall(r);
         return 0;
     }
@@ -361,7 +362,7 @@ static int heed(const run *r, sx_outcome *o, int code)
 
 static int epochs(run *r, sx_outcome *o)
 {
-    const sx_epoch last = { .epoch = r->epoch, .n = r->names, .name = r->name, .value = r->value, .again = true };
+    const sx_epoch last = { r->epoch, 0, r->names, r->name, r->value, .again = true };
     int bad = r->recalled && r->w->report ? heed(r, o, r->w->report(r->w->ctx, &last)) : 0;
     while (!bad && r->epoch < r->e->train.epochs && !o->pruned && !o->paused) {
         o->early = patience_lost(r);

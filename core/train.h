@@ -5,7 +5,9 @@
 
 /* epoch: from 1; names: "loss", "accuracy", "val_loss", "val_accuracy" .. */
 /* again: the training goes on behind it; it was told before, unless its worker died just then. */
-typedef struct { long epoch; double seconds; long n; const char *const *name; const double *value; bool again; } sx_epoch;
+typedef struct {
+    long epoch; double seconds; long n; const char *const *name; const double *value; bool again;
+} sx_epoch;
 typedef struct {
     const char *dir;                             /* run directory; NULL: nothing is written */
     const char *init;                            /* safetensors for the first weights, or NULL */

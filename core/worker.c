@@ -234,7 +234,8 @@ static void pass_on(const sx_diags *from, int rc, sx_diags *to)
 
 static int tell(job *j, sx_fate fate, const double *value, const double *constraint, const char *reason)
 {
-    event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = value ? *value : NAN, .reason = reason });
+    const double shown = value ? *value : NAN;
+    event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = shown, .reason = reason });
     const int rc = sx_study_tell(j->w->s, &j->claim, fate, value, constraint, reason, &j->d);
     if (rc && rc != SX_E_LOST) pass_on(&j->d, rc, j->w->d);
     return rc == SX_E_LOST ? 0 : rc;             /* lost: somebody else finished it a moment ago */

@@ -9,7 +9,7 @@ typedef struct {                                 /* what happens, for bars and l
     const sx_claim *claim; const sx_epoch *epoch;
     long at_epoch, of_epochs; double share;      /* epochs done, in a pulse; share of the next one */
     sx_fate fate; double value; const char *reason;             /* of the end; SX_RUNNING: it goes on later */
-    double left;                                 /* at the start: seconds until tune.trial_time is over; 0: no limit */
+    double left;                                 /* at the start: seconds of tune.trial_time; 0: no limit */
 } sx_event;
 typedef struct {
     const char *name;                            /* NULL: made here, see sx_worker_name */

@@ -1,4 +1,5 @@
-/* test_goals.c: what trials are judged by: objectives with their directions, costs, constraints measured at the end. */
+/* test_goals.c: what trials are judged by: objectives with their directions, costs, constraints measured at
+ * the end. */
 #include <float.h>
 #include "model_help.h"
 #include "step.h"

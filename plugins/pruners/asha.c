@@ -1,5 +1,5 @@
-/* asha.c: asynchronous successive halving: every trial gets min_epochs, the best of each rung go on from their
- * checkpoints, the others wait there. */
+/* asha.c: asynchronous successive halving: every trial gets min_epochs, the best of each rung go on from
+ * their checkpoints, the others wait there. */
 #include "rungs.h"
 
 struct asha { long min_epochs, factor; };

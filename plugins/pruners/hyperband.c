@@ -19,10 +19,9 @@ static const sx_param params[] = {
 /* s_max: how often the epochs can be divided by the factor. */
 static int most_halvings(const struct hyperband *set, const sx_history *h)
 {
+    const long epochs = set->max_epochs ? set->max_epochs : h->epochs;
     int s = 0;
-    for (long left = (set->max_epochs ? set->max_epochs : h->epochs) / set->min_epochs; left >= set->factor && s < MOST;
-         left /= set->factor)
-        s++;
+    for (long left = epochs / set->min_epochs; left >= set->factor && s < MOST; left /= set->factor) s++;
     return s;
 }
 

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-typedef struct { const sx_trial *trial; bool runs; } place;          /* runs: it has gone on since it paused */
+typedef struct { const sx_trial *trial; bool runs; } place;      /* runs: it has gone on since it paused */
 typedef struct { long n; place *v; } field;      /* by number, each trial as it was known last */
 typedef struct { double value; long number; bool paused; } entry;
 
@@ -20,14 +20,17 @@ static field look(const rungs *r, const sx_history *h)
         const sx_trial *t = h->trial[i];
         place *p = &f.v[t->number];
         if (t->fate == SX_REFUSED || !takes(r, t->number)) continue;
-        if (t->fate == SX_RUNNING) p->runs = true;                   /* what it told before it paused still counts */
+        if (t->fate == SX_RUNNING) p->runs = true;               /* what it told before still counts */
         else p->trial = t;
     }
     return f;
 }
 
 static long last_step(const sx_trial *t) { return t->steps ? t->step[t->steps - 1] : -1; }
-static long next_rung(const rungs *r, long rung) { return rung > LONG_MAX / r->factor ? LONG_MAX : rung * r->factor; }
+static long next_rung(const rungs *r, long rung)
+{
+    return rung > LONG_MAX / r->factor ? LONG_MAX : rung * r->factor;
+}
 
 /* The best report up to the rung. */
 static double best_at(const sx_trial *t, long rung)
@@ -43,8 +46,9 @@ static bool stands(const rungs *r, const place *p, long rung, entry *e)
 {
     const sx_trial *t = p->trial;
     if (!t) return false;
-    const bool here = last_step(t) >= rung || (t->fate == SX_DONE && (rung == r->first || last_step(t) * r->factor >= rung)),
-               lost = rung == r->first && (t->fate == SX_FAILED || t->fate == SX_PRUNED);
+    const bool first = rung == r->first, early = first || next_rung(r, last_step(t)) >= rung,
+               here = last_step(t) >= rung || (t->fate == SX_DONE && early),
+               lost = first && (t->fate == SX_FAILED || t->fate == SX_PRUNED);
     *e = (entry){ here ? best_at(t, rung) : INFINITY, t->number,
                   t->fate == SX_PAUSED && !p->runs && last_step(t) < next_rung(r, rung) };
     return here || lost;
@@ -97,7 +101,10 @@ long rungs_resume(const rungs *r, const sx_history *h)
 {
     const field f = look(r, h);
     long number = -1, top = 0;
-    for (long i = 0; i < f.n; i++) if (f.v[i].trial && last_step(f.v[i].trial) > top) top = last_step(f.v[i].trial);
+    for (long i = 0; i < f.n; i++) {
+        const long last = f.v[i].trial ? last_step(f.v[i].trial) : 0;
+        if (last > top) top = last;
+    }
     for (long rung = r->first; rung <= top; rung = next_rung(r, rung)) {
         entry *best;
         const long n = best_of(r, &f, rung, &best);
