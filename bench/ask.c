@@ -1,7 +1,7 @@
-/* ask.c: CPU time of one suggestion in the core: `bench/ask [-p PLUGIN_PATH] [-f FUNCTION] [-n TRIALS] SAMPLER
- * [SETTING]...`. What a study does between two trials, store and training left out: the news goes into the
- * history, the sampler is asked, its answer made legal and compared with every earlier point. Behind random
- * trials. */
+/* ask.c: CPU time of one suggestion in the core: `bench/ask [-p PLUGIN_PATH] [-f FUNCTION] [-n TRIALS]
+ * SAMPLER [SETTING]...`. What a study does between two trials, store and training left out: the
+ * news goes into the history, the sampler is asked, its answer made legal and compared with every earlier
+ * point. Behind random trials. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +51,9 @@ static int ask(bench *b, double *x, sx_diags *d)
     return rc;
 }
 
-/* Median of suggestions behind n trials, each told before the next; the last ones before were asked for, too. */
-static double measure(sx_arena *parent, const sx_entry *e, const void *params, const function *f, long n, sx_diags *d)
+/* Median of suggestions behind n trials, each told before the next; the last ones before were asked, too. */
+static double measure(sx_arena *parent, const sx_entry *e, const void *params, const function *f, long n,
+                      sx_diags *d)
 {
     sx_arena *a = sx_arena_open(parent);
     const sx_sampler *s = (const sx_sampler *)e->item;
@@ -63,7 +64,8 @@ static double measure(sx_arena *parent, const sx_entry *e, const void *params, c
     b.domain.var = sx_alloc_array(a, (size_t)f->space.n, sizeof *b.domain.var);
     for (int i = 0; i < f->space.n; i++) {
         b.domain.var[i] = SX_NEW(a, sx_var);
-        *b.domain.var[i] = (sx_var){ .axis = *f->space.axis[i], .name = f->space.axis[i]->name, .element = -1 };
+        *b.domain.var[i] = (sx_var){ .axis = *f->space.axis[i], .name = f->space.axis[i]->name,
+                                     .element = -1 };
     }
     b.exp.domain = &b.domain;
     b.exp.tune.sampler = (sx_use){ e, (void *)(uintptr_t)params };

@@ -61,8 +61,8 @@ static int point(trials *t, double *x)
     return rc ? rc : legal(t->space, x) ? 0 : 2;
 }
 
-/* Trials end in every way there is, and now and then one goes on running. What a space has several of pulls in
- * several directions; some trials know nothing of their constraints. */
+/* Trials end in every way there is, and now and then one goes on running. What a space has several of pulls
+ * in several directions; some trials know nothing of their constraints. */
 static void tell(trials *t, sx_trial *trial)
 {
     static const sx_fate fates[] = { SX_DONE, SX_DONE, SX_PRUNED, SX_DONE, SX_FAILED, SX_DONE, SX_DONE,
@@ -70,7 +70,8 @@ static void tell(trials *t, sx_trial *trial)
     static const long steps[] = { 1, 2, 3 };
     static const double curve[] = { 0.5, NAN, 0.25 };
     const sx_fate fate = fates[trial->number % 8];
-    const double y = loss(t->space, trial->x), value[3] = { y, 1 - y, fabs(y - 1) }, broken[2] = { y - 4, 1 - y };
+    const double y = loss(t->space, trial->x);
+    const double value[3] = { y, 1 - y, fabs(y - 1) }, broken[2] = { y - 4, 1 - y };
     if (fate == SX_RUNNING) return;
     if (fate == SX_PRUNED) trial->steps = trial->number % 3, trial->step = steps, trial->curve = curve;
     trials_tell_all(t, trial, fate, value, trial->number % 5 ? broken : NULL);
@@ -90,7 +91,8 @@ static int ask_twice(trials *t, double *x)
 
 /* A whole study; its points go to x. Returns how many came, -1 where one was not legal. RENEW: the cache is
  * dropped halfway; REFUSE: before each ask others go wrong. */
-static long play(conform *c, const sx_entry *e, const void *params, const sx_space *space, int how, double x[][AXES])
+static long play(conform *c, const sx_entry *e, const void *params, const sx_space *space, int how,
+                 double x[][AXES])
 {
     const sx_sampler *s = (const sx_sampler *)e->item;
     trials t = trials_open(c->arena, s, params, space, 11, how & CACHED);
@@ -117,15 +119,17 @@ static bool same_play(double a[][AXES], double b[][AXES], long n, long m)
     return true;
 }
 
-static void check_purity(conform *c, const sx_entry *e, const void *params, const sx_space *s, const char *where)
+static void check_purity(conform *c, const sx_entry *e, const void *params, const sx_space *s,
+                         const char *where)
 {
     static double a[TRIALS][AXES], b[TRIALS][AXES];
     const long n = play(c, e, params, s, CACHED, a);
-    if (!conform_check(c, n >= 0, "%d points are legal, whatever became of earlier trials%s", TRIALS, where)) return;
+    if (!conform_check(c, n >= 0, "%d points are legal, whatever became of earlier trials%s", TRIALS, where))
+        return;
     long m = play(c, e, params, s, CACHED, b);
     conform_check(c, same_play(a, b, n, m), "the same history and seed give the same points%s", where);
     m = play(c, e, params, s, CACHED | REFUSE, b);
-    conform_check(c, same_play(a, b, n, m), "points that were refused leave no trace in later trials%s", where);
+    conform_check(c, same_play(a, b, n, m), "refused points leave no trace in later trials%s", where);
     if (!((const sx_sampler *)e->item)->open) return;
     m = play(c, e, params, s, 0, b);
     conform_check(c, same_play(a, b, n, m), "without its cache it gives the same points%s", where);

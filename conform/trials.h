@@ -13,7 +13,7 @@ typedef struct {
     void *cache;
     sx_places *places;                           /* of the ended ones */
     struct { sx_trial **v; long n, cap; } all, ended;                /* by number; in order of their ends */
-    struct { sx_trial **v; long n, cap; } refused;                   /* of the ask that goes on; n = 0: it is over */
+    struct { sx_trial **v; long n, cap; } refused;                   /* of the ask that goes on */
     int64_t tag;                                 /* of the latest answer; trials_add notes it */
     sx_rng rng;                                  /* of the ask that goes on */
     double asked;                                /* seconds of CPU time spent in the sampler */
@@ -33,5 +33,5 @@ sx_trial *trials_add(trials *t, const double *x);                    /* a runnin
 void trials_tell(trials *t, sx_trial *trial, sx_fate fate, double value);
 /* The same of all objectives and constraints (NULL: not known); copied. */
 void trials_tell_all(trials *t, sx_trial *trial, sx_fate fate, const double *value, const double *constraint);
-void trials_refuse(trials *t, const double *x);                      /* what the ask that goes on may not answer */
+void trials_refuse(trials *t, const double *x);                      /* the ask goes on without this point */
 #endif

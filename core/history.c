@@ -66,7 +66,8 @@ void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
                                       : NULL;
     t->step = t->steps ? sx_dup(p->arena, row->t.step, (size_t)t->steps * sizeof *t->step) : NULL;
     t->curve = t->steps ? sx_dup(p->arena, row->t.curve, (size_t)t->steps * sizeof *t->curve) : NULL;
-    SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL, t->fate != SX_RUNNING && t->fate != SX_PAUSED }));
+    const bool ended = t->fate != SX_RUNNING && t->fate != SX_PAUSED;
+    SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL, ended }));
 }
 
 void sx_past_count(const sx_past *p, long *ended, long *fit)

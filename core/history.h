@@ -9,7 +9,8 @@ typedef struct sx_past sx_past;
 sx_past *sx_past_open(sx_arena *a, const sx_domain *domain, const double *usual);
 void sx_past_add(sx_past *p, int64_t event,
                  const sx_trial_row *row); /* copies; trials that do not fit the space are left out */
-/* Makes x, of a stored trial, a point of the space: a missing axis reads the usual point; false: does not fit. */
+/* Makes x, of a stored trial, a point of the space: a missing axis reads the usual point. false: does not
+ * fit. */
 bool sx_past_fit(const sx_past *p, double *x);
 /* How many trials have ended, and how many of those fit the space. */
 void sx_past_count(const sx_past *p, long *ended, long *fit);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 typedef struct { uint64_t hash; const double *x; long at; } place;   /* x NULL: free */
-struct sx_places { sx_arena *arena; int axes; long told, n, room; place *v; };       /* room: a power of two */
+/* room: a power of two */
+struct sx_places { sx_arena *arena; int axes; long told, n, room; place *v; };
 
 sx_places *sx_places_open(sx_arena *a, int axes)
 {

@@ -97,7 +97,8 @@ Test(history, places_finds_what_a_look_at_all_finds)
         if (sx_uniform(&r) < 0.2) x[3 * i + 2] = NAN;
         long first = 0;
         while (first < i && !(x[3 * first] == x[3 * i] && x[3 * first + 1] == x[3 * i + 1]
-                              && (x[3 * first + 2] == x[3 * i + 2] || (isnan(x[3 * first + 2]) && isnan(x[3 * i + 2])))))
+                              && (x[3 * first + 2] == x[3 * i + 2]
+                                  || (isnan(x[3 * first + 2]) && isnan(x[3 * i + 2])))))
             first++;
         const long found = sx_places_find(p, x + 3 * i);
         cr_assert_eq(found, first < i ? first : -1, "point %ld: %ld, not %ld", i, found, first);

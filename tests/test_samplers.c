@@ -210,7 +210,8 @@ Test(samplers, tpe_learns)
 Test(samplers, empty_space)
 {
     const sx_space none = { 0, 1, 0, NULL };
-    static const char *const names[] = { "random", "grid", "tpe", "sobol", "lhs", "anneal", "cmaes", "nsga2" };
+    static const char *const names[] = { "random", "grid", "tpe", "sobol", "lhs", "anneal", "cmaes",
+                                         "nsga2" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         trials t = load(names[i], "", &none, 1);
         cr_assert_eq(trials_ask(&t), 0);
@@ -433,8 +434,8 @@ static void without_cache(const char *sampler, const char *settings, const funct
             cr_assert_eq(trials_probe(&t, cold), 0);
             t.cache = cache;
             for (int j = 0; j < s.n; j++)
-                cr_assert(x[j] == cold[j] || (isnan(x[j]) && isnan(cold[j])), "%s %s: trial %d axis %d: %a, cold %a",
-                          sampler, settings, i, j, x[j], cold[j]);
+                cr_assert(x[j] == cold[j] || (isnan(x[j]) && isnan(cold[j])),
+                          "%s %s: trial %d axis %d: %a, cold %a", sampler, settings, i, j, x[j], cold[j]);
         }
         cr_assert_eq(trials_ask(&t), 0);
         const int slot = (int)(sx_uniform(&r) * 5);

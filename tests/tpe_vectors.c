@@ -364,7 +364,8 @@ static void estimator(const axes *s, const parzen_book *book, const json_t *root
     for (int j = 0; j < d; j++)
         for (int k = 0; k < s->space.n; k++)
             if (!strcmp(s->axis[k].name, json_string_value(item(names, j)))) block[j] = &s->parzen[k];
-    const sides below = side(book, PARZEN_BELOW, block, d, root, get(want, "below_used"), s->space.objectives > 1);
+    const sides below = side(book, PARZEN_BELOW, block, d, root, get(want, "below_used"),
+                             s->space.objectives > 1);
     const sides above = side(book, PARZEN_ABOVE, block, d, root, get(want, "above_used"), false);
     const parzen_mix *l = below.whole, *g = above.whole;
     same_numbers("l weights", l->weight, l->m, get(get(want, "l"), "weights"));
@@ -386,7 +387,8 @@ static void same_blocks(const axes *s, const parzen_book *book, const json_t *ro
 {
     const json_t *config = get(root, "config"), *list = get(get(root, "expected"), "estimators");
     int *label = PARZEN_NEW(&run.pool, int, s->space.n);
-    parzen_label(&run.pool, book, json_is_true(get(config, "multivariate")), json_is_true(get(config, "group")), label);
+    parzen_label(&run.pool, book, json_is_true(get(config, "multivariate")),
+                 json_is_true(get(config, "group")), label);
     for (long e = 0; e < size(list); e++) {
         const json_t *names = get(item(list, e), "params");
         int first = -1;

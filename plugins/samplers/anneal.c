@@ -55,7 +55,8 @@ static double moved(const sx_axis *a, double x, double width, sx_rng *r)
     if (a->kind == SX_AXIS_CHOICE) return sx_uniform(r) < width ? sx_axis_at(a, sx_uniform(r)) : x;
     if (a->kind == SX_AXIS_REAL) return sx_axis_at(a, near(unit_of(a, x), width, r));
     /* A normal law of `width` times the deviation around x, by the quantiles of the axis' own. */
-    const sx_axis own = { .kind = SX_AXIS_NORMAL, .mu = a->log ? log(fmax(x, 1e-300)) : x, .sigma = a->sigma * width };
+    const sx_axis own = { .kind = SX_AXIS_NORMAL, .mu = a->log ? log(fmax(x, 1e-300)) : x,
+                          .sigma = a->sigma * width };
     const double z = sx_axis_at(&own, sx_uniform(r));
     return sx_axis_snap(a, a->log ? exp(z) : z);
 }

@@ -1,5 +1,5 @@
-/* book.c: what TPE keeps of a history: every trial by number, how good it is, on which side it stands, and who
- * changed sides since. A new book of the same history says the same, only later. */
+/* book.c: what TPE keeps of a history: every trial by number, how good it is, on which side it stands, and
+ * who changed sides since. A new book of the same history says the same, only later. */
 #include <stdlib.h>
 #include <string.h>
 #include "parzen.h"
@@ -167,7 +167,8 @@ void parzen_book_split(parzen_book *b, parzen_pool *p)
     for (long i = 0; i < b->n; i++) move(b, &b->v[i], good[i] ? PARZEN_BELOW : PARZEN_ABOVE);
 }
 
-long parzen_book_side(const parzen_book *b, parzen_pool *p, parzen_side side, const double ***x, long **number)
+long parzen_book_side(const parzen_book *b, parzen_pool *p, parzen_side side, const double ***x,
+                      long **number)
 {
     long n = 0;
     *x = PARZEN_NEW(p, const double *, b->n);

@@ -32,8 +32,8 @@ typedef struct {
     int d; long *values, lambda;                 /* numeric axes; [d]; points of a generation */
     long done; const sx_trial *last;             /* of the history that was taken in */
     long generation, starts;                     /* of all; how often it started */
-    double best; long still;                     /* of the generation before; how many were no better or worse */
-    long have; double *v, *x; merit *merit;      /* of this generation: [have][d] as drawn, [have][n] as tried */
+    double best; long still;                     /* of the generation before; how many were the same */
+    long have; double *v, *x; merit *merit;      /* of this one: [have][d] as drawn, [have][n] as tried */
 } search;
 
 static bool numeric(const sx_axis *a) { return a->kind != SX_AXIS_CHOICE || a->level; }
@@ -55,7 +55,8 @@ static void start(search *q, uint64_t key)
 {
     double *mean = malloc(((size_t)q->d + 1) * sizeof *mean);
     if (!mean) abort();                          /* as sx_alloc: memory so small costs one trial */
-    for (int j = 0; j < q->d; j++) mean[j] = q->starts ? sx_uniform_of(key + (uint64_t)q->starts, (uint64_t)j) : 0.5;
+    for (int j = 0; j < q->d; j++)
+        mean[j] = q->starts ? sx_uniform_of(key + (uint64_t)q->starts, (uint64_t)j) : 0.5;
     q->lambda = (long)fmin((double)first_population(q) * pow(q->set->grow, (double)q->starts), MOST);
     covariance_start(q->cov, q->lambda, q->set->sigma, mean);
     q->starts++;
@@ -118,7 +119,7 @@ static uint64_t key_of(uint64_t study, long number, long attempt)
     return study + (uint64_t)(number + 1) * 0x9e3779b97f4a7c15u + (uint64_t)attempt * 0xd1342543de82ef95u;
 }
 
-/* Draws what a trial of this generation was, or will be. Outside the box it is drawn again, and in the end cut. */
+/* Draws what a trial of this generation was, or will be. Outside the box it is drawn again, at last cut. */
 static void draw(const search *q, uint64_t key, double *v)
 {
     static const sx_axis normal = { .kind = SX_AXIS_NORMAL, .mu = 0, .sigma = 1 };
@@ -259,5 +260,6 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
 }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, cmaes, params, struct cmaes,
-          .doc = "CMA-ES with margins for grids, for many cheap trials", .open = open, .close = close, .ask = ask);
+          .doc = "CMA-ES with margins for grids, for many cheap trials", .open = open, .close = close,
+          .ask = ask);
 SX_PLUGIN("cmaes", "1.0", "MIT", SX_ITEM(cmaes));

@@ -1,4 +1,4 @@
-/* covariance.c: the strategy of Hansen, "The CMA evolution strategy: a tutorial" (2016), with negative weights;
+/* covariance.c: Hansen, "The CMA evolution strategy: a tutorial" (2016), with negative weights;
  * margins for grids: Hamano, Saito, Nomura, Shirakawa, "CMA-ES with margin" (GECCO 2022). */
 #include "covariance.h"
 #include <math.h>
@@ -148,11 +148,12 @@ static double follow_path(covariance *c, const double *mean_step)
     double *white = c->work + d;
     whiten(c, mean_step, white);
     const double s = c->c_sigma, decay = 1 - pow(1 - s, 2 * ((double)c->generation + 1));
-    for (int i = 0; i < d; i++) c->path_s[i] = (1 - s) * c->path_s[i] + sqrt(s * (2 - s) * c->mu_eff) * white[i];
+    for (int i = 0; i < d; i++)
+        c->path_s[i] = (1 - s) * c->path_s[i] + sqrt(s * (2 - s) * c->mu_eff) * white[i];
     const double length = sqrt(squared(c->path_s, d));
     const double h = length / sqrt(decay) < (1.4 + 2 / ((double)d + 1)) * c->chi;
-    for (int i = 0; i < d; i++)
-        c->path_c[i] = (1 - c->c_c) * c->path_c[i] + h * sqrt(c->c_c * (2 - c->c_c) * c->mu_eff) * mean_step[i];
+    const double far = h * sqrt(c->c_c * (2 - c->c_c) * c->mu_eff);
+    for (int i = 0; i < d; i++) c->path_c[i] = (1 - c->c_c) * c->path_c[i] + far * mean_step[i];
     c->sigma *= exp(fmin(c->c_sigma / c->d_sigma * (length / c->chi - 1), 1));
     return h;
 }
@@ -208,7 +209,10 @@ void covariance_margin(covariance *c, int axis, long values, double alpha)
     double below = fmax(phi((low - m) / wide), alpha / 2), above = fmax(phi((m - high) / wide), alpha / 2);
     const double inside = 1 - below - above, over = below + above + fmax(inside, alpha / 2) - 1;
     const double spare = below + above - alpha;
-    if (over > 0 && spare > 0) below -= over * (below - alpha / 2) / spare, above -= over * (above - alpha / 2) / spare;
+    if (over > 0 && spare > 0) {
+        below -= over * (below - alpha / 2) / spare;
+        above -= over * (above - alpha / 2) / spare;
+    }
     const double left = fmax(quantile(1 - below), 1e-3), right = fmax(quantile(1 - above), 1e-3);
     c->scale[axis] = (high - low) / ((left + right) * spread);
     c->mean[axis] = (low * right + high * left) / (left + right);

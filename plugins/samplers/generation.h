@@ -1,16 +1,17 @@
-/* generation.h: how samplers with a population keep book: a trial's tag says which generation asked for it, and
- * at which attempt. Everything else follows from the history, read once from its beginning. */
+/* generation.h: how samplers with a population keep book: a trial's tag says which generation asked for it,
+ * and at which attempt. Everything else follows from the history, read once from its beginning. */
 #ifndef GENERATION_H
 #define GENERATION_H
 #include <strix/plugin.h>
 
 enum { GENERATION_BITS = 32, ATTEMPT_BITS = 10 };
 
-/* mark: the sampler's own, below 2^20, so that tags of another one in the same study are not taken for its own. */
+/* mark: the sampler's own, below 2^20, so that it knows its tags from another sampler's. */
 static inline int64_t generation_tag(unsigned mark, long generation, long attempt)
 {
     const int64_t most = (1 << ATTEMPT_BITS) - 1;
-    return ((int64_t)mark << ATTEMPT_BITS | (attempt < most ? attempt : most)) << GENERATION_BITS | generation;
+    if (attempt > most) attempt = (long)most;
+    return ((int64_t)mark << ATTEMPT_BITS | attempt) << GENERATION_BITS | generation;
 }
 static inline bool generation_is(int64_t tag, unsigned mark, long generation)
 {

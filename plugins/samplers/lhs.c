@@ -22,5 +22,6 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
     return 0;
 }
 
-SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, lhs, params, struct lhs, .doc = "Latin hypercube sampling", .ask = ask);
+SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, lhs, params, struct lhs, .doc = "Latin hypercube sampling",
+          .ask = ask);
 SX_PLUGIN("lhs", "1.0", "MIT", SX_ITEM(lhs));

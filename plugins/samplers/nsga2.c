@@ -1,4 +1,4 @@
-/* nsga2.c: a genetic search for the whole front of several objectives: Deb, Pratap, Agarwal, Meyarivan, "A fast
+/* nsga2.c: a genetic search for the front of several objectives: Deb, Pratap, Agarwal, Meyarivan, "A fast
  * and elitist multiobjective genetic algorithm: NSGA-II" (2002), with their rule for constraints.
  * A trial's generation is in its tag; who survived is read from the history. */
 #include <stdlib.h>
@@ -11,7 +11,8 @@ struct nsga2 { long population; double crossover, swap, mutation, eta; };
 
 static const sx_param params[] = {
     SX_INT(struct nsga2, population, .def = 50, .min = 4, .max = 1000, .doc = "trials of a generation"),
-    SX_REAL(struct nsga2, crossover, .def = 0.9, .min = 0, .max = 1, .doc = "share of children of two parents"),
+    SX_REAL(struct nsga2, crossover, .def = 0.9, .min = 0, .max = 1,
+            .doc = "share of children of two parents"),
     SX_REAL(struct nsga2, swap, .def = 0.5, .min = 0, .max = 1, .doc = "chance that parents mix in an axis"),
     SX_REAL(struct nsga2, mutation, .def = 0, .min = 0, .max = 1,
             .doc = "chance that an axis changes; 0: one of them on average"),
@@ -53,7 +54,8 @@ static void rank_all(search *q, long n)
         for (long i = 0; i < n; i++) {
             bool front = q->v[i].rank < 0;
             for (long k = 0; k < n && front; k++)
-                front = !((q->v[k].rank < 0 || q->v[k].rank == rank) && dominates(&q->v[k], &q->v[i], q->s->objectives));
+                front = !((q->v[k].rank < 0 || q->v[k].rank == rank)
+                          && dominates(&q->v[k], &q->v[i], q->s->objectives));
             if (front) q->v[i].rank = rank, left--;
         }
 }
@@ -107,7 +109,8 @@ static void remember(search *q, const sx_trial *t)
         const double y = t->fate == SX_DONE && t->value ? t->value[j] : INFINITY;
         e->y[j] = isnan(y) ? INFINITY : y;
     }
-    if (t->fate == SX_PRUNED && m == 1 && t->steps && !isnan(t->curve[t->steps - 1])) *e->y = t->curve[t->steps - 1];
+    if (t->fate == SX_PRUNED && m == 1 && t->steps && !isnan(t->curve[t->steps - 1]))
+        *e->y = t->curve[t->steps - 1];
     e->broken = generation_violation(q->s, t);
     e->number = t->number;
 }
@@ -153,7 +156,8 @@ static double gene(const search *q, int i, const member *a, const member *b, boo
     const double eta = q->set->eta, x = isnan(a->x[i]) ? b->x[i] : a->x[i], y = isnan(b->x[i]) ? x : b->x[i];
     const bool mix = sx_uniform(r) < q->set->swap;
     if (isnan(x)) return sx_axis_at(axis, sx_uniform(r));
-    if (axis->kind == SX_AXIS_CHOICE && !axis->level) return change ? sx_axis_at(axis, sx_uniform(r)) : mix ? y : x;
+    if (axis->kind == SX_AXIS_CHOICE && !axis->level)
+        return change ? sx_axis_at(axis, sx_uniform(r)) : mix ? y : x;
     const double was = unit_of(axis, x);
     double u = was;
     if (mix && x != y) u = crossed(u, unit_of(axis, y), eta, r);
@@ -181,7 +185,8 @@ static void *open(const void *p, const sx_space *s)
     const size_t n = 2 * (size_t)set->population, row = (size_t)(s->n + s->objectives);
     search *q = malloc(sizeof *q);
     if (!q) return NULL;
-    *q = (search){ .set = set, .s = s, .v = calloc(n, sizeof *q->v), .memory = malloc(n * row * sizeof(double) + 1) };
+    *q = (search){ .set = set, .s = s, .v = calloc(n, sizeof *q->v),
+                   .memory = malloc(n * row * sizeof(double) + 1) };
     for (size_t i = 0; i < n && q->v; i++) {
         q->v[i].x = q->memory + i * row;
         q->v[i].y = q->v[i].x + s->n;
@@ -224,5 +229,6 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
 }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, nsga2, params, struct nsga2,
-          .doc = "NSGA-II, a genetic search for several objectives", .open = open, .close = close, .ask = ask);
+          .doc = "NSGA-II, a genetic search for several objectives", .open = open, .close = close,
+          .ask = ask);
 SX_PLUGIN("nsga2", "1.0", "MIT", SX_ITEM(nsga2));

@@ -16,7 +16,8 @@ static bool dominates(const double *a, const double *b, int m)
 /* By the first objective, then the second, ..: nobody is dominated by one that stands behind. */
 static int32_t *sorted(parzen_pool *p, const double *y, long n, int m)
 {
-    int32_t *order = PARZEN_NEW(p, int32_t, n), *by = PARZEN_NEW(p, int32_t, n), *next = PARZEN_NEW(p, int32_t, n);
+    int32_t *order = PARZEN_NEW(p, int32_t, n), *by = PARZEN_NEW(p, int32_t, n);
+    int32_t *next = PARZEN_NEW(p, int32_t, n);
     double *key = PARZEN_NEW(p, double, n);
     for (long i = 0; i < n; i++) order[i] = (int32_t)i;
     for (int j = m - 1; j >= 0; j--) {
@@ -83,7 +84,8 @@ static double volume(parzen_pool *p, const double *y, long n, const double *refe
     parzen_sort(p, key, n, order);
     for (long k = 0; k < n && key[order[k]] < reference[2]; k++) {
         memcpy(below + k * 3, y + order[k] * 3, 3 * sizeof *y);
-        const double next = k + 1 < n ? fmin(key[order[k + 1]], reference[2]) : reference[2], from = key[order[k]];
+        const double from = key[order[k]];
+        const double next = k + 1 < n ? fmin(key[order[k + 1]], reference[2]) : reference[2];
         const parzen_place here = parzen_here(p);
         if (next > from) sum += (next - from) * area(p, below, k + 1, 3, reference);
         parzen_back(p, here);
@@ -96,7 +98,8 @@ static double volume(parzen_pool *p, const double *y, long n, const double *refe
 static double boxes(parzen_pool *p, const double *y, long n, int m, const double *reference)
 {
     double sum = 0;
-    for (long i = 0; i < n; i++) sum += parzen_exclusive(p, y + (i + 1) * m, n - i - 1, m, reference, y + i * m);
+    for (long i = 0; i < n; i++)
+        sum += parzen_exclusive(p, y + (i + 1) * m, n - i - 1, m, reference, y + i * m);
     return sum;
 }
 
@@ -107,17 +110,19 @@ double parzen_hypervolume(parzen_pool *p, const double *y, long n, int m, const 
 }
 
 /* What a point adds to the volume of others. */
-double parzen_exclusive(parzen_pool *p, const double *y, long n, int m, const double *reference, const double *point)
+double parzen_exclusive(parzen_pool *p, const double *y, long n, int m, const double *reference,
+                        const double *point)
 {
     const parzen_place here = parzen_here(p);
     double *rest = PARZEN_NEW(p, double, n * m);
     long kept = 0;
-    for (long k = 0; k < n; k++) {               /* what others cover of its box; dominated parts add nothing */
+    for (long k = 0; k < n; k++) {               /* what others cover; dominated parts add nothing */
         double *part = rest + kept * m;
         for (int j = 0; j < m; j++) part[j] = fmax(point[j], y[k * m + j]);
         bool needed = box(part, m, reference) > 0;
         for (long e = 0; e < kept && needed; e++)
-            needed = !dominates(rest + e * m, part, m) && memcmp(rest + e * m, part, (size_t)m * sizeof *rest) != 0;
+            needed = !dominates(rest + e * m, part, m)
+                && memcmp(rest + e * m, part, (size_t)m * sizeof *rest) != 0;
         kept += needed;
     }
     const double volume_of_rest = kept ? parzen_hypervolume(p, rest, kept, m, reference) : 0;

@@ -24,7 +24,7 @@ typedef struct {
     bool log, bounded;
     double low, high;                            /* z inside; a grid's reach half a step beyond its ends */
     double step;                                 /* 0: continuous */
-    long levels; double first;                   /* of a grid of at most PARZEN_LEVELS values: how many, the first; else 0 */
+    long levels; double first;                   /* of a small grid: how many values, the first; else 0 */
     double mu, sigma;                            /* the prior: middle and width, or the normal axis's own */
     long options; const double *weight;          /* of a choice (0: numeric); prior masses or NULL */
 } parzen_axis;
@@ -42,17 +42,17 @@ double parzen_option(const parzen_axis *a, long option);             /* prior pr
 typedef struct {
     const parzen_axis *axis;
     long kernels;                                /* distinct ones: few on a grid */
-    int32_t *of;                                 /* of a grid, of a choice: [m], the kernel of a component; else NULL */
+    int32_t *of;                                 /* grid, choice: [m], the kernel of a component; else NULL */
     double *mu, *sigma, *inverse;                /* numeric: [kernels], in z; 1 / sigma */
     double *norm;                                /* [kernels]: log of what divides density or mass */
-    double *left, *right;                        /* [kernels]: what the axis cuts off; left NaN: not computed yet */
+    double *left, *right;                        /* [kernels]: what the axis cuts off; NaN: not computed */
     double *z;                                   /* of the levels of a grid; else of the components */
     double *value;                               /* of the levels */
     long *count;                                 /* grid: observations at each level */
-    double **mass; long *made, rows;             /* grid: [levels], log masses under the kernels, NaN: not computed yet;
-                                                    rows that are there, NULL elsewhere */
+    double **mass; long *made, rows;             /* grid: [levels], log masses under the kernels (NaN: not
+                                                    computed), or NULL; the levels that have them */
     int32_t *order;                              /* neither grid nor choice: components by z */
-    double same, other;                          /* choice: probability of a kernel's own option, of any other */
+    double same, other;                          /* choice: probability of the own option, of another one */
     double *prob;                                /* hyperopt's choice: [options], one kernel */
     double narrow; bool stale;                   /* least width; all widths have to be looked at */
 } parzen_dim;
@@ -76,8 +76,9 @@ typedef struct {
 } parzen_flavour;
 extern const parzen_flavour parzen_hyperopt, parzen_optuna;
 void parzen_weights(long n, double *w); /* of n observations, oldest first: the newest 25 count in full */
-/* Optuna's mixture in steps: empty; all observations at once (number NULL: 0, 1, ..); one more, one less (the row
- * that was put); settled after any of them. What comes out depends on the observations alone. Rows must stay. */
+/* Optuna's mixture in steps: empty; all observations at once (number NULL: 0, 1, ..); one more, one less (the
+ * row that was put); settled after any of them. What comes out depends on the observations alone. Rows must
+ * stay. */
 parzen_mix *parzen_optuna_open(parzen_pool *p, const parzen_axis *const *axis, int d, double prior_weight,
                                bool flat);
 void parzen_optuna_load(parzen_mix *mix, const long *number, const double *const *x, long n);
@@ -106,7 +107,7 @@ typedef struct {
     long done; const sx_trial *last;             /* of the history that was taken in */
     parzen_entry *v; long n, room;
     long told;                                   /* entries that count */
-    const double **pattern; long patterns, pattern_room; /* points of every set of active axes that was told */
+    const double **pattern; long patterns, pattern_room;     /* a point of every set of active axes */
     parzen_change *log; long logged, log_room;   /* who changed sides, in order */
     long epoch;                                  /* the log began anew, and with it whoever follows it */
 } parzen_book;
@@ -115,10 +116,11 @@ void parzen_book_close(parzen_book *b);
 void parzen_book_read(parzen_book *b, const sx_history *h);
 void parzen_book_split(parzen_book *b, parzen_pool *p);              /* says who is good */
 /* The points of one side, in order of number; returns how many. number may be NULL. */
-long parzen_book_side(const parzen_book *b, parzen_pool *p, parzen_side side, const double ***x, long **number);
+long parzen_book_side(const parzen_book *b, parzen_pool *p, parzen_side side, const double ***x,
+                      long **number);
 
 long parzen_good(const parzen_flavour *f, double gamma, long n, bool several);  /* size of the good set */
-bool parzen_seen(const parzen_flavour *f, sx_fate fate, bool liar);  /* does the flavour look at such a trial? */
+bool parzen_seen(const parzen_flavour *f, sx_fate fate, bool liar);  /* does it look at such a trial? */
 bool parzen_counts(const parzen_flavour *f, sx_fate fate);
 parzen_merit parzen_merit_of(const parzen_flavour *f, const sx_space *s, const sx_trial *t);
 /* Marks the `want` best of n. */
@@ -148,7 +150,7 @@ double parzen_log_phi(double x);                 /* ln Phi(x) */
 double parzen_log_mass(double a, double b);      /* ln (Phi(b) - Phi(a)), a <= b */
 double parzen_quantile(double q, double a, double b); /* Phi^-1(Phi(a) + q (Phi(b) - Phi(a))) */
 void parzen_tails(double a, double b, double *left, double *right);  /* Phi(a), 1 - Phi(b) */
-double parzen_between(double q, double a, double b, double left, double right); /* the quantile of known tails */
+double parzen_between(double q, double a, double b, double left, double right);  /* of known tails */
 double parzen_log_sum(const double *v, long n);  /* ln sum exp v */
 
 /* --- Small parts --- */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "parzen.h"
 
-enum { MIDDLE, FIRST, LAST, SLOTS };             /* kernels of a level: observations there, in order of trial */
+enum { MIDDLE, FIRST, LAST, SLOTS };             /* kernels of a level, by which observation there it is */
 
 /* --- Kernels --- */
 static void set_kernel(parzen_dim *dim, long k, double mu, double sigma)
@@ -325,7 +325,8 @@ static long pick_option(const parzen_dim *dim, long kernel, double u)
 static double draw_numeric(parzen_dim *dim, long k, double u)
 {
     const parzen_axis *a = dim->axis;
-    const double mu = dim->mu[k], sigma = dim->sigma[k], low = (a->low - mu) / sigma, high = (a->high - mu) / sigma;
+    const double mu = dim->mu[k], sigma = dim->sigma[k];
+    const double low = (a->low - mu) / sigma, high = (a->high - mu) / sigma;
     if (isnan(dim->left[k])) parzen_tails(low, high, &dim->left[k], &dim->right[k]);
     const double z = mu + sigma * parzen_between(u, low, high, dim->left[k], dim->right[k]);
     return a->levels ? dim->value[parzen_level(a, a->log ? exp(z) : z)] : parzen_x(a, z);

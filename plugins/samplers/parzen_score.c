@@ -170,7 +170,8 @@ static void block_of(const scoring *q, long c, long from, long n, const double *
     int j = 0;
     for (long i = 0; i < n; i++) t[i] = 0;
     for (long i = n; i < whole(n); i++) t[i] = -INFINITY;
-    for (; j + 4 <= q->used; j += 4) add_four(n, row[use[j]], row[use[j + 1]], row[use[j + 2]], row[use[j + 3]], t);
+    for (; j + 4 <= q->used; j += 4)
+        add_four(n, row[use[j]], row[use[j + 1]], row[use[j + 2]], row[use[j + 3]], t);
     for (; j < q->used; j++) add_one(n, row[use[j]], t);
     for (j = 0; j < q->opens; j++) {
         const parzen_dim *o = q->open[j];

@@ -1,7 +1,7 @@
 /* sobol.c: quasi-random search: points of a scrambled Sobol sequence, which fill a space more evenly than
  * random ones. Trial n is point n, so any number of workers share one sequence.
- * Joe and Kuo, "Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30
- * (2008); scrambling: Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences" (1995). */
+ * Joe and Kuo, "Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput.
+ * 30 (2008); scrambling: Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences" (1995). */
 #include <strix/plugin.h>
 
 enum { AXES = 64, BITS = 32, DEGREE = 9 };
@@ -95,7 +95,8 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
     for (long i = h->n - 1; i >= h->done && h->trial[i]->fate == SX_REFUSED; i--) key += (uint64_t)s->n;
     for (int i = 0; i < s->n; i++) {
         if (i && i < AXES) q = next(q);
-        const uint32_t k = (uint32_t)sx_rng_trial(r), at = i < AXES ? scrambled(sobol(i, q, k), key + (uint64_t)i) : 0;
+        const uint32_t k = (uint32_t)sx_rng_trial(r);
+        const uint32_t at = i < AXES ? scrambled(sobol(i, q, k), key + (uint64_t)i) : 0;
         const double inside = sx_uniform(r), u = i < AXES ? (at + inside) * 0x1p-32 : inside;
         x[i] = sx_active(s, x, i) ? sx_axis_at(s->axis[i], u) : NAN;
     }

@@ -46,7 +46,8 @@ static parzen_merit merit_hyperopt(const sx_trial *t)
 {
     if (t->fate == SX_REFUSED) return (parzen_merit){ PARZEN_BAD, 0, 0 };
     if (t->fate == SX_DONE && t->value) return (parzen_merit){ PARZEN_COMPLETE, known(t->value[0]), 0 };
-    if (t->fate == SX_PRUNED || t->fate == SX_PAUSED) return (parzen_merit){ PARZEN_COMPLETE, last_report(t), 0 };
+    if (t->fate == SX_PRUNED || t->fate == SX_PAUSED)
+        return (parzen_merit){ PARZEN_COMPLETE, last_report(t), 0 };
     return (parzen_merit){ PARZEN_COMPLETE, INFINITY, 0 };
 }
 
@@ -66,7 +67,8 @@ bool parzen_counts(const parzen_flavour *f, sx_fate fate)
         || (f == &parzen_hyperopt && (fate == SX_RUNNING || fate == SX_FAILED));
 }
 
-typedef struct { const parzen_entry *v; long *best, held, most; } list;  /* the best ones, in order; ties: by number */
+/* The best ones, in order; equal ones by number. */
+typedef struct { const parzen_entry *v; long *best, held, most; } list;
 
 static bool goes_before(const list *l, long i, long k)
 {
@@ -88,9 +90,10 @@ static void mark_best(parzen_pool *p, const parzen_entry *v, long n, int from, l
 {
     list l = { .v = v, .best = PARZEN_NEW(p, long, k + 1), .most = k };
     for (int others = 0; others < 2 && k > 0; others++)
-        for (long i = 0; i < n; i++)
-            if ((v[i].side == PARZEN_BELOW) != others && v[i].merit.rank >= from && v[i].merit.rank < PARZEN_BAD)
-                insert(&l, i);
+        for (long i = 0; i < n; i++) {
+            const int rank = v[i].merit.rank;
+            if ((v[i].side == PARZEN_BELOW) != others && rank >= from && rank < PARZEN_BAD) insert(&l, i);
+        }
     for (long i = 0; i < l.held; i++) good[l.best[i]] = true;
 }
 

@@ -39,7 +39,8 @@ typedef struct {
     parzen_mix *mix[3];                          /* by side */
     long logged, epoch;                          /* how far it followed the book; epoch 0: not begun */
 } follower;
-typedef struct {                                 /* what an ask leaves to the next one: nothing that it could not find again */
+/* What an ask leaves to the next one: nothing that it could not find again. */
+typedef struct {
     const sx_space *s;
     parzen_book *book;
     parzen_axis *axis;
@@ -247,7 +248,8 @@ static int suggest(search *q, double *x)
     const struct tpe *set = q->set;
     parzen_book *book = q->memory->book;
     parzen_book_read(book, q->h);
-    if (book->told < (set->startup < 0 ? q->f->startup : set->startup) || !book->told) return from_prior(q, x);
+    const long startup = set->startup < 0 ? q->f->startup : set->startup;
+    if (book->told < startup || !book->told) return from_prior(q, x);
     parzen_book_split(book, q->pool);
     q->label = PARZEN_NEW(q->pool, int, q->s->n);
     parzen_label(q->pool, book, set->multivariate, set->group, q->label);
