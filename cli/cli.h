@@ -117,6 +117,7 @@ typedef struct {
     /* budget of the study and how many are done already; 0: a single training */
     long trials, done;
     const char *objective; bool maximize;        /* "val_accuracy" */
+    bool several;                                /* objectives, of which this is the first: no trial is the best */
     bool has_best; double best; long best_trial; /* so far */
 } cli_progress_want;
 cli_progress *cli_progress_open(cli_context *c, const cli_progress_want *w);

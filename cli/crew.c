@@ -251,9 +251,10 @@ cli_progress *crew_progress(cli_context *c, sx_study *s)
     cli_progress_want w = { .title = sx_study_name(s),
                             .trials = e->tune.trials,
                             .objective = e->tune.objective[0],
-                            .maximize = e->tune.maximize[0] };
+                            .maximize = e->tune.maximize[0],
+                            .several = e->tune.objectives > 1 };
     for (long i = 0; i < n; i++) w.done += row[i]->t.fate != SX_RUNNING && row[i]->t.fate != SX_PAUSED;
-    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
+    const sx_trial_row *best = w.several ? NULL : sx_study_best(s, c->arena, &c->diags);
     if (best) {
         w.has_best = true;
         w.best = *best->t.value;

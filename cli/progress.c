@@ -296,7 +296,7 @@ void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e)
 
 static bool improves(const cli_progress *p, sx_fate fate, double v)
 {
-    if (fate != SX_DONE || !isfinite(v)) return false;
+    if (p->want.several || fate != SX_DONE || !isfinite(v)) return false;
     return !p->want.has_best || (p->want.maximize ? v > p->want.best : v < p->want.best);
 }
 

@@ -2,6 +2,7 @@
  * on the test part. */
 #include "crew.h"
 #include "report.h"
+#include "study_verb.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,14 +45,6 @@ static int test_best(cli_context *c, const sx_trial_row *best, tested *t)
     return rc;
 }
 
-static const char *worth(cli_context *c, const sx_exp *e, const sx_trial_row *r)
-{
-    const char *text = "";
-    for (long i = 0; i < e->tune.objectives; i++)
-        text = sx_format(c->arena, "%s%s%s %.6g", text, i ? ", " : "", e->tune.objective[i], r->t.value[i]);
-    return text;
-}
-
 /* Of several objectives: the trials that no other one beats in all of them. */
 static void print_front(cli_context *c, sx_study *s)
 {
@@ -60,7 +53,7 @@ static void print_front(cli_context *c, sx_study *s)
     if (e->tune.objectives < 2) return;
     const long n = sx_study_front(s, c->arena, &row, &c->diags);
     printf("front of %s:\n", sx_plural(c->arena, n < 0 ? 0 : n, "trial"));
-    for (long i = 0; i < n; i++) printf("  trial %-5ld %s\n", row[i]->t.number, worth(c, e, row[i]));
+    for (long i = 0; i < n; i++) printf("  trial %-5ld %s\n", row[i]->t.number, study_worth(c, e, row[i]));
 }
 
 static json_t *front_json(cli_context *c, sx_study *s)
@@ -88,7 +81,7 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
            sx_plural(c->arena, k->all, "trial"), k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
     print_front(c, s);
-    printf("best trial %ld: %s\n", best->t.number, worth(c, e, best));
+    printf("best trial %ld: %s\n", best->t.number, study_worth(c, e, best));
     json_object_foreach(values, name, v) {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         printf("  %-16s %s\n", name, json_is_string(v) ? json_string_value(v) : text ? text : "");
