@@ -73,12 +73,14 @@ static int failed(sx_conn *c, PGresult *r)
  * hangs. */
 static bool answered(sx_conn *c)
 {
-    const double until = now() + c->answer;
-    while (PQflush(c->pg) == 1 || PQisBusy(c->pg)) {
+    double until = now() + c->answer;
+    while (PQisBusy(c->pg)) {
         struct pollfd f = { .fd = PQsocket(c->pg), .events = POLLIN };
         const double left = until - now();
         if (left <= 0) return false;
-        if (poll(&f, 1, (int)(1000 * left) + 1) > 0 && !PQconsumeInput(c->pg)) return true; /* libpq knows */
+        if (poll(&f, 1, (int)(1000 * left) + 1) <= 0) continue;
+        if (!PQconsumeInput(c->pg)) return true; /* libpq knows why */
+        until = now() + c->answer;               /* it speaks */
     }
     return true;
 }
@@ -95,7 +97,9 @@ static PGresult *answer(sx_conn *c, int sent)
         last = r;
         if (bad && PQstatus(c->pg) != CONNECTION_OK) break;
     }
-    return last;
+    if (!c->mute) return last;
+    PQclear(last);                               /* not the whole answer */
+    return NULL;
 }
 
 static PGresult *ask(sx_conn *c, const char *sql) { return answer(c, PQsendQuery(c->pg, sql)); }
