@@ -2,15 +2,25 @@
  * over such processes; on another shell or machine the same verb joins the study by its store alone. */
 #include "crew.h"
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 typedef struct { cli_context *c; int fd; cli_progress *progress; } listener;
 
+/* Where a trial hangs and nobody is left to kill this process, the clock does. */
+static void set_alarm(const sx_event *e)
+{
+    enum { LATER = 30 };                         /* seconds that the supervisor has for it */
+    if (!strcmp(e->kind, "trial_start")) alarm(e->left > 0 ? (unsigned)fmin(e->left, 1e9) + LATER : 0);
+    else if (!strcmp(e->kind, "trial_end")) alarm(0);
+}
+
 static void on_event(void *ctx, const sx_event *e)
 {
     const listener *l = ctx;
+    set_alarm(e);
     if (l->fd < 0) cli_progress_event(l->progress, e);
     else if (!wire_event(l->fd, e) && !l->c->stop) l->c->stop = 1;
 }
