@@ -125,8 +125,11 @@ static void score(parzen_pool *p, const parzen_mix *mix, const double *x, long n
 {
     const parzen_dim *d = mix->dim;
     double *term = PARZEN_NEW(p, double, mix->m);
-    for (long c = 0; c < n; c++)
-        out[c] = d->axis->options ? log(d->prob[(long)x[c]]) : log_density(mix, x[c], term);
+    for (long c = 0; c < n; c++) {
+        long e = 0;
+        while (e < c && x[e] != x[c]) e++;
+        out[c] = e < c ? out[e] : d->axis->options ? log(d->prob[(long)x[c]]) : log_density(mix, x[c], term);
+    }
 }
 
 const parzen_flavour parzen_hyperopt = { "hyperopt", 20, 0.25, fit, draw, score };

@@ -191,10 +191,32 @@ static void add_block(long n, const double *t, const double *weight, double *top
     if (most > *top - 46 && !isinf(*top)) *sum += weighed(near(n, t, *top, weight, far, of), far, of);
 }
 
+/* One grid or choice alone: components of one kernel are one, as heavy as all of them. */
+static void score_kernels(const scoring *q, double *out)
+{
+    const parzen_dim *dim = q->mix->dim;
+    const long kernels = dim->axis->options ? dim->axis->options + 1 : dim->kernels;
+    double *weight = PARZEN_NEW(q->pool, double, kernels);
+    memset(weight, 0, (size_t)kernels * sizeof *weight);
+    for (long i = 0; i < q->mix->m; i++) weight[dim->of[i]] += q->mix->weight[i];
+    for (long c = 0; c < q->n; c++) {
+        const double *row = q->column[q->uses[c]].table;
+        double top = -INFINITY, sum = 0;
+        for (long k = 0; k < kernels; k++) if (weight[k] > 0 && row[k] > top) top = row[k];
+        for (long k = 0; k < kernels && !isinf(top); k++)
+            if (weight[k] > 0) sum += weight[k] * exp_below(row[k] - top);
+        out[c] = isinf(top) ? top : top + log(sum);
+    }
+}
+
 void parzen_score(parzen_pool *p, const parzen_mix *mix, const double *x, long n, double *out)
 {
     scoring q = { .mix = mix, .pool = p, .x = x, .n = n };
     prepare(&q);
+    if (mix->d == 1 && mix->dim->of) {
+        score_kernels(&q, out);
+        return;
+    }
     double *spreads = PARZEN_NEW(p, double, q.columns * BLOCK), *sum = PARZEN_NEW(p, double, n), t[BLOCK];
     const double **row = PARZEN_NEW(p, const double *, q.columns);
     for (long c = 0; c < n; c++) out[c] = -INFINITY, sum[c] = 0;
