@@ -398,5 +398,7 @@ int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, lo
         if (rc == 2) rc = wait_for_others(&w);
     }
     const bool study = rc == 3 || (rc == SX_E_STOPPED && !stopped(&w));    /* it was stopped, not this worker */
-    return rc == 1 ? sx_study_end(s, d) : study ? 0 : rc;
+    if (rc != 1) return study ? 0 : rc;
+    rc = sx_study_end(s, d);
+    return rc ? rc : sx_work_tidy(s, d);         /* what was paused needs its weights no more */
 }

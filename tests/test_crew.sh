@@ -44,6 +44,7 @@ paused=$(strix study trials part --csv | awk -F, '$2 == "paused" { printf "studi
 is 'paused trials keep their checkpoints' ls $paused
 ok 'the same command continues' strix tune net.cfg $wide $asha $(named part) --jobs 2
 is 'no trial is left paused' states part paused 0
+is 'and then their checkpoints are gone' [ "$(ls studies/part.runs/*/last.safetensors | wc -l)" = "$(column part 2 | grep -c complete)" ]
 column part 1-3 | grep complete >ended
 column whole 1-3 | grep -F -f ended >never
 is 'no value differs' same ended never
