@@ -1,4 +1,4 @@
-/* study_add.c: strix study add: points known before are queued, from words such as lr=0.001 or from a file. */
+/* study_add.c: strix study add: queues points known before, from words such as lr=0.001 or from a file. */
 #include "study_verb.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,9 @@ static sx_datum datum_of(cli_context *c, const char *text)
     sx_datum value;
     sx_diags_init(&quiet, c->arena);
     const char *line = sx_format(c->arena, "v = %s;", text);
-    const bool read = !strpbrk(text, ";\n") && !sx_config_parse(c->arena, line, "--set", NULL, &root, &quiet) &&
-                      !sx_conf_datum(c->arena, sx_conf_member(root, "v"), NULL, SX_DATUM_NONE, &value, &quiet);
+    const bool read =
+        !strpbrk(text, ";\n") && !sx_config_parse(c->arena, line, "--set", NULL, &root, &quiet) &&
+        !sx_conf_datum(c->arena, sx_conf_member(root, "v"), NULL, SX_DATUM_NONE, &value, &quiet);
     return read ? value : (sx_datum){ .kind = SX_DATUM_TEXT, .s = text };
 }
 
@@ -63,7 +64,8 @@ static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, 
         sx_datum value;
         bool wanted = all;
         for (int i = 0; i < domain->space.n && !wanted; i++) wanted = !strcmp(domain->var[i]->name, m->name);
-        for (long i = 0; i < domain->n_fixed && !wanted; i++) wanted = !strcmp(domain->fixed[i].name, m->name);
+        for (long i = 0; i < domain->n_fixed && !wanted; i++)
+            wanted = !strcmp(domain->fixed[i].name, m->name);
         int rc = wanted ? sx_conf_datum(c->arena, m, scope, SX_DATUM_NONE, &value, &c->diags) : 0;
         if (wanted && !rc) rc = put(c, &p, m->name, value);
         if (rc) return rc;
@@ -80,10 +82,11 @@ static int read_config(cli_context *c, const sx_study *s, const char *file, cons
     if (rc) return rc;
     const sx_conf *list = sx_conf_member(root, "points"), *vars = sx_conf_member(root, "vars");
     if (!list) return put_members(c, s, vars && vars->kind == SX_CONF_GROUP ? vars : root, !vars, to);
-    for (const sx_conf *m = list->kind == SX_CONF_LIST ? list->first : list; m && !rc; m = m == list ? NULL : m->next)
-        rc = m->kind == SX_CONF_GROUP
-                 ? put_members(c, s, m, true, to)
-                 : sx_error(&c->diags, SX_E_CONFIG, sx_conf_where(c->arena, m), "'points' is a list of groups");
+    for (const sx_conf *m = list->kind == SX_CONF_LIST ? list->first : list; m && !rc;
+         m = m == list ? NULL : m->next)
+        rc = m->kind == SX_CONF_GROUP ? put_members(c, s, m, true, to)
+                                      : sx_error(&c->diags, SX_E_CONFIG, sx_conf_where(c->arena, m),
+                                                 "'points' is a list of groups");
     return rc;
 }
 
@@ -93,7 +96,8 @@ sx_datum study_datum_of_json(cli_context *c, const json_t *v)
     if (json_is_real(v)) return (sx_datum){ .kind = SX_DATUM_REAL, .r = json_real_value(v) };
     if (json_is_boolean(v)) return (sx_datum){ .kind = SX_DATUM_BOOL, .b = json_is_true(v) };
     if (!json_is_array(v))
-        return (sx_datum){ .kind = SX_DATUM_TEXT, .s = json_is_string(v) ? sx_strdup(c->arena, json_string_value(v)) : "null" };
+        return (sx_datum){ .kind = SX_DATUM_TEXT,
+                           .s = json_is_string(v) ? sx_strdup(c->arena, json_string_value(v)) : "null" };
     const size_t n = json_array_size(v);
     sx_datum *list = sx_alloc_array(c->arena, n + 1, sizeof *list);
     for (size_t i = 0; i < n; i++) list[i] = study_datum_of_json(c, json_array_get(v, i));
@@ -108,10 +112,12 @@ static int put_json(cli_context *c, const char *file, const json_t *v, points *t
     json_t *one;
     json_array_foreach(v, i, one) if (!rc) rc = put_json(c, file, one, to);
     if (json_is_array(v)) return rc;
-    if (json_is_array(json_object_get(v, "trials"))) return put_json(c, file, json_object_get(v, "trials"), to);
+    if (json_is_array(json_object_get(v, "trials")))
+        return put_json(c, file, json_object_get(v, "trials"), to);
     const json_t *values = json_is_object(json_object_get(v, "values")) ? json_object_get(v, "values") : v;
     if (!json_is_object(values))
-        return sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file }, "a point is an object of names and values");
+        return sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file },
+                        "a point is an object of names and values");
     point p = { 0 };
     for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
          at = json_object_iter_next((json_t *)(uintptr_t)values, at))
@@ -142,7 +148,8 @@ static int read_file(cli_context *c, const sx_study *s, const char *file, points
     const int rc = sx_file_read(c->arena, file, 1 << 26, &text, &bytes, &c->diags);
     if (rc) return rc;
     const char first = text[strspn(text, " \t\r\n")];
-    return first == '{' || first == '[' ? read_json(c, file, text, bytes, to) : read_config(c, s, file, text, to);
+    return first == '{' || first == '[' ? read_json(c, file, text, bytes, to)
+                                        : read_config(c, s, file, text, to);
 }
 
 /* --- add --- */

@@ -46,6 +46,10 @@ int study_tell(cli_context *c, sx_study *s)
         nan |= !fail && !pruned && isnan(value[n]);
     }
     if (!n && !fail && !pruned) return cli_usage(c, "study tell needs the value of trial %ld", number);
-    return sx_study_tell_number(s, number, fail || nan ? SX_FAILED : pruned ? SX_PRUNED : SX_DONE, n, value,
-                                cli_text(c, "reason", nan ? "the objective is not a number" : NULL), &c->diags);
+    return sx_study_tell_number(s, number,
+                                fail || nan ? SX_FAILED
+                                : pruned    ? SX_PRUNED
+                                            : SX_DONE,
+                                n, value, cli_text(c, "reason", nan ? "the objective is not a number" : NULL),
+                                &c->diags);
 }

@@ -1,5 +1,5 @@
-/* study_best.c: strix study best: the best trial, of several objectives those that no other one beats, and the
- * experiment at its point as a file. */
+/* study_best.c: strix study best: the best trial, of several objectives those that no other one beats, and
+ * the experiment at its point as a file. */
 #include "study_verb.h"
 #include <string.h>
 #include "file.h"
@@ -22,7 +22,9 @@ static bool set_old_variables(cli_context *c, const sx_exp *e, const sx_trial_ro
         if (json_is_integer(v)) to->kind = SX_CONF_INT, to->i = json_integer_value(v);
         else if (json_is_real(v)) to->kind = SX_CONF_REAL, to->r = json_real_value(v);
         else if (json_is_boolean(v)) to->kind = SX_CONF_BOOL, to->b = json_is_true(v);
-        else to->kind = SX_CONF_TEXT, to->s = sx_strdup(c->arena, json_is_string(v) ? json_string_value(v) : "");
+        else
+            to->kind = SX_CONF_TEXT,
+            to->s = sx_strdup(c->arena, json_is_string(v) ? json_string_value(v) : "");
     }
     json_decref(values);
     return any;
@@ -31,7 +33,8 @@ static bool set_old_variables(cli_context *c, const sx_exp *e, const sx_trial_ro
 static int print_config(cli_context *c, sx_study *s, const sx_trial_row *r)
 {
     sx_exp *e = sx_study_exp(s), *at = NULL;
-    if (e->search) return cli_fail(c, SX_E_CONFIG, "study '%s' has no experiment, only a space", sx_study_name(s));
+    if (e->search)
+        return cli_fail(c, SX_E_CONFIG, "study '%s' has no experiment, only a space", sx_study_name(s));
     if (!sx_study_fits(s, r)) {
         cli_fail(c, SX_E_CONFIG, "trial %ld does not fit the space that study '%s' has now", r->t.number,
                  sx_study_name(s));
@@ -53,12 +56,14 @@ static void print_front(cli_context *c, sx_study *s, const sx_trial_row *const *
 {
     const sx_exp *e = sx_study_exp(s);
     const char *heads = ">trial";
-    for (long i = 0; i < e->tune.objectives; i++) heads = sx_format(c->arena, "%s|>%s", heads, e->tune.objective[i]);
+    for (long i = 0; i < e->tune.objectives; i++)
+        heads = sx_format(c->arena, "%s|>%s", heads, e->tune.objective[i]);
     cli_table *t = cli_table_open(c, sx_format(c->arena, "%s|values", heads));
     for (long k = 0; k < n; k++) {
         const char **cell = sx_alloc_array(c->arena, (size_t)e->tune.objectives + 2, sizeof *cell);
         cell[0] = sx_format(c->arena, "%ld", row[k]->t.number);
-        for (long i = 0; i < e->tune.objectives; i++) cell[i + 1] = sx_format(c->arena, "%.6g", row[k]->t.value[i]);
+        for (long i = 0; i < e->tune.objectives; i++)
+            cell[i + 1] = sx_format(c->arena, "%.6g", row[k]->t.value[i]);
         cell[e->tune.objectives + 1] = row[k]->values;
         cli_table_row(t, cell);
     }
@@ -95,7 +100,8 @@ static const sx_trial_row *chosen(cli_context *c, sx_study *s)
 int study_best(cli_context *c, sx_study *s)
 {
     const sx_exp *e = sx_study_exp(s);
-    if (e->tune.objectives > 1 && !cli_flag(c, "config") && cli_long(c, "trial", -1) < 0) return show_front(c, s);
+    if (e->tune.objectives > 1 && !cli_flag(c, "config") && cli_long(c, "trial", -1) < 0)
+        return show_front(c, s);
     const sx_trial_row *best = chosen(c, s);
     if (!best) return cli_long(c, "trial", -1) < 0 ? 1 : SX_E_USAGE;
     if (cli_flag(c, "config")) return print_config(c, s, best);
@@ -106,8 +112,9 @@ int study_best(cli_context *c, sx_study *s)
         cli_json_print(c, doc);
     } else {
         printf("trial %ld: %s\n%s\n", best->t.number,
-               e->tune.objectives > 1 ? study_worth(c, e, best)
-                                      : sx_format(c->arena, "%s %s", e->tune.objective[0], study_spread(c, e, replicas, best)),
+               e->tune.objectives > 1
+                   ? study_worth(c, e, best)
+                   : sx_format(c->arena, "%s %s", e->tune.objective[0], study_spread(c, e, replicas, best)),
                best->values);
         if (best->dir) printf("%s\n", best->dir);
     }

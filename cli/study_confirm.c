@@ -1,5 +1,6 @@
-/* study_confirm.c: strix study confirm: are the best trials as good as they looked? Each is trained again from several
- * new seeds; the mean, its deviation and 95 % interval are shown for every metric of validation and test. */
+/* study_confirm.c: strix study confirm: are the best trials as good as they looked? Each is trained again
+ * from several new seeds; the mean, its deviation and 95 % interval are shown for every metric of validation
+ * and test. */
 #include "study_verb.h"
 #include <string.h>
 #include "confirm.h"
@@ -77,7 +78,8 @@ static int print(cli_context *c, sx_study *of, sx_study *confirm)
         cli_json_print(c, doc);
     } else if (n) {
         print_table(c, sx_study_exp(of), v, n);
-        printf("\nmean +- standard deviation [95 %% interval of the mean, Student's t] over the runs of study %s\n",
+        printf("\nmean +- standard deviation [95 %% interval of the mean, Student's t] over the runs of "
+               "study %s\n",
                sx_study_name(confirm));
     }
     long ended = 0;
@@ -95,7 +97,9 @@ int study_confirm(cli_context *c, sx_study *of)
     if (!rc) rc = sx_study_stop(s, false, &c->diags);
     if (!rc) rc = sx_work_revive(s, 0, &c->diags);
     if (rc) return rc;
-    crew_want w = { .study = s, .jobs = (int)(jobs < top * seeds ? jobs : top * seeds), .seconds = cli_real(c, "time", 0) };
+    crew_want w = { .study = s,
+                    .jobs = (int)(jobs < top * seeds ? jobs : top * seeds),
+                    .seconds = cli_real(c, "time", 0) };
     w.progress = crew_progress(c, s);
     rc = crew_run(c, &w);
     cli_progress_close(w.progress);

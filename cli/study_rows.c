@@ -95,8 +95,9 @@ json_t *study_row_json(cli_context *c, const sx_study *s, const json_t *replicas
 json_t *study_head_json(sx_study *s)
 {
     const sx_tune_conf *t = &sx_study_exp(s)->tune;
-    json_t *doc = json_pack("{s:s, s:s, s:s, s:s}", "study", sx_study_name(s), "store", sx_study_url(s), "objective",
-                            t->objective[0], "direction", t->maximize[0] ? "maximize" : "minimize");
+    json_t *doc =
+        json_pack("{s:s, s:s, s:s, s:s}", "study", sx_study_name(s), "store", sx_study_url(s), "objective",
+                  t->objective[0], "direction", t->maximize[0] ? "maximize" : "minimize");
     if (t->objectives < 2) return doc;
     json_t *all = json_array();
     for (long i = 0; i < t->objectives; i++)

@@ -11,7 +11,8 @@ static const char *python(cli_context *c, const json_t *v)
 {
     if (json_is_null(v) || !v) return "None";
     if (json_is_boolean(v)) return json_is_true(v) ? "True" : "False";
-    if (!json_is_array(v)) return json_is_string(v) ? sx_json_text(c->arena, json_string_value(v)) : study_json_text(c, v);
+    if (!json_is_array(v))
+        return json_is_string(v) ? sx_json_text(c->arena, json_string_value(v)) : study_json_text(c, v);
     const char *text = "";
     for (size_t i = 0; i < json_array_size(v); i++)
         text = sx_format(c->arena, "%s%s%s", text, i ? ", " : "", python(c, json_array_get(v, i)));
@@ -21,11 +22,14 @@ static const char *python(cli_context *c, const json_t *v)
 /* trial.suggest_float("lr", 0.0001, 1.0, log=True) */
 static const char *suggest(cli_context *c, const sx_var *v)
 {
-    json_t *dist = json_loads(sx_axis_optuna(c->arena, v), 0, NULL), *at = json_object_get(dist, "attributes");
-    const char *kind = json_string_value(json_object_get(dist, "name")), *name = sx_json_text(c->arena, v->axis.name);
+    json_t *dist = json_loads(sx_axis_optuna(c->arena, v), 0, NULL),
+           *at = json_object_get(dist, "attributes");
+    const char *kind = json_string_value(json_object_get(dist, "name")),
+               *name = sx_json_text(c->arena, v->axis.name);
     const char *text;
     if (!strncmp(kind, "Cat", 3))
-        text = sx_format(c->arena, "trial.suggest_categorical(%s, %s)", name, python(c, json_object_get(at, "choices")));
+        text = sx_format(c->arena, "trial.suggest_categorical(%s, %s)", name,
+                         python(c, json_object_get(at, "choices")));
     else {
         const json_t *step = json_object_get(at, "step");
         const bool whole = *kind == 'I';
@@ -51,7 +55,8 @@ static const char *condition(cli_context *c, const sx_domain *d, const sx_axis *
             const long at = (long)w->value[k];
             const sx_datum *option = p->option ? &p->option[at] : NULL;
             const char *value = !option ? sx_real_text(c->arena, w->value[k])
-                                : option->kind == SX_DATUM_NONE || option->kind == SX_DATUM_TEXT || option->kind == SX_DATUM_LIST
+                                : option->kind == SX_DATUM_NONE || option->kind == SX_DATUM_TEXT ||
+                                        option->kind == SX_DATUM_LIST
                                     ? sx_json_text(c->arena, p->label[at])
                                 : option->kind == SX_DATUM_BOOL ? (option->b ? "True" : "False")
                                                                 : sx_datum_text(c->arena, option);
@@ -77,7 +82,8 @@ static int print_python(cli_context *c, sx_study *s)
     }
     printf("    return run(p)  # yours:");
     for (long i = 0; i < e->tune.objectives; i++) printf("%s %s", i ? "," : "", e->tune.objective[i]);
-    printf("\n\n\nstudy = optuna.load_study(study_name=%s, storage=%s)\nstudy.optimize(objective, n_trials=10)\n",
+    printf("\n\n\nstudy = optuna.load_study(study_name=%s, storage=%s)\nstudy.optimize(objective, "
+           "n_trials=10)\n",
            sx_json_text(c->arena, sx_study_name(s)),
            sx_json_text(c->arena, sqlite ? sx_format(c->arena, "sqlite:///%s", url + 7) : url));
     return 0;

@@ -24,9 +24,11 @@ int study_create(cli_context *c, sx_study *s)
     const sx_trial_row *const *row;
     const long n = sx_study_trials(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
-    return told(c, s, sx_format(c->arena, "%s of %ld in %s", sx_plural(c->arena, n, "trial"), sx_study_exp(s)->tune.trials,
-                                sx_study_url(s)),
-                json_pack("{s:I, s:I}", "trials", (json_int_t)n, "budget", (json_int_t)sx_study_exp(s)->tune.trials));
+    return told(
+        c, s,
+        sx_format(c->arena, "%s of %ld in %s", sx_plural(c->arena, n, "trial"), sx_study_exp(s)->tune.trials,
+                  sx_study_url(s)),
+        json_pack("{s:I, s:I}", "trials", (json_int_t)n, "budget", (json_int_t)sx_study_exp(s)->tune.trials));
 }
 
 int study_stop(cli_context *c, sx_study *s) { return steer(c, s, true); }

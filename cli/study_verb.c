@@ -1,4 +1,4 @@
-/* study_verb.c: strix study: finds the study that is meant and the action, a function of another study_*.c. */
+/* study_verb.c: strix study: finds the study that is meant and the action, a function of another file. */
 #include "study_verb.h"
 #include <string.h>
 
@@ -118,7 +118,7 @@ static const char more[] =
     "  stop NAME                     no new trials; running ones are given back after their epoch\n"
     "  resume NAME                   undoes a stop, as the next strix tune does\n"
     "  skip NAME NUMBER ...          ends a trial as pruned; its worker leaves it after its epoch\n"
-    "  confirm NAME                  trains the best trials again from several seeds: mean, spread, interval\n";
+    "  confirm NAME                  trains the best trials again from new seeds: mean, spread, interval\n";
 
 const cli_verb verb_study = { .name = "study",
                               .args = "ACTION [NAME] [...]",

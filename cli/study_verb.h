@@ -19,11 +19,13 @@ double study_seconds(const sx_trial_row *r);     /* how long it took; NaN: not k
 const char *study_worth(cli_context *c, const sx_exp *e, const sx_trial_row *r);     /* all objectives */
 /* What the replicas of each trial gave, by its number; for study_row_json and study_spread, or NULL. */
 json_t *study_replicas(cli_context *c, sx_study *s);
-const char *study_spread(cli_context *c, const sx_exp *e, const json_t *all, const sx_trial_row *r); /* "0.94 +- 0.01" */
+/* "0.94 +- 0.01" */
+const char *study_spread(cli_context *c, const sx_exp *e, const json_t *all, const sx_trial_row *r);
 json_t *study_row_json(cli_context *c, const sx_study *s, const json_t *replicas, const sx_trial_row *r);
 json_t *study_head_json(sx_study *s);            /* the head of a document: study, store, objective */
 const char *study_json_text(cli_context *c, const json_t *v);        /* a value as a cell shows it */
 bool study_real(const char *text, double *v);    /* the whole text is a number */
 bool study_number(const char *text, long *number);           /* of a trial */
-void study_words_of_sets(cli_context *c);        /* add: --set lr=0.001 (no dot in the name) is a word of the point */
+/* add: --set lr=0.001 (no dot in the name) is a word of the point */
+void study_words_of_sets(cli_context *c);
 #endif

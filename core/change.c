@@ -1,5 +1,5 @@
-/* change.c: what differs between two spaces, in words: a study may go on with another one, and its user reads what
- * became of it. */
+/* change.c: what differs between two spaces, in words: a study may go on with another one, and its user reads
+ * what became of it. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* confirm.c: plans the runs that confirm a study's best trials and gathers what came of them. The plan, a list of trial
- * numbers in the order of the runs, is a remark on NAME.confirm; a command that was killed goes on from it. */
+/* confirm.c: plans the runs that confirm a study's best trials and gathers what came of them. The plan, a
+ * list of trial numbers in the order of the runs, is a remark on NAME.confirm; a command that was killed goes
+ * on from it. */
 #include "confirm.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static void set_item(sx_arena *a, sx_conf *group, const char *name, const char *
 /* The same training, with nothing left to search. */
 static sx_conf *config(sx_arena *a, const sx_exp *e, const char *name, long runs)
 {
-    sx_conf *root = sx_conf_copy(a, e->root), *tune = group_of(a, root, "tune"), *study = group_of(a, root, "study");
+    sx_conf *root = sx_conf_copy(a, e->root), *tune = group_of(a, root, "tune"),
+            *study = group_of(a, root, "study");
     const sx_key key = sx_key_of(e->tune.seed, 0, "confirm");
     set_item(a, tune, "sampler", "random");
     set_item(a, tune, "pruner", "none");
@@ -108,7 +110,8 @@ static int choose(sx_arena *a, sx_study *of, long top, chosen *c, sx_diags *d)
         if (c->n > top) c->n = top;
     }
     if (n >= 0 && !c->n)
-        return sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no complete trial to confirm", sx_study_name(of));
+        return sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no complete trial to confirm",
+                        sx_study_name(of));
     return n < 0 ? (int)n : 0;
 }
 
@@ -116,18 +119,21 @@ static int choose(sx_arena *a, sx_study *of, long top, chosen *c, sx_diags *d)
 static int queue(sx_arena *a, sx_study *of, sx_study *s, const plan *p, sx_diags *d)
 {
     const sx_trial_row *const *has, *const *row;
-    const long queued = sx_study_trials(s, a, &has, d), n = queued < 0 ? queued : sx_study_trials(of, a, &row, d);
+    const long queued = sx_study_trials(s, a, &has, d),
+               n = queued < 0 ? queued : sx_study_trials(of, a, &row, d);
     int rc = n < 0 ? (int)n : 0;
     for (long i = queued; i < p->n && !rc; i++) {
         long k = 0, number;
         while (k < n && row[k]->t.number != p->v[i]) k++;
         rc = k < n ? sx_study_queue(s, row[k]->t.x, &number, d)
-                   : sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no trial %ld", sx_study_name(of), p->v[i]);
+                   : sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no trial %ld", sx_study_name(of),
+                              p->v[i]);
     }
     return rc;
 }
 
-int sx_confirm_open(sx_arena *a, sx_registry *r, sx_study *of, long top, long seeds, sx_study **out, sx_diags *d)
+int sx_confirm_open(sx_arena *a, sx_registry *r, sx_study *of, long top, long seeds, sx_study **out,
+                    sx_diags *d)
 {
     plan p = { .a = a };
     chosen c = { 0 };
@@ -148,7 +154,15 @@ int sx_confirm_open(sx_arena *a, sx_registry *r, sx_study *of, long top, long se
 
 /* --- Results --- */
 
-typedef struct { sx_arena *a; const plan *p; struct { const char **v; long n, cap; } names; json_t **each; } results;
+typedef struct {
+    sx_arena *a;
+    const plan *p;
+    struct {
+        const char **v;
+        long n, cap;
+    } names;
+    json_t **each;
+} results;
 
 static void read_result(void *ctx, long trial, const char *key, const char *json)
 {
@@ -164,7 +178,8 @@ static void read_result(void *ctx, long trial, const char *key, const char *json
     }
 }
 
-static sx_spread spread_of(const results *r, const sx_trial_row *const *run, long runs, long trial, const char *name)
+static sx_spread spread_of(const results *r, const sx_trial_row *const *run, long runs, long trial,
+                           const char *name)
 {
     struct { double *v; long n, cap; } values = { 0 };
     for (long i = 0; i < runs && i < r->p->n; i++) {

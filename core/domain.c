@@ -146,8 +146,8 @@ static bool is_free(const inverse *v, const char *label, const char *name)
     return v->free && !named_value(v, label) && !named_value(v, name);
 }
 
-/* Does option k of the choice i of branches give the variables the values that they have? -1: no; else how many of
- * those that were named it has. */
+/* Does option k of the choice i of branches give the variables the values that they have? -1: no; else how
+ * many of those that were named it has. */
 static long branch_fits(const inverse *v, int i, long k)
 {
     const sx_domain *s = v->s;
@@ -174,7 +174,8 @@ static long branch_fits(const inverse *v, int i, long k)
     return fit;
 }
 
-/* As branch_fits, of the option that fits: the first one, or where values are free the one with most of those named. */
+/* As branch_fits, of the option that fits: the first one, or where values are free the one with most of those
+ * named. */
 static long find_branch(const inverse *v, int i, double *x)
 {
     sx_datum is;
@@ -196,8 +197,10 @@ const char *sx_axis_words(sx_arena *a, const sx_var *v)
     if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high)) return "any numbers";
     if (x->kind != SX_AXIS_CHOICE)
         return sx_format(a, "%s to %s%s", sx_real_text(a, x->low), sx_real_text(a, x->high),
-                         x->step > 0 && !(x->whole && x->step == 1) ? sx_format(a, " by %s", sx_real_text(a, x->step))
-                         : x->whole ? ", whole ones" : "");
+                         x->step > 0 && !(x->whole && x->step == 1)
+                             ? sx_format(a, " by %s", sx_real_text(a, x->step))
+                         : x->whole ? ", whole ones"
+                                    : "");
     const char *text = v->label[0];
     for (long k = 1; k <= (long)x->high && k < MOST; k++) text = sx_format(a, "%s, %s", text, v->label[k]);
     return x->high < MOST ? text : sx_format(a, "%s and %ld more", text, (long)x->high + 1 - MOST);
@@ -254,8 +257,8 @@ static int check_named(const inverse *v)
     return 0;
 }
 
-static int find_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope, bool free,
-                      double *x, sx_diags *d)
+static int find_point(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
+                      bool free, double *x, sx_diags *d)
 {
     const inverse v = { a, s, named, n, scope, d, x, free };
     for (int i = 0; i < s->space.n; i++) {
@@ -269,7 +272,8 @@ static int find_point(sx_arena *a, const sx_domain *s, const sx_named *named, lo
             continue;
         }
         const bool known = variable(&v, s->var[i], &is);
-        if (is_free(&v, axis_at(s, i)->name, s->var[i]->name) && !(known && coordinate(&v, s->var[i], &is, &x[i]))) {
+        if (is_free(&v, axis_at(s, i)->name, s->var[i]->name) &&
+            !(known && coordinate(&v, s->var[i], &is, &x[i]))) {
             x[i] = sx_axis_at(axis_at(s, i), 0.5);
             continue;
         }
@@ -287,8 +291,8 @@ int sx_domain_point(sx_arena *a, const sx_domain *s, const sx_named *named, long
     return find_point(a, s, named, n, scope, false, x, d);
 }
 
-int sx_domain_some(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope, double *x,
-                   sx_diags *d)
+int sx_domain_some(sx_arena *a, const sx_domain *s, const sx_named *named, long n, const sx_scope *scope,
+                   double *x, sx_diags *d)
 {
     return find_point(a, s, named, n, scope, true, x, d);
 }

@@ -1,16 +1,16 @@
-/* draft.h: an axis in the making, shared by draft.c, which reads one domain, vectors.c, which makes an axis of each
- * element of a vector, and space.c, which puts a space together. */
+/* draft.h: an axis in the making, shared by draft.c, which reads one domain, vectors.c, which makes an
+ * axis of each element of a vector, and space.c, which puts a space together. */
 #ifndef SX_DRAFT_H
 #define SX_DRAFT_H
 #include "space.h"
 
-enum { SX_AXES = 1000 };
+enum { SX_AXES = 1000, SX_VALUES = 20000 };      /* SX_VALUES: fixed ones of branches */
 typedef struct { int axis, option; } sx_turn;    /* one step into a branch */
 typedef struct {                                 /* a place where a variable gets its value */
     const char *name; const sx_conf *at;
     const sx_turn *path; int depth;
     int axis;                                    /* -1: the fixed value */
-    sx_datum fixed; bool usual;                  /* usual: that of vars, in a branch that does not name the variable */
+    sx_datum fixed; bool usual;                  /* usual: that of vars, as its branch has none */
 } sx_use;
 /* parent: place in builder.axis */
 typedef struct { int parent; struct { double *v; long n, cap; } value; } sx_condition;
@@ -34,7 +34,8 @@ typedef struct {
 
 /* Fills axis, var and per from a group such as { int = [1, 4]; }. */
 int sx_draft_read(sx_builder *b, const sx_conf *domain, sx_draft *to);
-void sx_draft_when(sx_builder *b, sx_draft *to, int parent, double value);    /* active where that axis has it */
+/* Active where that axis has the value. */
+void sx_draft_when(sx_builder *b, sx_draft *to, int parent, double value);
 /* Adds an axis for each element of each vector, active while the count is above its number. */
 void sx_draft_vectors(sx_builder *b);
 bool sx_draft_branches(const sx_conf *choice);   /* is it a choice between groups? */

@@ -54,7 +54,8 @@ int sx_conf_datum(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kin
 int sx_conf_value(sx_arena *a, const sx_conf *c, const sx_scope *s, sx_datum_kind wanted, sx_datum *out,
                   sx_diags *d);
 bool sx_datum_is_number(const sx_datum *v);
-sx_datum sx_datum_element(const sx_datum *of, long element);          /* of a list, its last one at most; else itself */
+/* of a list, its last one at most; else itself */
+sx_datum sx_datum_element(const sx_datum *of, long element);
 bool sx_datum_equal(const sx_datum *a, const sx_datum *b);
 double sx_datum_real(const sx_datum *v);         /* of int, real, bool; NaN otherwise */
 /* as a person reads it: 3, 0.001, relu, [1, 2] */

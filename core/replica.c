@@ -1,5 +1,6 @@
-/* replica.c: the replicas of a trial, one after the other inside it. Each is a training with a directory and a stream
- * of random numbers of its own; one that has ended is gone through again in no time, from its last checkpoint. */
+/* replica.c: the replicas of a trial, one after the other inside it. Each is a training with a directory and
+ * a stream of random numbers of its own; one that has ended is gone through again in no time, from its last
+ * checkpoint. */
 #include "replica.h"
 #include <jansson.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int read_curve(replicas *r, const char *dir)
     for (char *end; (end = strchr(text, '\n')); text = end + 1) {
         json_t *line = json_loadb(text, (size_t)(end - text), 0, NULL);
         const long epoch = (long)json_integer_value(json_object_get(line, "epoch"));
-        if (epoch >= 1 && epoch <= c->n / r->names + 1) {            /* a repeated epoch counts as it was last */
+        if (epoch >= 1 && epoch <= c->n / r->names + 1) { /* a repeated epoch counts as it was last */
             c->n = (epoch - 1) * r->names;
             for (long i = 0; i < r->names; i++) SX_PUSH(r->a, *c, number_of(line, r->name[i]));
         }
@@ -69,7 +70,8 @@ static int on_epoch(void *ctx, const sx_epoch *e)
         long n = 1;
         mean[i] = e->value[i];
         for (long k = 0; k < r->at && i < r->names; k++)
-            if (e->epoch * r->names <= r->curve[k].n) mean[i] += r->curve[k].v[(e->epoch - 1) * r->names + i], n++;
+            if (e->epoch * r->names <= r->curve[k].n)
+                mean[i] += r->curve[k].v[(e->epoch - 1) * r->names + i], n++;
         mean[i] /= (double)n;
     }
     const int rc = t->report(t->ctx, &(sx_epoch){ e->epoch, e->seconds, e->n, e->name, mean, e->again });

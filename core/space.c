@@ -99,8 +99,10 @@ static int axis_of(sx_builder *b, const sx_conf *domain, const sx_turn *path, in
     to->branch = branch_text(b, path, depth);
     if (sx_draft_read(b, domain, to)) return -1;
     if (to->per && outer >= 0) {
-        sx_draft_fail(b, domain, "'%s' is a vector inside the vector '%s'", domain->name, b->axis.v[outer]->var.name);
-        sx_hint(b->d, "What stands in a branch of '%s' has a value for each element already.", b->axis.v[outer]->var.name);
+        sx_draft_fail(b, domain, "'%s' is a vector inside the vector '%s'", domain->name,
+                      b->axis.v[outer]->var.name);
+        sx_hint(b->d, "What stands in a branch of '%s' has a value for each element already.",
+                b->axis.v[outer]->var.name);
         return -1;
     }
     if (b->axis.n == SX_AXES) { sx_draft_fail(b, domain, "a space has at most %d axes", SX_AXES); return -1; }
@@ -174,11 +176,13 @@ static void finish_fixed(sx_builder *b, sx_domain *s)
         const sx_draft *of = b->axis.v[t->axis];
         if (!of->elements && of->outer < 0 && !of->per)
             SX_PUSH(b->a, fixed, ((sx_fixed){ u->name, u->fixed, of->place, t->option, -1, u->name }));
-        for (int e = 0; e < of->elements; e++)
+        for (int e = 0; e < of->elements && fixed.n < SX_VALUES; e++)
             SX_PUSH(b->a, fixed, ((sx_fixed){ u->name, u->usual ? sx_datum_element(&u->fixed, e) : u->fixed,
                                               b->axis.v[of->element[e]]->place, t->option, e,
                                               sx_format(b->a, "%s[%d]", u->name, e) }));
     }
+    if (fixed.n >= SX_VALUES)
+        sx_draft_fail(b, s->root, "the branches of a space set at most %d values", SX_VALUES);
     s->fixed = fixed.v;
     s->n_fixed = fixed.n;
 }

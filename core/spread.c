@@ -2,8 +2,8 @@
 #include <math.h>
 #include "replica.h"
 
-/* The regularised incomplete beta function of x = df / (df + t^2), a = df / 2, b = 1/2 by its continued fraction
- * (Lentz' method; DLMF 8.17.22): the probability that |T| is above t. */
+/* The regularised incomplete beta function of x = df / (df + t^2), a = df / 2, b = 1/2 by its continued
+ * fraction (Lentz' method; DLMF 8.17.22): the probability that |T| is above t. */
 static double beyond(double t, double df)
 {
     const double a = df / 2, b = 0.5, x = df / (df + t * t);

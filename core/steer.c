@@ -1,4 +1,5 @@
-/* steer.c: what one command asks of all others at work on a study, through its store: to stop, to skip a trial. */
+/* steer.c: what one command asks of all others at work on a study, through its store: to stop, to skip a
+ * trial. */
 #include <string.h>
 #include "study.h"
 

@@ -19,11 +19,12 @@ typedef struct {
     sx_exp *exp;                                 /* the experiment at the point; the worker's */
 } sx_claim;
 /* 0: a trial to run; 1: nothing left to do (budget used up, space exhausted); 2: nothing now, but trials of
- * others run and may come back; 3: nothing, since the study was stopped; SX_E_*. lease in seconds, INFINITY: held by hand. */
+ * others run and may come back; 3: nothing, since the study was stopped; SX_E_*. lease in seconds, INFINITY:
+ * held by hand. */
 int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
                    sx_diags *d);
-/* Stores the metrics of an epoch and asks the pruner. 0 go on, 1 stop, 2 pause, SX_E_LOST, SX_E_STOPPED (the whole
- * study) ... */
+/* Stores the metrics of an epoch and asks the pruner. 0 go on, 1 stop, 2 pause, SX_E_LOST, SX_E_STOPPED (the
+ * whole study) ... */
 int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
                     const double *value, sx_diags *d);
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
@@ -39,14 +40,16 @@ int sx_study_note(sx_study *s, const sx_claim *c, const char *key, const char *j
 int sx_study_remark(sx_study *s, const char *key, const char *json, sx_diags *d);
 int sx_study_remarks(sx_study *s, sx_on_note *each, void *ctx, sx_diags *d);
 int sx_study_notes(sx_study *s, const char *key, sx_on_note *each, void *ctx, sx_diags *d);
-/* steer.c: what one command asks of all the others. A stop: no new trial, running ones are given back after their
- * epoch; it lasts until it is undone. A skip: the trial ends as pruned, and its worker leaves it at its next report. */
+/* steer.c: what one command asks of all the others. A stop: no new trial, running ones are given back after
+ * their epoch; it lasts until it is undone. A skip: the trial ends as pruned, and its worker leaves it at its
+ * next report. */
 int sx_study_stop(sx_study *s, bool stop, sx_diags *d);
 int sx_study_stopped(sx_study *s, bool *stopped, sx_diags *d);
 int sx_study_skip(sx_study *s, long number, sx_diags *d);
 /* Queues a point; number NULL: only says whether it is legal. */
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
-int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);      /* x NaN: left to the sampler */
+/* x NaN: left to the sampler */
+int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);
 /* Is the trial a point of the space as it is now? */
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
 /* Adds n ended trials that were run elsewhere, all or none; x of this study's space, values as the user sees them;

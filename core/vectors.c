@@ -1,5 +1,5 @@
-/* vectors.c: `per = "num_blocks"`: the vectors of a space, one axis per element, and the counts that make elements
- * active. A vector of groups takes along all that its branches hold. */
+/* vectors.c: `per = "num_blocks"`: the vectors of a space, one axis per element, and the counts that make
+ * elements active. A vector of groups takes along all that its branches hold. */
 #include "draft.h"
 #include <string.h>
 
@@ -133,7 +133,8 @@ static bool counted(const sources *from, int element)
     return false;
 }
 
-/* Where the count is searched its condition takes the place of the branch's: it is active in that branch only. */
+/* Where the count is searched its condition takes the place of the branch's: it is active in that branch
+ * only. */
 static void add_element(sx_builder *b, sx_draft *of, int element, const sources *from)
 {
     sx_draft *to = add_axis(b, of, element);
@@ -143,7 +144,8 @@ static void add_element(sx_builder *b, sx_draft *of, int element, const sources 
         for (long k = 0; k < of->when.v[i].value.n; k++)
             sx_draft_when(b, to, of->when.v[i].parent, of->when.v[i].value.v[k]);
     for (long i = 0; i < from->n; i++)
-        if (from->v[i].axis >= 0 && from->v[i].count > element) sx_draft_when(b, to, from->v[i].axis, from->v[i].at);
+        if (from->v[i].axis >= 0 && from->v[i].count > element)
+            sx_draft_when(b, to, from->v[i].axis, from->v[i].at);
 }
 
 /* --- Vectors of groups: what stands in a branch has an element for each of theirs --- */
@@ -160,7 +162,8 @@ static void add_inner(sx_builder *b, sx_draft *of, int element)
 }
 
 /* The branches of an axis that give the variable no value: there it keeps that of vars. */
-static void fill_branches(sx_builder *b, const char *name, int axis, const sx_turn *path, int depth, const sx_datum *usual)
+static void fill_branches(sx_builder *b, long uses, const char *name, int axis, const sx_turn *path,
+                          int depth, const sx_datum *usual)
 {
     for (int option = 0; option <= (int)b->axis.v[axis]->axis.high; option++) {
         sx_turn *in = sx_alloc_array(b->a, (size_t)depth + 1, sizeof *in);
@@ -168,14 +171,19 @@ static void fill_branches(sx_builder *b, const char *name, int axis, const sx_tu
         in[depth] = (sx_turn){ axis, option };
         int inner = -1;
         bool set = false;
-        for (long i = 0; i < b->use.n; i++) {
+        for (long i = 0; i < uses; i++) {
             const sx_use *u = &b->use.v[i];
             if (!through(u, name, depth, axis, option)) continue;
             set = set || u->depth == depth + 1;
             if (u->depth > depth + 1) inner = u->path[depth + 1].axis;
         }
-        if (set) continue;
-        if (inner >= 0) fill_branches(b, name, inner, in, depth + 1, usual);
+        if (set || b->rc) continue;
+        if (b->use.n >= SX_VALUES) {
+            sx_draft_fail(b, b->axis.v[axis]->var.where, "the branches of a space set at most %d values",
+                          SX_VALUES);
+            return;
+        }
+        if (inner >= 0) fill_branches(b, uses, name, inner, in, depth + 1, usual);
         else SX_PUSH(b->a, b->use, ((sx_use){ .name = name, .path = in, .depth = depth + 1, .axis = -1,
                                               .fixed = *usual, .usual = true }));
     }
@@ -187,20 +195,23 @@ static void fill_vector(sx_builder *b, int axis)
     const sx_draft *of = b->axis.v[axis];
     const sx_use *self = first_use(b, of->var.name);
     const int depth = self->depth;
-    for (long i = 0; i < b->use.n && !b->rc; i++) {
+    const long uses = b->use.n;
+    for (long i = 0; i < uses && !b->rc; i++) {
         const sx_use u = b->use.v[i];
         sx_datum usual;
         bool known = u.depth <= depth || u.path[depth].axis != axis || !sx_scope_has(b->scope, u.name);
         for (long k = 0; k < i && !known; k++)
-            known = !strcmp(b->use.v[k].name, u.name) && b->use.v[k].depth > depth && b->use.v[k].path[depth].axis == axis;
+            known = !strcmp(b->use.v[k].name, u.name) && b->use.v[k].depth > depth &&
+                    b->use.v[k].path[depth].axis == axis;
         if (known) continue;
         if (!strcmp(u.name, of->per)) {
-            sx_draft_fail(b, u.at, "'%s' is how many elements '%s' has, it cannot stand in one of them", u.name, of->var.name);
+            sx_draft_fail(b, u.at, "'%s' is how many elements '%s' has, it cannot stand in one of them",
+                          u.name, of->var.name);
             return;
         }
         const int rc = sx_scope_get(b->a, b->scope, u.name, sx_conf_where(b->a, u.at), &usual, b->d);
         if (rc) b->rc = rc;
-        else fill_branches(b, u.name, axis, self->path, depth, &usual);
+        else fill_branches(b, uses, u.name, axis, self->path, depth, &usual);
     }
 }
 
@@ -216,7 +227,8 @@ void sx_draft_vectors(sx_builder *b)
         fill_vector(b, i);
         for (int e = 0; e < (int)most && !b->rc; e++) {
             add_element(b, of, e, &from);
-            for (long k = 0; k < n && !b->rc; k++) if (b->axis.v[k]->outer == i) add_inner(b, b->axis.v[k], e);
+            for (long k = 0; k < n && !b->rc; k++)
+                if (b->axis.v[k]->outer == i) add_inner(b, b->axis.v[k], e);
         }
     }
 }

@@ -16,7 +16,7 @@ typedef struct {
     const char *device; int threads;
     double lease; long budget;                   /* 0: three heartbeats, tune.trials */
     double until;                                /* no new trial after (CLOCK_MONOTONIC seconds); 0: none */
-    bool whole;                                  /* nor one that would not end by then, if it takes as long as the longest */
+    bool whole; /* nor one that would not end by then if it takes as long as the longest so far */
     volatile int *stop;                          /* 1: finish the epoch, give the trial back; or NULL */
     void (*event)(void *ctx, const sx_event *e); void *ctx;          /* or NULL */
 } sx_worker_want;
