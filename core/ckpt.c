@@ -82,12 +82,14 @@ static void free_data(void *data) { free(data); }
 
 static int read_blob(sx_arena *a, const sx_net *n, const sx_tensor *t, sx_blob *b, sx_diags *d)
 {
-    float *v = malloc((size_t)t->count * sizeof *v);
+    *b = (sx_blob){ .name = t->name, .dtype = "F32", .rank = t->rank, .data = sx_net_look(n, t),
+                    .bytes = (size_t)t->count * sizeof(float) };
+    memcpy(b->shape, t->shape, (size_t)t->rank * sizeof *t->shape);
+    if (b->data) return 0;
+    float *v = malloc(b->bytes);
     if (!v) return sx_error(d, SX_E_MEMORY, SX_NOWHERE, "no memory for %ld numbers of %s", t->count, t->name);
     sx_arena_defer(a, free_data, v);
-    *b = (sx_blob){ .name = t->name, .dtype = "F32", .rank = t->rank, .bytes = (size_t)t->count * sizeof *v,
-                    .data = v };
-    memcpy(b->shape, t->shape, (size_t)t->rank * sizeof *t->shape);
+    b->data = v;
     return sx_net_read(n, t, v, d);
 }
 

@@ -137,6 +137,13 @@ int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d)
     return sx_net_get(n, n->kept[t->kind], t->offset, out, (size_t)t->count * sizeof *out, d);
 }
 
+const float *sx_net_look(const sx_net *n, const sx_tensor *t)
+{
+    const sx_device *v = n->m->device;
+    const char *p = v->look && !v->sync(n->m->queue) ? v->look(n->kept[t->kind]->buf) : NULL;
+    return p ? (const float *)(const void *)(p + t->offset) : NULL;
+}
+
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d)
 {
     return sx_net_put(n, n->kept[t->kind], t->offset, in, (size_t)t->count * sizeof *in, d);

@@ -70,6 +70,8 @@ const sx_head *sx_net_head(const sx_net *n, long output);            /* of the e
 bool sx_net_softmax(const sx_net *n, long output);                   /* y are probabilities, not logits */
 const sx_exp *sx_net_exp(const sx_net *n); const sx_data *sx_net_data(const sx_net *n);
 int sx_net_read(const sx_net *n, const sx_tensor *t, float *out, sx_diags *d);
+/* Where it lies, until the net runs on; NULL: only a copy can be had */
+const float *sx_net_look(const sx_net *n, const sx_tensor *t);
 int sx_net_write(sx_net *n, const sx_tensor *t, const float *in, sx_diags *d);
 /* loss: the weighted sum over all outputs; metric[i]: train.value[i] */
 typedef struct { double loss, metric[SX_VALUES]; long rows; double seconds; } sx_tally;

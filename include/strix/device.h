@@ -74,6 +74,8 @@ typedef struct {
     /* Optional, NULL: none. Bytes that running p takes on top of the slab and what is bound (scratch of threads, libraries), for a
      * queue of so many threads. Programs of one queue never run at once, so the core counts the largest of them. */
     size_t (*beside)(sx_dev *dev, const sx_plan *p, int threads);
+    /* Optional, as is an answer: where a buffer's bytes lie, if this process may read them there behind a sync. */
+    const void *(*look)(const sx_buf *buf);
 } sx_device;
 
 /* --- What lower and compile may ask of a plan --- */

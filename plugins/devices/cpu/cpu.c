@@ -98,6 +98,8 @@ static void queue_free(sx_queue *q)
     free(q);
 }
 
+static const void *look(const sx_buf *b) { return b->p; }
+
 static int inside(const sx_buf *b, size_t at, size_t bytes)
 {
     if (at <= b->bytes && bytes <= b->bytes - at) return 0;
@@ -351,5 +353,5 @@ SX_DEFINE(SX_KIND_DEVICE, sx_device, cpu, SX_NO_PARAMS, sx_no_params,
           .free = free_buf, .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf,
           .sync = sync_queue, .supports = supports, .lower = cpu_lower, .compile = compile,
           .exe_free = exe_free, .run = run_exe, .last_error = last_error, .profile = profile,
-          .beside = beside);
+          .beside = beside, .look = look);
 SX_PLUGIN("cpu", "1.0", "MIT", SX_ITEM(cpu));
