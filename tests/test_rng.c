@@ -65,3 +65,25 @@ Test(rng, streams_and_permutations)
     for (int i = 0; i < 100; i++) cr_assert_eq(seen[i], 1);
     cr_assert_neq(memcmp(v, w, sizeof v), 0);
 }
+
+/* What all trials of a study have in common. */
+Test(rng, a_study_has_a_key)
+{
+    sx_rng r, other, elsewhere;
+    sx_rng_init(&r, 1, 2, "ask");
+    sx_rng_init(&other, 1, 3, "ask");
+    sx_rng_init(&elsewhere, 2, 2, "ask");
+    cr_assert_eq(sx_rng_trial(&r), 2);
+    cr_assert_eq(sx_rng_study(&r), sx_rng_study(&other));
+    cr_assert_neq(sx_rng_study(&r), sx_rng_study(&elsewhere));
+    double sum = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        const double u = sx_uniform_of(sx_rng_study(&r), i);
+        cr_assert(u >= 0 && u < 1);
+        cr_assert_eq(u, sx_uniform_of(sx_rng_study(&other), i));
+        cr_assert_neq(u, sx_uniform_of(sx_rng_study(&r) + 1, i));
+        sum += u;
+    }
+    cr_assert_float_eq(sum / 1000, 0.5, 0.05);
+    cr_assert_neq(sx_uniform(&r), sx_uniform(&other));
+}

@@ -2,23 +2,8 @@
  * D = sum l_j min(1, difference squared). Loops over many pairs at once, and no sum whose order a compiler or
  * a wider register could change: the same bits everywhere. */
 #include <string.h>
+#include "below.h"
 #include "surrogate.h"
-
-/* exp of x in [-700, 0], to the last digits and without a branch: 2^k times a polynomial. */
-static inline double exp_below(double x)
-{
-    const double magic = 0x1.8p52, t = x * 1.4426950408889634 + magic, k = t - magic;
-    const double r = (x - k * 0x1.62e42fefa3800p-1) - k * 0x1.ef35793c76730p-45;
-    static const double c[] = { 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
-                                1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1 };
-    double p = c[0], scale;
-    for (int i = 1; i < 14; i++) p = p * r + c[i];
-    uint64_t bits;
-    memcpy(&bits, &t, sizeof bits);
-    bits = (bits + 1023) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
 
 void kernel_gaps(int d, long n, const double *u, double *gap)
 {
@@ -35,7 +20,7 @@ SX_FAST static void values(long n, double scale, double *restrict sum, double *r
 {
     for (long i = 0; i < n; i++) {
         const double r = sqrt(5 * sum[i]), e = scale * exp_below(-(r < 700 ? r : 700));
-        k[i] = (1 + r + r * r / 3) * e;
+        k[i] = (1 + r + r * r * (1.0 / 3)) * e;
         sum[i] = -5.0 / 6 * (1 + r) * e;
     }
 }
