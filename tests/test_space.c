@@ -264,11 +264,12 @@ static sx_datum element(const sx_scope *at, const char *name, long i)
 
 Test(space, vectors_of_groups_take_their_branches_along)
 {
-    const sx_domain *s = open_space(
-        "vars = { n = 2; f = [ 8, 16 ]; k = [ 3, 5 ]; a = \"relu\"; };"
-        "space = { n = { int = [ 1, 3 ]; };"
-        "  b = { per = \"n\"; choice = ( { name = \"plain\"; f = { choice = [ 8, 16 ]; }; },"
-        "    { name = \"wide\"; f = 32; in = { choice = ( { k = 7; }, { a = { choice = [ \"x\", \"y\" ]; }; } ); }; } ); }; };");
+    const sx_domain *s =
+        open_space("vars = { n = 2; f = [ 8, 16 ]; k = [ 3, 5 ]; a = \"relu\"; };"
+                   "space = { n = { int = [ 1, 3 ]; };"
+                   "  b = { per = \"n\"; choice = ( { name = \"plain\"; f = { choice = [ 8, 16 ]; }; },"
+                   "    { name = \"wide\"; f = 32; in = { choice = ( { k = 7; }, { a = { choice = [ \"x\", "
+                   "\"y\" ]; }; } ); }; } ); }; };");
     cr_assert_not_null(s);
     cr_assert_eq(s->space.n, 1 + 3 * 4);
     const uint64_t one = 2 + 1 + 2;
@@ -288,7 +289,11 @@ Test(space, vectors_of_groups_take_their_branches_along)
             const bool wide = x[block] == 1;
             cr_assert_eq(!isnan(x[in]), wide);
             cr_assert_eq(element(at, "f", e).i == 32, wide);
-            cr_assert_eq(element(at, "k", e).i, wide && x[in] == 0 ? 7 : e == 0 ? 3 : 5, "else that of vars, its last one at most");
+            cr_assert_eq(element(at, "k", e).i,
+                         wide && x[in] == 0 ? 7
+                         : e == 0           ? 3
+                                            : 5,
+                         "else that of vars, its last one at most");
             cr_assert_eq(*element(at, "a", e).s == 'r', !wide || x[in] == 0);
         }
         sx_named *named;
@@ -296,9 +301,12 @@ Test(space, vectors_of_groups_take_their_branches_along)
         cr_assert_eq(sx_domain_point(a, s, named, values, vars, back, &d), 0);
         for (int i = 0; i < 13; i++) cr_assert(x[i] == back[i] || (isnan(x[i]) && isnan(back[i])));
     }
-    const sx_named second = { "f[1]", { .kind = SX_DATUM_INT, .i = 32 } };       /* fixed in a branch: it names the branch */
+    const sx_named second = {
+        "f[1]", { .kind = SX_DATUM_INT, .i = 32 }
+    }; /* fixed in a branch: it names the branch */
     double x[13];
-    cr_assert_eq(sx_domain_point(a, s, &second, 1, vars, x, &d), SX_E_REFUSED, "with a of vars no branch has it");
+    cr_assert_eq(sx_domain_point(a, s, &second, 1, vars, x, &d), SX_E_REFUSED,
+                 "with a of vars no branch has it");
     cr_assert_eq(sx_domain_some(a, s, &second, 1, vars, x, &d), 0);
     for (int i = 0; i < 13; i++) if (!strcmp(s->space.axis[i]->name, "b[1]")) cr_assert(x[i] == 1);
 }
@@ -435,7 +443,8 @@ Test(space, wrong_domains_are_refused)
           "'x' is a vector inside the vector 'c'" },
         { "c = { per = \"y\"; choice = ( { x = 1; y = 2; } ); };",
           "'y' is how many elements 'c' has, it cannot stand in one of them" },
-        { "c = { per = \"y\"; choice = ( { x = { int = [1, 2]; }; } ); }; e = { per = \"x\"; choice = ( { y = 1; } ); };",
+        { "c = { per = \"y\"; choice = ( { x = { int = [1, 2]; }; } ); }; e = { per = \"x\"; choice = ( { y "
+          "= 1; } ); };",
           "'x' is no count: it has no few integer values" },
         { "x = { int = [1, \"1 / 0\"]; };", "mismatched element type in array" },
         { "x = { int = (1, \"1 / 0\"); };", "division by zero" }

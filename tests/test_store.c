@@ -547,9 +547,10 @@ Test(store, a_changed_space_keeps_what_optuna_can_load)
     w.distribution = list;
     cr_assert_eq(store->open(url, true, &db), 0);
     cr_assert_eq(store->study(db, &w, &study), 0, "%s", store->last_error());
-    cr_assert_str_eq(sql("SELECT DISTINCT distribution_json FROM trial_params WHERE param_name = 'act'"),
-                     "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", 3, null, "
-                     "\"selu\"]}}");
+    cr_assert_str_eq(
+        sql("SELECT DISTINCT distribution_json FROM trial_params WHERE param_name = 'act'"),
+        "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", 3, null, "
+        "\"selu\"]}}");
     cr_assert_str_eq(sql("SELECT value_json FROM study_user_attributes WHERE \"key\" = 'strix:space_from'"),
                      "3");
     cr_assert_eq(store->claim(old, study, "w", 60, 1000, ask, NULL, &r), SX_E_CONFIG,

@@ -82,10 +82,11 @@ static void play(sx_study *s, bool pairs)
     sx_claim a, b;
     while (!ask(s, "a", &a)) {
         const bool second = pairs && !ask(s, "b", &b);
-        cr_assert_eq(
-            sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE, (double[]){ value_of(&a) }, NULL, NULL, &diags),
-            0);
-        if (second) cr_assert_eq(sx_study_tell(s, &b, SX_DONE, (double[]){ value_of(&b) }, NULL, NULL, &diags), 0);
+        cr_assert_eq(sx_study_tell(s, &a, a.row.t.number % 7 == 6 ? SX_FAILED : SX_DONE,
+                                   (double[]){ value_of(&a) }, NULL, NULL, &diags),
+                     0);
+        if (second)
+            cr_assert_eq(sx_study_tell(s, &b, SX_DONE, (double[]){ value_of(&b) }, NULL, NULL, &diags), 0);
     }
 }
 
@@ -158,7 +159,9 @@ Test(study, another_process_goes_on_as_if_it_had_been_there)
         sx_claim c;
         cr_assert_eq(sx_study_open(a, registry, experiment(space, tune), url, "parts", true, &s, &diags), 0);
         cr_assert_eq(ask(s, "a", &c), 0);
-        cr_assert_eq(sx_study_tell(s, &c, i % 7 == 6 ? SX_FAILED : SX_DONE, (double[]){ value_of(&c) }, NULL, NULL, &diags), 0);
+        cr_assert_eq(sx_study_tell(s, &c, i % 7 == 6 ? SX_FAILED : SX_DONE, (double[]){ value_of(&c) }, NULL,
+                                   NULL, &diags),
+                     0);
         sx_arena_close(a);
     }
     const sx_trial_row *const *x = rows(whole, 40), *const *y = rows(opened(NULL, "parts"), 40);
@@ -231,8 +234,9 @@ static sx_study *changed(const char *vars, const char *axes, int want)
 {
     sx_study *s = NULL;
     char text[1000];
-    snprintf(text, sizeof text, "vars = { %s };\ntune = { trials = 40; direction = \"maximize\"; %%s space = { %s }; };\n",
-             vars, axes);
+    snprintf(text, sizeof text,
+             "vars = { %s };\ntune = { trials = 40; direction = \"maximize\"; %%s space = { %s }; };\n", vars,
+             axes);
     cr_assert_eq(sx_study_open(arena, registry, experiment(text, ""), url, "c", true, &s, &diags), want);
     return s;
 }
@@ -243,7 +247,8 @@ static const char *last_words(void) { return diags.v[diags.n - 1].text; }
 static void three_trials(void)
 {
     static const double at[3][2] = { { 0, 0 }, { 1, 1 }, { 3, 0 } };
-    sx_study *s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 1, 3 ]; }; b = { choice = [ \"x\", \"y\" ]; };", 0);
+    sx_study *s = changed("a = 2; b = \"x\"; c = 5;",
+                          "a = { int = [ 1, 3 ]; }; b = { choice = [ \"x\", \"y\" ]; };", 0);
     for (int i = 0; i < 3; i++) {
         sx_claim c;
         long number;
@@ -256,14 +261,16 @@ static void three_trials(void)
 Test(study, a_changed_space_keeps_the_trials_that_fit)
 {
     three_trials();
-    sx_study *s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
+    sx_study *s = changed("a = 2; b = \"x\"; c = 5;",
+                          "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
     cr_assert(strstr(last_words(), "'a' was 1 to 3 by 1, and is 2 to 9 by 1"), "%s", last_words());
     cr_assert(strstr(last_words(), "2 of 3 ended trials fit"), "%s", last_words());
     const sx_trial_row *const *r = rows(s, 3);
     cr_assert(sx_study_fits(s, r[0]) && !sx_study_fits(s, r[1]) && sx_study_fits(s, r[2]));
     cr_assert_eq(r[2]->t.x[1], 2, "the same word at its new place");
     const long said = diags.n;
-    s = changed("a = 2; b = \"x\"; c = 5;", "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
+    s = changed("a = 2; b = \"x\"; c = 5;",
+                "a = { int = [ 2, 9 ]; }; b = { choice = [ \"z\", \"y\", \"x\" ]; };", 0);
     cr_assert_eq(diags.n, said, "it is said once");
     double x[2];
     sx_claim c;
@@ -273,7 +280,8 @@ Test(study, a_changed_space_keeps_the_trials_that_fit)
     cr_assert_eq(sx_study_replay(s, r[3], x, &diags), 0);
 
     s = changed("a = 2; b = \"x\"; c = 5;", "b = { choice = [ \"x\" ]; }; c = { int = [ 4, 6 ]; };", 0);
-    cr_assert(strstr(last_words(), "'a' is no longer searched") && strstr(last_words(), "'c' is new"), "%s", last_words());
+    cr_assert(strstr(last_words(), "'a' is no longer searched") && strstr(last_words(), "'c' is new"), "%s",
+              last_words());
     cr_assert(strstr(last_words(), "2 of 3 ended trials fit"), "%s", last_words());
     cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, NULL), 0);
 }

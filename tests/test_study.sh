@@ -3,6 +3,7 @@
 # space, vectors of blocks; and workers under a scheduler. Once with SQLite, then orders and repeats with PostgreSQL.
 . "${STRIX_SOURCE:?run by make check}/tests/search.sh"
 q='-q --threads 1'
+named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
 value() { strix study trials "$1" --csv | awk -F, -v t="$2" '$1 == t { print $3 }'; }
 reason() { strix study trials "$1" --json | grep -o '"reason": .*' | sed -n "$(($2 + 1))p"; }
 json() { # a document, a path that Python would take: .study
@@ -41,6 +42,8 @@ ok 'JSON that is cut off' ends 3 strix study add net bad.json
 printf '[1, 2]' >bad.json
 ok 'JSON without names' ends 3 strix study add net bad.json
 is 'nothing was queued by any of these' states net waiting 6
+ok 'a file with edits and a point' strix study add net.cfg $(named other) rate=0.05
+is 'is for the study that they name' states other waiting 1
 ok 'they run first' strix tune net.cfg $q --trials 8
 is 'as they were given' sh -c 'strix study trials net --csv | cut -d, -f6-8 | sed -n "2p;3p;7p" >got; printf "%s\n" 0.02,12,tanh 0.05,12,relu 0.01,8,relu | cut -c1-5 >want; cut -c1-5 got | cmp - want'
 is 'what was not named is the sampler’s' [ "$(strix study trials net --csv | sed -n 6p | cut -d, -f6)" = 0.001 ]
@@ -49,7 +52,6 @@ ok 'show' strix study show net --json
 is 'in JSON as promised' fits study-show
 
 # --- Stop, resume, skip ---
-named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
 long='--threads 1 --set train.epochs=4000 --trials 2 --set study.heartbeat=1 --set train.batch=32'
 strix tune net.cfg $long $(named stop) >tune.out 2>tune.err &
 tune=$!
@@ -176,7 +178,11 @@ ok 'one more' ends 3 space moves 12 "$rate units = { choice = [4, 8]; }; act = {
 is 'of another kind is refused where it was used before' has err "'units' as .*Int"
 is 'with what to do' has err 'study import'
 ok 'all trials are there' numbers moves 11
-ok 'the best one has its own values in its file' sh -c 'strix study best moves --trial 0 --config >was.cfg 2>err || cat err | grep -q config.cfg'
+units=$(strix study trials moves --json | sed -n 's/.*"units": \([0-9]*\).*/\1/p' | sed -n 3p)
+ok 'an old trial has its own values in its file' sh -c "strix study best moves --trial 2 --config >was.cfg && grep -q 'units = $units;' was.cfg"
+other=$(strix study trials moves --csv | awk -F, '$7 == "selu" || $8 == "selu" { print $1; exit }')
+ok 'one that does not fit' ends 3 strix study best moves --trial "${other:-6}" --config
+is 'says where its file is' has err 'config.cfg'
 ok 'a distribution may change its step' space moves 12 "$rate units = { int = [4, 16]; }; act = { choice = [\"relu\", \"tanh\"]; };"
 
 # --- Several objectives ---
