@@ -3,7 +3,7 @@
 #include <string.h>
 #include "surrogate.h"
 
-enum { RANDOM = 400, NEAR = 150, STARTS = 4, LEVELS = 16, MOVES = 4, SWEEPS = 6 };
+enum { RANDOM = 300, NEAR = 150, STARTS = 4, LEVELS = 16, MOVES = 4, SWEEPS = 4 };
 
 typedef struct { double *x, *u, *score; long n; int d; } points;
 
@@ -70,11 +70,13 @@ static void mutate(const acquisition *q, double *x)
     }
 }
 
-/* All values that axis i may move to: every level, or a few near and far ones. */
+static bool all_levels(const coord *c) { return c->count && c->count <= LEVELS; }
+
+/* All values that axis i may move to: every level, or a few near ones. */
 static void moves_along(const acquisition *q, int i, double width, const double *x, points *to)
 {
     const coord *c = &q->space->axis[i];
-    const bool all = c->count && c->count <= LEVELS;
+    const bool all = all_levels(c);
     for (long k = 0; k < (all ? c->count : MOVES); k++) {
         double *y = push(to, x);
         if (all) y[i] = coords_level(c, k);
@@ -84,8 +86,8 @@ static void moves_along(const acquisition *q, int i, double width, const double 
     }
 }
 
-/* A place that a climb has come to. */
-typedef struct { double *x, at; bool moved; } climber;
+/* A place that a climb has come to; still: how many axes since have shown no better one. */
+typedef struct { double *x, at; int still; } climber;
 
 static bool better(const acquisition *q, const points *p, long i, double than)
 {
@@ -104,31 +106,27 @@ static void climb_axis(const acquisition *q, points *p, int i, double width, int
 {
     long end[STARTS];
     p->n = 0;
-    for (int k = 0; k < n; k++) {
-        if (!isnan(c[k].x[i])) moves_along(q, i, width, c[k].x, p);
+    for (int k = 0; k < n; k++) {                /* levels that were all tried from here are no better now */
+        const bool known = all_levels(&q->space->axis[i]) && c[k].still >= q->space->d;
+        if (!isnan(c[k].x[i]) && !known) moves_along(q, i, width, c[k].x, p);
         end[k] = p->n;
     }
-    if (!p->n) return;
     score(q, p);
     for (int k = 0; k < n; k++) {
         const long best = best_of(q, p, k ? end[k - 1] : 0, end[k], c[k].at);
+        c[k].still++;
         if (best < 0) continue;
         memcpy(c[k].x, p->x + best * p->d, (size_t)p->d * sizeof *p->x);
         c[k].at = p->score[best];
-        c[k].moved = true;
+        c[k].still = 0;
     }
 }
 
 static void climb(const acquisition *q, points *spare, int n, climber *c)
 {
     double width = 0.1;
-    bool moved = true;
-    for (int sweep = 0; sweep < SWEEPS && moved; sweep++, width *= 0.5) {
-        for (int k = 0; k < n; k++) c[k].moved = false;
+    for (int sweep = 0; sweep < SWEEPS; sweep++, width *= 0.4)
         for (int i = 0; i < q->space->d; i++) climb_axis(q, spare, i, width, n, c);
-        moved = width > 0.02;
-        for (int k = 0; k < n; k++) moved = moved || c[k].moved;
-    }
 }
 
 bool acquire(const acquisition *q, double *x)
@@ -143,7 +141,7 @@ bool acquire(const acquisition *q, double *x)
     for (; n < STARTS; n++) {
         const long best = best_of(q, &pool, 0, pool.n, -INFINITY);
         if (best < 0) break;
-        c[n] = (climber){ pool.x + best * d, pool.score[best], true };
+        c[n] = (climber){ pool.x + best * d, pool.score[best], 0 };
         pool.score[best] = -INFINITY;
     }
     if (!n) return false;

@@ -24,7 +24,8 @@ void *parzen_take(parzen_pool *p, size_t count, size_t bytes)
     while (!p->now || p->now->size - p->now->used < size) {
         parzen_chunk *next = p->now ? p->now->next : p->first;
         if (!next) {
-            next = chunk(size > CHUNK ? size : CHUNK);
+            const size_t least = p->now ? 2 * p->now->size : CHUNK;  /* so that growing needs end soon */
+            next = chunk(size > least ? size : least);
             *(p->now ? &p->now->next : &p->first) = next;
         }
         next->used = 0;

@@ -169,10 +169,10 @@ int suggester_ask(suggester *m, long startup, const sx_space *s, const sx_histor
     search a = { .q = { s, h, r, &m->pool, coords_of(&m->pool, s) }, .kind = m->kind, .own = m->own };
     const long number = sx_rng_trial(r);
     bool found = false;
-    if (counted(h) >= startup) {
+    if (counted(h) >= startup && 2 * h->done >= startup) {
         found = s->n && from_model(&a, x);
-    } else if (number < startup) {
-        latin_point(s, sx_rng_study(r), startup, number, x);
+    } else {                                     /* one design after another while workers wait for results */
+        latin_point(s, sx_rng_study(r) + (uint64_t)(number / startup), startup, number % startup, x);
         found = untried(s, h, x);
     }
     parzen_reset(&m->pool);
