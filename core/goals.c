@@ -84,8 +84,7 @@ void sx_goal_check(const sx_exp *e, const char *what, const char *value, bool co
 long sx_goal_place(const char *want, long n, const char *const *name)
 {
     for (long i = 0; i < n; i++) if (!strcmp(name[i], want)) return i;
-    for (long i = 0; i < n && !strncmp(want, "val_", 4); i++) if (!strcmp(name[i], want + 4)) return i;
-    return -1;
+    return strncmp(want, "val_", 4) ? -1 : sx_goal_place(want + 4, n, name);
 }
 
 /* The loss or metric behind a value, and the output that it is of; NULL: the sum of several, or a cost. */
