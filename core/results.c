@@ -80,13 +80,20 @@ static bool counts(const sx_study *s, const sx_trial_row *row)
     return whole;
 }
 
+/* By the first objective in which they differ. */
+static bool better(const sx_study *s, const sx_trial_row *x, const sx_trial_row *y)
+{
+    long i = 0;
+    while (i + 1 < s->exp->tune.objectives && x->t.value[i] == y->t.value[i]) i++;
+    return sx_minimised(s, i, x->t.value[i]) < sx_minimised(s, i, y->t.value[i]);
+}
+
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d)
 {
     const sx_trial_row *const *row, *best = NULL;
     const long n = sx_study_trials(s, a, &row, d);
     for (long i = 0; i < n; i++) {
-        if (!counts(s, row[i])) continue;
-        if (!best || sx_minimised(s, 0, *row[i]->t.value) < sx_minimised(s, 0, *best->t.value)) best = row[i];
+        if (counts(s, row[i]) && (!best || better(s, row[i], best))) best = row[i];
     }
     return best;
 }

@@ -414,3 +414,29 @@ Test(study, eight_workers_with_tpe_and_every_suggestion_replays)
             cr_assert(!same(r[i]->t.x, r[k]->t.x), "trials %ld and %ld are one point", i, k);
     }
 }
+
+static const char two_goals[] = "vars = { a = 1; b = \"x\"; };\n"
+                                "tune = { objective = [ \"f\", \"g\" ]; direction = [ \"minimize\", \"maximize\" ];\n"
+                                "  constraints = [ \"a < 3\", \"f + g <= 10\" ]; %s\n"
+                                "  space = { a = { int = [ 1, 4 ]; }; b = { choice = [ \"x\", \"y\" ]; }; }; };\n";
+
+Test(study, a_front_of_what_keeps_the_constraints)
+{
+    sx_study *s = opened(experiment(two_goals, "sampler = { type = \"grid\"; };"), "front");
+    const double told[][2] = { { 5, 1 }, { 6, 2 }, { 2, 9 }, { 5, 2 } };
+    sx_claim c;
+    for (long i = 0; i < 4; i++) {
+        cr_assert_eq(ask(s, "a", &c), 0);
+        cr_assert(c.x[0] < 3, "the grid was asked again");
+        cr_assert_eq(sx_study_tell_number(s, i, SX_DONE, 1, told[i], NULL, NULL), SX_E_USAGE, "two are wanted");
+        cr_assert_eq(sx_study_tell_number(s, i, SX_DONE, 2, told[i], NULL, &diags), 0);
+    }
+    cr_assert_eq(ask(s, "a", &c), 1, "the rest breaks a < 3");
+    const sx_trial_row *const *front;
+    cr_assert_eq(sx_study_front(s, arena, &front, &diags), 1, "5 and 2 beat all but 2 and 9, which are 11");
+    cr_assert_eq(front[0]->t.number, 3);
+    cr_assert(front[0]->t.value[0] == 5 && front[0]->t.value[1] == 2 && front[0]->t.constraint[0] == -3);
+    cr_assert_eq(sx_study_best(s, arena, &diags)->t.number, 3, "equal in the first, better in the second");
+    const sx_trial_row *const *all = rows(s, 4);
+    cr_assert(!sx_study_feasible(s, all[2]) && all[2]->t.constraint[0] == 1);
+}
