@@ -1,9 +1,11 @@
 /* study_import.c: strix study import: trials of another study, of Optuna or of hyperopt become a study's own,
  * all or none of those that fit its space, so that a search goes on from them. */
 #include "import.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "search.h"
 #include "study_verb.h"
 
@@ -110,6 +112,9 @@ static int read_source(import *m)
     const char *url = store_of(c, c->arg[1]);
     csv t;
     if (!url) {
+        if (access(c->arg[1], R_OK))
+            return sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = c->arg[1] }, "cannot read this file: %s",
+                            strerror(errno));
         if (!m->exp) return cli_usage(c, "a table names no space: give an experiment with --space");
         const int rc = csv_read(c, c->arg[1], &t);
         return rc ? rc : import_csv(c, &t, m->exp, &m->from);

@@ -192,6 +192,20 @@ static int search(cli_context *c, const sx_exp *e, sx_study *s)
     return rc ? rc : bad;
 }
 
+static int tell_plan(cli_context *c, const sx_exp *e)
+{
+    const int axes = e->domain->space.n;
+    if (c->json)
+        cli_json_print(c, json_pack("{s:s, s:s, s:I, s:i, s:s}", "study", e->study.name, "store", e->study.store,
+                                    "trials", (json_int_t)e->tune.trials, "axes", axes, "objective",
+                                    e->tune.objective[0]));
+    else
+        printf("study %s in %s: %s, %s, best by %s\n", e->study.name, e->study.store,
+               sx_plural(c->arena, e->tune.trials, "trial"), sx_plural(c->arena, axes, "axis"),
+               e->tune.objective[0]);
+    return 0;
+}
+
 static int run(cli_context *c)
 {
     sx_exp *e;
@@ -200,16 +214,13 @@ static int run(cli_context *c)
     edit_trials(c);
     int rc = cli_load_experiment(c, c->arg[0], &e);
     if (rc) return rc;
-    if (c->dry_run) {
-        printf("study %s in %s: %s, %s, best by %s\n", e->study.name, e->study.store,
-               sx_plural(c->arena, e->tune.trials, "trial"),
-               sx_plural(c->arena, e->domain->space.n, "axis"), e->tune.objective[0]);
-        return 0;
-    }
+    if (c->dry_run) return tell_plan(c, e);
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);
     if (aside) cli_note(c, "the study so far is now called %s", aside);
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), e, NULL, NULL, true, &s, &c->diags);
-    return rc ? rc : search(c, e, s);
+    if (rc) return rc;
+    cli_flush(c);                                /* what is to be known before hours of search */
+    return search(c, e, s);
 }
 
 static const cli_option options[] = {

@@ -173,6 +173,7 @@ const char *sx_plural(sx_arena *a, long n, const char *noun)
 {
     const size_t len = strlen(noun);
     if (n == 1) return sx_format(a, "1 %s", noun);
+    if (len && noun[len - 1] == 'y') return sx_format(a, "%ld %.*sies", n, (int)len - 1, noun);
     if (len > 2 && !strcmp(noun + len - 2, "is")) return sx_format(a, "%ld %.*ses", n, (int)len - 2, noun);
     return sx_format(a, "%ld %s%s", n, noun, len && strchr("sxh", noun[len - 1]) ? "es" : "s");
 }

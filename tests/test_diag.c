@@ -91,6 +91,7 @@ Test(diag, plurals)
     cr_assert_str_eq(sx_plural(a, 1, "trial"), "1 trial");
     cr_assert_str_eq(sx_plural(a, 0, "trial"), "0 trials");
     cr_assert_str_eq(sx_plural(a, 2, "axis"), "2 axes");
+    cr_assert_str_eq(sx_plural(a, 2, "study"), "2 studies");
     cr_assert_str_eq(sx_plural(a, 3, "class"), "3 classes");
     cr_assert_str_eq(sx_plural(a, 10, "batch"), "10 batches");
     sx_arena_close(a);

@@ -41,6 +41,8 @@ printf '{"rate": ' >bad.json
 ok 'JSON that is cut off' ends 3 strix study add net bad.json
 printf '[1, 2]' >bad.json
 ok 'JSON without names' ends 3 strix study add net bad.json
+printf 'points = ();' >none.cfg
+ok 'no point at all' ends 2 strix study add net none.cfg
 is 'nothing was queued by any of these' states net waiting 6
 ok 'a file with edits and a point' strix study add net.cfg $(named other) rate=0.05
 is 'is for the study that they name' states other waiting 1
@@ -163,6 +165,7 @@ rate='rate = { loguniform = [1e-4, 1e-1]; };'
 ok 'a study' space moves 6 "$rate units = { int = [4, 16, 4]; }; act = { choice = [\"relu\", \"tanh\"]; };"
 ok 'wider ranges, more choices' space moves 8 "$rate units = { int = [4, 32, 4]; }; act = { choice = [\"selu\", \"relu\", \"tanh\"]; };"
 is 'in one line' [ "$(grep -c "another space now: 'units' was 4 to 16 by 4, and is 4 to 32 by 4; 'act' was .*; 6 of 6 ended trials fit" err)" = 1 ]
+is 'before the search' sh -c 'head -n 1 err | grep -q "another space now"'
 ok 'the same once more' space moves 9 "$rate units = { int = [4, 32, 4]; }; act = { choice = [\"selu\", \"relu\", \"tanh\"]; };"
 is 'says nothing' sh -c '! grep -q "space" err'
 ok 'what was asked for since then can be asked again' strix study replay moves --json

@@ -125,6 +125,9 @@ is 'says which' has err 'bad.db'
 cksum studies/bad.db >after
 is 'and is left alone' same before after
 if command -v python3 >/dev/null; then
+python3 -c 'import sqlite3; sqlite3.connect("other.db").execute("CREATE TABLE notes (text)")'
+ok 'a database of another program' ends 7 strix study list --store sqlite:other.db
+is 'is called so' has err 'other.db is a database of another program'
 cp studies/net.db later.db && python3 -c 'import sqlite3; d = sqlite3.connect("later.db")
 d.execute("UPDATE alembic_version SET version_num = \"v9\""); d.commit()'
 for what in list 'show net' 'best net'; do

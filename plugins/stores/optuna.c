@@ -38,7 +38,10 @@ static int check_revision(sx_db *db, const char *url, bool write)
 {
     sx_cursor *q = sx_db_query(db, "SELECT version_num FROM alembic_version", "");
     int rc = sx_db_next(db, q);
-    if (rc < 0) return rc;
+    if (rc < 0)
+        return strstr(sx_optuna_last_error(), "alembic_version")
+                   ? sx_store_error(rc, "%s is a database of another program: it has tables, but none of Optuna's", url)
+                   : rc;
     char found[64] = "none";
     if (rc == 1) {
         const char *text = db->driver->text(q, 0);
