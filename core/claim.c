@@ -86,6 +86,41 @@ static long promoted(sx_study *s, sx_history h)
     return number;
 }
 
+static bool stands_again(const sx_history *h, long i)
+{
+    for (long k = i + 1; k < h->done; k++) if (h->trial[k]->number == h->trial[i]->number) return true;
+    return false;
+}
+
+static bool came_farther(const sx_trial *t, const sx_trial *than)
+{
+    const long last = t->steps ? t->step[t->steps - 1] : 0, other = than->steps ? than->step[than->steps - 1] : 0;
+    return last != other ? last > other : last && t->curve[t->steps - 1] < than->curve[than->steps - 1];
+}
+
+/* Where nothing else is left and no trial is complete, the paused one that came farthest: a search of few trials
+ * would end with none. */
+static long last_hope(const sx_history *h)
+{
+    const sx_trial *best = NULL;
+    if (h->n > h->done) return -1;
+    for (long i = 0; i < h->done; i++) if (h->trial[i]->fate == SX_DONE) return -1;
+    for (long i = 0; i < h->done; i++)
+        if (h->trial[i]->fate == SX_PAUSED && !stands_again(h, i) && (!best || came_farther(h->trial[i], best)))
+            best = h->trial[i];
+    return best ? best->number : -1;
+}
+
+static int suggest_new(asking *q, const sx_history *h, const sx_trial_row *queued, sx_trial_row *made)
+{
+    if (made->t.number < 0) return 1;
+    double *x = sx_alloc_array(q->a, (size_t)q->s->exp->domain->space.n + 1, sizeof *x);
+    const int rc = suggest(q, h, q->s->cache, made->t.number, queued ? queued->t.x : NULL, x, &made->t.tag);
+    q->said = rc < 0;
+    made->t.x = x;
+    return rc;
+}
+
 static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
     asking *q = ctx;
@@ -94,14 +129,11 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     q->said = rc < 0;
     if (rc) return rc;
     const sx_history h = sx_past_at(s->past, q->a, s->since);
-    const long paused = promoted(s, h);
-    if (paused >= 0) { made->t.number = paused; return 0; }
-    if (made->t.number < 0) return 1;
-    double *x = sx_alloc_array(q->a, (size_t)s->exp->domain->space.n + 1, sizeof *x);
-    rc = suggest(q, &h, s->cache, made->t.number, queued ? queued->t.x : NULL, x, &made->t.tag);
-    q->said = rc < 0;
-    made->t.x = x;
-    return rc;
+    long paused = promoted(s, h);
+    if (paused < 0 && (rc = suggest_new(q, &h, queued, made)) == 1) paused = last_hope(&h);
+    if (paused < 0) return rc;
+    made->t.number = paused;
+    return 0;
 }
 
 static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,

@@ -51,6 +51,8 @@ is 'no value differs' same ended never
 ok 'replay with two workers' strix study replay part
 ok 'TPE beside paused trials' strix tune net.cfg --threads 1 --jobs 3 --trials 24 --set train.epochs=9 $asha $(named tpe)
 ok 'replay of it' strix study replay tpe
+ok 'asha with three trials' strix tune net.cfg $wide --trials 3 --jobs 2 $asha --set tune.pruner.factor=4 $(named few)
+is 'has one that runs to its end' states few complete 1
 ok 'hyperband' strix tune net.cfg $wide --set tune.pruner.type=hyperband $(named band)
 is 'runs some to the end' sh -c "strix study trials band | grep -q 'complete.* 9 '"
 cat >two.cfg <<'END'
