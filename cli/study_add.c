@@ -45,8 +45,9 @@ void study_words_of_sets(cli_context *c)
     memcpy(words, c->arg, (size_t)c->args * sizeof *words);
     for (long i = 0; i < c->edits.n_set; i++) {
         const char *set = c->edits.set[i];
-        if (memchr(set, '.', strcspn(set, "="))) kept[n++] = set;
-        else words[c->args++] = set;
+        const char *name = strncmp(set, "vars.", 5) ? set : set + 5;
+        if (memchr(name, '.', strcspn(name, "="))) kept[n++] = set;
+        else words[c->args++] = name;
     }
     c->arg = words;
     c->edits.set = kept;
@@ -70,7 +71,7 @@ static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, 
         if (wanted && !rc) rc = put(c, &p, m->name, value);
         if (rc) return rc;
     }
-    SX_PUSH(c->arena, *to, p);
+    if (p.n) SX_PUSH(c->arena, *to, p);
     return 0;
 }
 
@@ -122,7 +123,7 @@ static int put_json(cli_context *c, const char *file, const json_t *v, points *t
     for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
          at = json_object_iter_next((json_t *)(uintptr_t)values, at))
         rc = put(c, &p, json_object_iter_key(at), study_datum_of_json(c, json_object_iter_value(at)));
-    if (!rc) SX_PUSH(c->arena, *to, p);
+    if (!rc && p.n) SX_PUSH(c->arena, *to, p);
     return rc;
 }
 
@@ -158,13 +159,10 @@ static int read_points(cli_context *c, const sx_study *s, points *to)
 {
     point p = { 0 };
     int rc = 0;
-    bool words = false;
-    for (int i = 2; i < c->args && !rc; i++) {
-        const bool word = strchr(c->arg[i], '=') != NULL;
-        words |= word;
-        rc = word ? put_word(c, &p, c->arg[i]) : read_file(c, s, c->arg[i], to);
-    }
-    if (!rc && (words || c->args == 2)) SX_PUSH(c->arena, *to, p);
+    if (c->args == 2) return cli_usage(c, "study add needs VARIABLE=VALUE or a file of points");
+    for (int i = 2; i < c->args && !rc; i++)
+        rc = strchr(c->arg[i], '=') ? put_word(c, &p, c->arg[i]) : read_file(c, s, c->arg[i], to);
+    if (!rc && p.n) SX_PUSH(c->arena, *to, p);
     return rc;
 }
 
@@ -173,13 +171,15 @@ int study_add(cli_context *c, sx_study *s)
     points all = { 0 };
     long number = 0;
     int rc = read_points(c, s, &all);
+    if (!rc && !all.n) rc = cli_usage(c, "%s holds no point", c->arg[2]);
     for (long i = 0; i < all.n && !rc; i++) rc = sx_study_add(s, all.v[i].v, all.v[i].n, NULL, &c->diags);
     json_t *added = json_array();
-    for (long i = 0; i < all.n && !rc; i++) {
+    for (long i = 0; i < all.n && !rc && !c->dry_run; i++) {
         rc = sx_study_add(s, all.v[i].v, all.v[i].n, &number, &c->diags);
         if (!rc) json_array_append_new(added, json_integer(number));
         if (!rc && !c->json) printf("trial %ld waits\n", number);
     }
+    if (c->dry_run && !rc && !c->json) printf("%s would wait\n", sx_plural(c->arena, all.n, "trial"));
     json_t *doc = study_head_json(s);
     json_object_set_new(doc, "added", added);
     if (c->json && !rc) cli_json_print(c, doc);

@@ -51,8 +51,8 @@ static int open_store(sx_study *s, bool write, bool make, sx_diags *d)
 static int stored_exp(sx_study *s, const sx_study_row *row, sx_diags *d)
 {
     sx_conf *root = NULL;
-    const char *file = sx_format(s->arena, "%s.cfg", s->name);
-    int rc = sx_config_parse(s->arena, row->config, file, NULL, &root, d);
+    const char *file = sx_format(s->arena, "%s.cfg", s->name), *place = sx_format(s->arena, "study %s", s->name);
+    int rc = sx_config_parse(s->arena, row->config, place, NULL, &root, d);
     if (rc) return rc;
     rc = !sx_conf_member(root, "model") ? sx_search_open(s->arena, s->registry, root, file, &s->exp, d)
                                         : sx_exp_open(s->arena, s->registry, root, file, &s->exp, d);
