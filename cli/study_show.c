@@ -124,7 +124,10 @@ int study_show(cli_context *c, sx_study *s)
     json_object_foreach(counts, key, v) printf(", %s %lld", key, (long long)json_integer_value(v));
     putchar('\n');
     if (stopped) printf("stopped    `strix study resume` or `strix tune` goes on\n");
-    if (best) printf("best       %.6g, trial %ld %s\n", *best->t.value, best->t.number, best->values);
+    if (best && t->objectives > 1)
+        printf("best       %s, trial %ld, and what `strix study best` shows\n", study_worth(c, sx_study_exp(s), best),
+               best->t.number);
+    else if (best) printf("best       %.6g, trial %ld %s\n", *best->t.value, best->t.number, best->values);
     json_decref(doc);
     return 0;
 }

@@ -34,8 +34,11 @@ static const char *number_or_empty(cli_context *c, double v)
 
 static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row, long n)
 {
+    const sx_tune_conf *tune = &sx_study_exp(s)->tune;
     const sx_space *space = &sx_study_exp(s)->domain->space;
+    const long several = tune->objectives > 1 ? tune->objectives : 0;
     printf("number,state,value,started,wall_s");
+    for (long i = 0; i < several; i++) { putchar(','); put_csv(tune->objective[i]); }
     for (int i = 0; i < space->n; i++) { putchar(','); put_csv(space->axis[i]->name); }
     puts(",dir,reason");
     for (long k = 0; k < n; k++) {
@@ -43,6 +46,8 @@ static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row
         json_t *values = r->values ? json_loads(r->values, 0, NULL) : NULL;
         printf("%ld,%s,%s,%s,%s", r->t.number, study_state(r), number_or_empty(c, study_value(r)),
                number_or_empty(c, r->started > 0 ? r->started : NAN), number_or_empty(c, study_seconds(r)));
+        for (long i = 0; i < several; i++)
+            printf(",%s", r->t.value ? number_or_empty(c, r->t.value[i]) : "");
         for (int i = 0; i < space->n; i++) {
             putchar(',');
             put_csv(study_json_text(c, json_object_get(values, space->axis[i]->name)));
@@ -64,13 +69,14 @@ int study_trials(cli_context *c, sx_study *s)
     if (n < 0) return (int)n;
     if (cli_flag(c, "replay")) return study_replay(c, s);
     if (cli_flag(c, "csv")) return print_csv(c, s, row, n);
+    const sx_exp *e = sx_study_exp(s);
     json_t *list = json_array(), *replicas = study_replicas(c, s);
     cli_table *t = cli_table_open(c, ">trial|state|>value|>epochs|>time|values|reason");
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (c->json) { json_array_append_new(list, study_row_json(c, s, replicas, r)); continue; }
         CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), study_state(r),
-                study_spread(c, sx_study_exp(s), replicas, r),
+                e->tune.objectives > 1 ? study_worth(c, e, r) : study_spread(c, e, replicas, r),
                 sx_format(c->arena, "%ld", r->t.steps),
                 isnan(study_seconds(r)) ? "" : cli_seconds(c->arena, study_seconds(r)), r->values,
                 r->reason ? r->reason : "");

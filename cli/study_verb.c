@@ -30,6 +30,8 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
                *url = cli_text(c, "store", NULL);
     sx_exp *e = NULL;
     if (!what) return cli_usage(c, "study %s needs the name of a study, or its experiment file", c->arg[0]);
+    if (!is_file(what) && c->edits.n_set + c->edits.n_unset + c->edits.n_extends)
+        return cli_usage(c, "--set, --unset and --extends change an experiment file; '%s' is a study", what);
     int rc = is_file(what) ? study_load(c, what, &e) : 0;
     if (rc) return rc;
     if (!e && !url) url = sx_format(c->arena, "sqlite:studies/%s.db", what);
@@ -52,10 +54,23 @@ static const struct { const char *name; bool write, make; int most; study_action
     { "confirm", true, false, 2, study_confirm },
 };
 
+/* The word before the colon of an option's text is the action that takes it. */
+static int check_options(cli_context *c)
+{
+    for (long i = 0; i < c->given.n; i++) {
+        const cli_option *o = c->given.v[i].option;
+        const size_t word = strcspn(o->doc, ": ");
+        if (o->doc[word] == ':' && (strlen(c->arg[0]) != word || strncmp(o->doc, c->arg[0], word)))
+            cli_usage(c, "--%s is an option of study %.*s", o->name, (int)word, o->doc);
+    }
+    return c->diags.errors ? SX_E_USAGE : 0;
+}
+
 static int run(cli_context *c)
 {
     const char *names[sizeof actions / sizeof *actions + 2];
     long n = 0;
+    if (check_options(c)) return SX_E_USAGE;
     if (!strcmp(c->arg[0], "list"))
         return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : study_list(c);
     if (!strcmp(c->arg[0], "import"))
@@ -68,9 +83,12 @@ static int run(cli_context *c)
         if (c->args > actions[i].most)
             return cli_usage(c, "study %s takes at most %s", c->arg[0],
                              sx_plural(c->arena, actions[i].most - 1, "argument"));
-        if (!strcmp(c->arg[0], "add")) study_words_of_sets(c);
+        const bool add = !strcmp(c->arg[0], "add");
+        if (add) study_words_of_sets(c);
+        if (c->dry_run && actions[i].write && !add)
+            return cli_usage(c, "study %s knows no --dry-run", c->arg[0]);
         sx_study *s;
-        const int rc = open_study(c, actions[i].write, actions[i].make, &s);
+        const int rc = open_study(c, actions[i].write, actions[i].make && !c->dry_run, &s);
         return rc ? rc : actions[i].run(c, s);
     }
     const char *near = sx_nearest(c->arg[0], names, n);

@@ -43,8 +43,17 @@ printf '[1, 2]' >bad.json
 ok 'JSON without names' ends 3 strix study add net bad.json
 printf 'points = ();' >none.cfg
 ok 'no point at all' ends 2 strix study add net none.cfg
+ok 'nothing to add' ends 2 strix study add net
+: >none.cfg
+ok 'an empty file' ends 2 strix study add net none.cfg
+ok 'a dry run' strix study add net rate=0.02 -n
+is 'says what it would do' has out '1 trial would wait'
+ok 'a dry run of what has none' ends 2 strix study stop net --dry-run
+ok 'an edit of an experiment for a study' ends 2 strix study add net rate=0.02 --set tune.trials=3
+ok 'an option of another action' ends 2 strix study trials net --state fail
+is 'is told whose it is' has err '--state is an option of study tell'
 is 'nothing was queued by any of these' states net waiting 6
-ok 'a file with edits and a point' strix study add net.cfg $(named other) rate=0.05
+ok 'a file with edits and a point' strix study add net.cfg $(named other) --set vars.rate=0.05
 is 'is for the study that they name' states other waiting 1
 ok 'they run first' strix tune net.cfg $q --trials 8
 is 'as they were given' sh -c 'strix study trials net --csv | cut -d, -f6-8 | sed -n "2p;3p;7p" >got; printf "%s\n" 0.02,12,tanh 0.05,12,relu 0.01,8,relu | cut -c1-5 >want; cut -c1-5 got | cmp - want'
@@ -192,6 +201,8 @@ ok 'a distribution may change its step' space moves 12 "$rate units = { int = [4
 two='tune.objective=["val_loss","parameters"]'
 ok 'two objectives' strix tune net.cfg $q $(named two) --trials 8 --set "$two"
 ok 'the front' strix study best two
+is 'the table has both' sh -c 'strix study trials two | grep -q "val_loss [0-9.]*, parameters [0-9]"'
+is 'the CSV, too' sh -c 'strix study trials two --csv | head -n 1 | grep -q "wall_s,val_loss,parameters,"'
 is 'is a table' has out '^trial  *val_loss  *parameters'
 strix study trials two --json >rows
 ok 'in JSON' strix study best two --json
