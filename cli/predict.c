@@ -211,15 +211,22 @@ static int given_names(images *im, names_of *to)
     return bad;
 }
 
-/* Names that the experiment gives are those of the first label. */
+static const char *stored_names(const images *im, const sx_blobs *b, long output)
+{
+    const char *text = sx_blobs_meta(b, sx_ckpt_key(im->c->arena, "classes", im->e->output[output].name));
+    return text ? text : "";
+}
+
+/* Names that the experiment gives are those of the first output and of all that learn the same label. */
 static int read_all_names(images *im, const sx_blobs *b)
 {
     const bool given = sx_conf_find(im->e->root, "dataset.names") != NULL;
-    for (long i = 0; i < im->e->outputs && !given; i++) {
-        const char *key = sx_ckpt_key(im->c->arena, "classes", im->e->output[i].name);
-        im->names[i] = read_names(im->c, sx_blobs_meta(b, key));
+    const int bad = given ? given_names(im, im->names) : 0;
+    for (long i = 0; i < im->e->outputs && !bad; i++) {
+        const bool same = !strcmp(stored_names(im, b, i), stored_names(im, b, 0));
+        im->names[i] = given && same ? im->names[0] : read_names(im->c, stored_names(im, b, i));
     }
-    return given ? given_names(im, im->names) : 0;
+    return bad;
 }
 
 static int open_rows(cli_context *c, const sx_exp *e, const sx_machine *m, void *ctx, sx_data **data)

@@ -60,6 +60,7 @@ static int run(cli_context *c)
     const int jobs = (int)cli_long(c, "jobs", 1);
     const char *store = cli_text(c, "store", NULL), *name = cli_text(c, "study", NULL);
     if (!store || !name) return cli_usage(c, "worker needs --store and --study");
+    if (c->dry_run) return cli_usage(c, "worker knows no --dry-run");
     int rc = l.fd >= 0 ? follow_parent(c) : 0;
     if (!rc) rc = sx_study_open(c->arena, cli_registry(c), NULL, store, name, true, &s, &c->diags);
     if (!rc && l.fd < 0) l.progress = crew_progress(c, s);
@@ -73,6 +74,8 @@ static int run(cli_context *c)
     bool stopped = false;
     if (!rc && l.fd < 0) rc = sx_study_stopped(s, &stopped, &c->diags);
     if (stopped) cli_note(c, "study %s is stopped; `strix study resume` or `strix tune` goes on", name);
+    if (!rc && c->json && l.fd < 0)
+        cli_json_print(c, json_pack("{s:s, s:s, s:b}", "study", name, "store", store, "stopped", stopped));
     if (l.fd >= 0) {
         wire_errors(l.fd, &c->diags);
         sx_diags_init(&c->diags, c->arena);      /* told there, not here */

@@ -35,4 +35,8 @@ for f in vggstrix convstrix convstrix28 auxiliary fcnn perblock; do
         else echo "not ok $n - $f trains"; sed 's/^/#   /' "$tmp/err"; fi
     else echo "ok $n - $f trains"; fi
 done
+if [ -e "$tmp/auxiliary/best.safetensors" ]; then
+    { printf 'P5 28 28 255\n'; head -c 784 /dev/zero; } >"$tmp/image.pgm"
+    is "both outputs of a label name its classes" "$(strix predict "$tmp/auxiliary" "$tmp/image.pgm" | cut -f4 | grep -c '[a-z]')" 2
+fi
 echo "1..$n"

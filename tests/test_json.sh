@@ -30,6 +30,7 @@ if [ -e "$data/t10k-images-idx3-ubyte.gz" ] && export STRIX_DATA_DIR="${data%/*}
     fits eval eval run --device null
     fits predict predict run "$data/t10k-images-idx3-ubyte.gz" --device null
     fits tune tune "$config" $small --trials 2 --set "$store"
+    fits worker worker --store sqlite:s.db --study convstrix28 -q
     fits study-list study list --store sqlite:s.db
     fits study-show study show convstrix28 --store sqlite:s.db
     fits study-importance study importance convstrix28 --store sqlite:s.db
