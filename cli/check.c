@@ -323,6 +323,20 @@ static int warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m
     return 0;
 }
 
+/* A search begins with the point of `vars`, or with the nearest one that the space has. */
+static void warn_vars(cli_context *c, const sx_exp *e)
+{
+    sx_diags why;
+    sx_diags_init(&why, c->arena);
+    double *x = sx_alloc_array(c->arena, (size_t)e->domain->space.n + 1, sizeof *x);
+    if (!e->domain->space.n || !e->tune.first ||
+        !sx_domain_point(c->arena, e->domain, NULL, 0, e->scope, x, &why) || !why.n)
+        return;
+    sx_warn(&c->diags, why.v[0].where, "the values of 'vars' are not in the space: %s", why.v[0].text);
+    if (why.v[0].detail) sx_detail(&c->diags, "%s", why.v[0].detail);
+    sx_hint(&c->diags, "A search begins with the nearest point; tune.first = false leaves it out.");
+}
+
 static int run(cli_context *c)
 {
     sx_exp *e;
@@ -342,6 +356,7 @@ static int run(cli_context *c)
     warn_inputs(c, e);
     warn_weights(c, e);
     warn_memory(c, m, &cost);
+    warn_vars(c, e);
     if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);
     if (n && (rc = draw(c, e, m, n, &t))) return rc;
