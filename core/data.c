@@ -264,12 +264,15 @@ static const column *wider(const column *train, const column *test)
     return test->shape.classes > train->shape.classes ? test : train;
 }
 
-static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const content *train, const content *test,
-                 sx_data **out, sx_diags *d)
+/* first: what the training part lives in, closed here, so that its copy and all of the table never stand in
+ * memory together. */
+static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const content *train, sx_arena *first,
+                 const content *test, sx_data **out, sx_diags *d)
 {
-    const long val = sx_data_val_rows(e, train->count);
-    sx_data_shape s = { .rows = train->count + test->count, .inputs = train->inputs, .labels = train->labels,
-                        .fit = train->count - val, .val = val, .test = test->count };
+    const long rows = train->count;
+    const long val = sx_data_val_rows(e, rows);
+    sx_data_shape s = { .rows = rows + test->count, .inputs = train->inputs, .labels = train->labels,
+                        .fit = rows - val, .val = val, .test = test->count };
     for (int i = 0; i < s.inputs; i++) s.input[i] = train->input[i].shape;
     for (int i = 0; i < s.labels; i++) s.label[i] = wider(&train->label[i], &test->label[i])->shape;
     sx_data *t = *out = new_table(a, &s);
@@ -277,22 +280,24 @@ static int build(sx_arena *a, const sx_exp *e, const sx_machine *m, const conten
     split(a, t, e->data.split_seed);
     int bad = table_memory(a, t, m, d);
     if (!bad) bad = fill_table(t, m, 0, train, d);
-    return bad || !test->count ? bad : fill_table(t, m, train->count, test, d);
+    sx_arena_close(first);
+    return bad || !test->count ? bad : fill_table(t, m, rows, test, d);
 }
 
 int sx_data_open(sx_arena *a, const sx_exp *e, const sx_machine *m, bool want_test, sx_data **out,
                  sx_diags *d)
 {
-    sx_arena *own = sx_arena_open(NULL); /* the plugin's copy is not needed once the device has its own */
+    /* the plugin's copies are not needed once the device has its own */
+    sx_arena *own = sx_arena_open(NULL), *first = sx_arena_open(own);
     content *train = SX_NEW(own, content), *test = SX_NEW(own, content);
-    int bad = open_part(own, e, SX_PART_TRAIN, train, d);
+    int bad = open_part(first, e, SX_PART_TRAIN, train, d);
     if (!bad && train->count < 1)
         bad = sx_error(d, SX_E_DATA, SX_NOWHERE, "the data set has no training rows");
     if (!bad) bad = choose_inputs(own, e, train, d);
     if (!bad && want_test) bad = open_part(own, e, SX_PART_TEST, test, d);
     if (!bad && test->count) bad = choose_inputs(own, e, test, d);
     if (!bad && test->count) bad = check_alike(e, train, test, own, d);
-    if (!bad) bad = build(a, e, m, train, test, out, d);
+    if (!bad) bad = build(a, e, m, train, first, test, out, d);
     sx_arena_close(own);
     return bad;
 }

@@ -27,7 +27,7 @@ int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d)
     if (!f->known) {
         sx_arena *a = sx_arena_open(NULL);
         sx_data *data = NULL;
-        f->rc = sx_data_open(a, e, NULL, false, &data, d);
+        f->rc = sx_data_open(a, e, NULL, true, &data, d);           /* as `train` has it */
         if (!f->rc) f->shape = data->shape;
         f->known = true;
         sx_arena_close(a);
