@@ -29,24 +29,24 @@ datasets_LTLIBRARIES = plugins/datasets/idx.la plugins/datasets/tensors.la
 devicesdir = $(plugindir)/devices
 devices_LTLIBRARIES = plugins/devices/cpu.la plugins/devices/null.la
 
-surrogate = plugins/samplers/surrogate.h plugins/samplers/parzen.h plugins/samplers/latin.h plugins/samplers/suggestion.c \
-	plugins/samplers/acquire.c plugins/samplers/coords.c plugins/samplers/targets.c plugins/samplers/improve.c \
-	plugins/samplers/untried.c plugins/samplers/parzen.c plugins/samplers/normal.c
-process = plugins/samplers/gaussian.c plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c
+surrogate = plugins/samplers/surrogate/surrogate.h plugins/samplers/parzen/parzen.h plugins/samplers/latin.h plugins/samplers/surrogate/suggestion.c \
+	plugins/samplers/surrogate/acquire.c plugins/samplers/surrogate/coords.c plugins/samplers/surrogate/targets.c plugins/samplers/surrogate/improve.c \
+	plugins/samplers/surrogate/untried.c plugins/samplers/parzen/parzen.c plugins/samplers/parzen/normal.c
+process = plugins/samplers/surrogate/gaussian.c plugins/samplers/surrogate/process.c plugins/samplers/surrogate/kernel.c plugins/samplers/surrogate/cholesky.c
 plugins_samplers_gp_la_SOURCES = plugins/samplers/gp.c plugins/samplers/part.h $(surrogate) $(process)
-plugins_samplers_forest_la_SOURCES = plugins/samplers/forest.c plugins/samplers/part.h plugins/samplers/trees.c $(surrogate)
+plugins_samplers_forest_la_SOURCES = plugins/samplers/forest.c plugins/samplers/part.h plugins/samplers/surrogate/trees.c $(surrogate)
 plugins_samplers_forest_la_LIBADD = -lm
 plugins_samplers_gp_la_LIBADD = -lm
-estimators = plugins/samplers/parzen.h plugins/samplers/parzen_hyperopt.c \
-	plugins/samplers/parzen_optuna.c plugins/samplers/parzen.c plugins/samplers/normal.c \
-	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h \
-	plugins/samplers/pareto.c
+estimators = plugins/samplers/parzen/parzen.h plugins/samplers/parzen/parzen_hyperopt.c \
+	plugins/samplers/parzen/parzen_optuna.c plugins/samplers/parzen/parzen.c plugins/samplers/parzen/normal.c \
+	plugins/samplers/parzen/split.c plugins/samplers/parzen/book.c plugins/samplers/parzen/parzen_score.c plugins/samplers/below.h \
+	plugins/samplers/parzen/pareto.c
 plugins_samplers_tpe_la_SOURCES = plugins/samplers/tpe.c plugins/samplers/part.h $(estimators)
 # The same files once more, as parts of one plugin.
 plugins_samplers_auto_la_SOURCES = plugins/samplers/auto.c plugins/samplers/gp.c plugins/samplers/forest.c \
-	plugins/samplers/tpe.c plugins/samplers/part.h plugins/samplers/trees.c $(surrogate) $(process) \
-	plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c plugins/samplers/split.c \
-	plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/below.h plugins/samplers/pareto.c
+	plugins/samplers/tpe.c plugins/samplers/part.h plugins/samplers/surrogate/trees.c $(surrogate) $(process) \
+	plugins/samplers/parzen/parzen_hyperopt.c plugins/samplers/parzen/parzen_optuna.c plugins/samplers/parzen/split.c \
+	plugins/samplers/parzen/book.c plugins/samplers/parzen/parzen_score.c plugins/samplers/below.h plugins/samplers/parzen/pareto.c
 plugins_samplers_auto_la_CPPFLAGS = $(AM_CPPFLAGS) -DPART
 plugins_samplers_auto_la_LIBADD = -lm
 # What all stores in Optuna's tables share.
@@ -91,11 +91,11 @@ plugins_samplers_sobol_la_LIBADD = -lm
 plugins_samplers_lhs_la_LIBADD = -lm
 plugins_samplers_anneal_la_LIBADD = -lm
 plugins_samplers_nsga2_la_LIBADD = -lm
-plugins_samplers_nsga2_la_SOURCES = plugins/samplers/nsga2.c plugins/samplers/generation.h \
+plugins_samplers_nsga2_la_SOURCES = plugins/samplers/nsga2.c plugins/samplers/evolution/generation.h \
 	plugins/samplers/latin.h plugins/samplers/unit.h
 plugins_samplers_cmaes_la_LIBADD = -lm
-plugins_samplers_cmaes_la_SOURCES = plugins/samplers/cmaes.c plugins/samplers/covariance.c \
-	plugins/samplers/covariance.h plugins/samplers/generation.h plugins/samplers/unit.h
+plugins_samplers_cmaes_la_SOURCES = plugins/samplers/cmaes.c plugins/samplers/evolution/covariance.c \
+	plugins/samplers/evolution/covariance.h plugins/samplers/evolution/generation.h plugins/samplers/unit.h
 plugins_samplers_lhs_la_SOURCES = plugins/samplers/lhs.c plugins/samplers/latin.h
 plugins_samplers_anneal_la_SOURCES = plugins/samplers/anneal.c plugins/samplers/latin.h plugins/samplers/unit.h
 plugins_samplers_grid_la_LIBADD = -lm

@@ -58,11 +58,11 @@ $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
 
 # TPE against the peers' own numbers: the sampler's very code, linked into a program of its own.
 check_PROGRAMS += tests/tpe_vectors
-tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen.h plugins/samplers/parzen.c \
-	plugins/samplers/normal.c plugins/samplers/parzen_hyperopt.c plugins/samplers/parzen_optuna.c \
-	plugins/samplers/split.c plugins/samplers/book.c plugins/samplers/parzen_score.c plugins/samplers/pareto.c \
-	plugins/samplers/surrogate.h plugins/samplers/process.c plugins/samplers/kernel.c plugins/samplers/cholesky.c \
-	plugins/samplers/improve.c
+tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen/parzen.h plugins/samplers/parzen/parzen.c \
+	plugins/samplers/parzen/normal.c plugins/samplers/parzen/parzen_hyperopt.c plugins/samplers/parzen/parzen_optuna.c \
+	plugins/samplers/parzen/split.c plugins/samplers/parzen/book.c plugins/samplers/parzen/parzen_score.c plugins/samplers/parzen/pareto.c \
+	plugins/samplers/surrogate/surrogate.h plugins/samplers/surrogate/process.c plugins/samplers/surrogate/kernel.c plugins/samplers/surrogate/cholesky.c \
+	plugins/samplers/surrogate/improve.c
 tests_tpe_vectors_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tpe_vectors_LDADD = libstrix.la $(JANSSON_LIBS) -lm
 TESTS += tests/test_tpe_vectors.sh

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../bench/functions.h"
-#include "../plugins/samplers/surrogate.h"
+#include "../plugins/samplers/surrogate/surrogate.h"
 #include "param.h"
 #include "trials.h"
 
@@ -272,7 +272,7 @@ Test(gp, answers_do_not_hang_on_the_cache)
         double x[16];
         for (int i = 0; i < 62; i++) {
             cr_assert_eq(trials_ask(&t), 0);
-            if (i < 20 || i > 44) {
+            if (i % 6 == 1 || i > 57) {
                 cr_assert_eq(trials_probe(&bare, x), 0);
                 cr_assert(same(x, t.all.v[i]->x, f->space.n), "%s: trial %d", names[k], i);
             }

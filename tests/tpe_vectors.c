@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../plugins/samplers/surrogate.h"
+#include "../plugins/samplers/surrogate/surrogate.h"
 
 static struct { const char *file; long wrong; bool tap; parzen_pool pool; } run;
 

@@ -3,8 +3,8 @@
  * search is read from the history again where nothing was kept. */
 #include <stdlib.h>
 #include <string.h>
-#include "covariance.h"
-#include "generation.h"
+#include "evolution/covariance.h"
+#include "evolution/generation.h"
 #include "unit.h"
 
 struct cmaes { long population; double sigma, grow; };

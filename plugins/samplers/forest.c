@@ -1,7 +1,7 @@
 /* forest.c: search by a random forest and expected improvement: for spaces of steps, cliffs and conditions, and for more
  * trials than gp can take in. docs/search.md tells how it treats failed, pruned and running trials. */
 #include "part.h"
-#include "surrogate.h"
+#include "surrogate/surrogate.h"
 
 struct forest { long startup; };
 

@@ -3,7 +3,7 @@
  * A trial's generation is in its tag; who survived is read from the history. */
 #include <stdlib.h>
 #include <string.h>
-#include "generation.h"
+#include "evolution/generation.h"
 #include "latin.h"
 #include "unit.h"
 

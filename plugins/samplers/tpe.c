@@ -1,7 +1,7 @@
 /* tpe.c: tree-structured Parzen estimators, as Optuna 5 (joint) and hyperopt (each axis alone) do them.
  * Draws candidates like the good trials and takes the one that is least like the bad ones. */
 #include <stdlib.h>
-#include "parzen.h"
+#include "parzen/parzen.h"
 #include "part.h"
 
 struct tpe {

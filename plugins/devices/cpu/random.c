@@ -1,4 +1,4 @@
-/* random.c: numbers by counter, exactly those of core/rng.h: a chunk draws its elements alone, whoever
+/* random.c: numbers by counter, exactly those of core/base/rng.h: a chunk draws its elements alone, whoever
  * runs it. */
 #include "cpu.h"
 

@@ -2,7 +2,7 @@
  * targets, models, and the search for the point that a model likes best. Pure functions, but for nothing. */
 #ifndef SURROGATE_H
 #define SURROGATE_H
-#include "parzen.h"
+#include "../parzen/parzen.h"
 
 /* --- Coordinates (coords.c): an axis in [0, 1] (log axes in the logarithm, normal ones by their law), categories
  *     as they are, inactive ones far from both. Two axes differ by min(1, difference squared). --- */

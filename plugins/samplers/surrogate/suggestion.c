@@ -2,7 +2,7 @@
  * measured constraint, the incumbent, and the point whose improvement is most likely and largest. */
 #include <stdlib.h>
 #include <string.h>
-#include "latin.h"
+#include "../latin.h"
 #include "surrogate.h"
 
 struct suggester { const surrogate *kind; void *own; parzen_pool pool; };

@@ -2,7 +2,7 @@
  * D = sum l_j min(1, difference squared). Loops over many pairs at once, and no sum whose order a compiler or
  * a wider register could change: the same bits everywhere. */
 #include <string.h>
-#include "below.h"
+#include "../below.h"
 #include "surrogate.h"
 
 void kernel_gaps(int d, long n, const double *u, double *gap)

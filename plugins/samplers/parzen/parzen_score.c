@@ -1,7 +1,7 @@
 /* parzen_score.c: log densities of many candidates under one mixture of product kernels: where the time of a
  * suggestion goes. Kernels are taken in blocks that stay in the nearest cache, each for all candidates.
  * Sums have eight lanes whatever the machine's registers, so their bits are the same on all of them. */
-#include "below.h"
+#include "../below.h"
 #include "parzen.h"
 
 enum { BLOCK = 128, LANES = 8 };
