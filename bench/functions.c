@@ -1,4 +1,5 @@
-/* functions.c: branin, hart6, rosen5, conv_a, vgg_a as tests/data/hpo-bench-points.json pins them, and relatives.
+/* functions.c: branin, hart6, rosen5, conv_a, vgg_a as tests/data/hpo-bench-points.json pins them, and others
+ * of their kind.
  * The last two are closed forms with what makes such studies hard: cliffs, ripples, moving optima,
  * conditions. */
 #include "functions.h"
@@ -63,7 +64,7 @@ static const surface vgg = {
     { 0, 0.003, 0.01 }, { 0.0005, 0, 0.0008, 0.004 }, 0.0026, 1.1, 0.05, { 0.003, 0, 0.0015 }, 0.0022,
     { 6, 1.7, 1.1, 0.9, 13, 1.2, 0.8, 0.5, 2.3 } };
 
-/* Others of their kind, on which nothing was tuned. */
+/* Others of their kind. */
 static const surface conv_b = {
     0.936, 0.1, { -2.87, -2.64, -2.83, -3.91 }, 0.1917, -0.038, 8, { 0.01, -0.17, -0.08 }, 0.0148, 0.0437,
     { 1.08, 1.58, 1, 0.6 }, { 0, -0.1, 0.2 }, 6.5677, 5, 0.0065, { 2, 2, 2.4 }, 0.0053, 8,

@@ -12,8 +12,8 @@ typedef struct {
     double (*loss)(const double *x);             /* x: a legal point of the space; NaN: such a trial fails */
 } function;
 extern const function *const functions[];        /* NULL-terminated */
-extern const function *const holdouts[];         /* others, on which nothing was tuned */
-extern const function function_conv_b, function_conv_c, function_vgg_b;          /* of conv_a's and vgg_a's kind */
+extern const function *const holdouts[];         /* others */
+extern const function function_conv_b, function_conv_c, function_vgg_b;          /* of conv_a's kind, vgg_a's */
 /* conv_a and vgg_a by name instead of by axis; branch and what it fixes included. Order of a point: see
  * functions.c. */
 enum { BATCH, RATE, LAYERS, WIDTH, DROPOUT, ACTIVATION, OPTIMIZER, BLOCKS, SIZE };

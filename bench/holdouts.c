@@ -1,5 +1,5 @@
-/* holdouts.c: functions to search that no sampler was tuned on: other shapes, other conditions, failing regions, optima
- * at bounds, and surfaces of conv_a's and vgg_a's kind with other constants. */
+/* holdouts.c: other functions to search: other shapes, other conditions, failing regions, optima at bounds, and
+ * surfaces of conv_a's and vgg_a's kind with other constants. docs/results-search.md tells what saw them. */
 #include "functions.h"
 
 static const double PI = 3.14159265358979323846;
@@ -99,7 +99,8 @@ static double mixed12(const double *x)
 #define IF(WHEN) .whens = 1, .when = &WHEN
 #define SPACE(...) { (int)(sizeof (const sx_axis *[]){ __VA_ARGS__ } / sizeof(sx_axis *)), 1, 0, \
                      (const sx_axis *const[]){ __VA_ARGS__ } }
-AXIS ten = { REAL("x", -5, 10) }, twenty = { REAL("x", -10, 10) }, pi = { REAL("x", 0, 3.14159265358979323846) },
+AXIS ten = { REAL("x", -5, 10) }, twenty = { REAL("x", -10, 10) },
+    pi = { REAL("x", 0, 3.14159265358979323846) },
     five = { REAL("x", -5, 5) }, unit = { REAL("x", 0, 1) };
 
 static const double zero = 0, one = 1, two = 2, three = 3, deeper[] = { 2, 3 };
@@ -130,9 +131,10 @@ static const function all[] = {
     { "stybli4", SPACE(&five, &five, &five, &five), -156.66466281508575, styblinski4 },
     { "corner6", SPACE(FIVE(unit), &unit), 0, corner6 },
     { "crash4", SPACE(&unit, &unit, &unit, &unit), 0.03367531968004614, crash4 },
-    { "deep", SPACE(&model, &cost, &kernel, &gamma_, &degree, &depth, &width_1, &width_2, &width_3, &method, &step,
-                    &momentum, &beta), 0, deep },
-    { "mixed12", SPACE(&a3, &b4, &c5, &d2, &e2, &i8, &j20, &k_log, &rate, &decay, &drop, &unit), 1.4294056778669752e-07, mixed12 },
+    { "deep", SPACE(&model, &cost, &kernel, &gamma_, &degree, &depth, &width_1, &width_2, &width_3, &method,
+                    &step, &momentum, &beta), 0, deep },
+    { "mixed12", SPACE(&a3, &b4, &c5, &d2, &e2, &i8, &j20, &k_log, &rate, &decay, &drop, &unit),
+      1.4294056778669752e-07, mixed12 },
 };
 const function *const holdouts[] = { &all[0], &all[1], &all[2], &all[3], &all[4], &all[5], &all[6], &all[7],
                                      &function_conv_b, &function_conv_c, &function_vgg_b, NULL };

@@ -16,7 +16,7 @@ typedef struct {
     long trials, seeds, jobs;
     double noise;                                /* standard deviation of what is told, less what is true */
 } wanted;
-typedef struct { double best, told; long alike; } outcome;           /* alike: trials like one that ran at the time */
+typedef struct { double best, told; long alike; } outcome;           /* alike: like one that ran at the time */
 
 static int ascending(const void *a, const void *b)
 {
@@ -44,7 +44,7 @@ static long running_alike(const trials *t)
     return 0;
 }
 
-/* Ends the k-th running trial. What counts is the true loss: the best one, and that of the trial which seems best. */
+/* Ends the k-th running trial. What counts is the true loss, under noise that of the trial which seems best. */
 static void end(trials *t, const function *f, long k, double noise, sx_rng *r, outcome *o)
 {
     long i = 0;
@@ -120,9 +120,9 @@ static void speed(const wanted *w, const function *f, long n)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-x NOISE] [-n HISTORY] "
-            "SAMPLER [SETTING=VALUE]...\n"
-            "  -f all: also the functions that nothing was tuned on; -x: standard deviation of the noise on a loss\n"
+            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-x NOISE] "
+            "[-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
+            "  -f all: also those of holdouts.c; -x: standard deviation of the noise on a loss\n"
             "  -n: time of one suggestion behind that many trials instead of regret\n");
     return 2;
 }

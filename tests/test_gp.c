@@ -1,5 +1,5 @@
-/* test_gp.c: models of a history: Gaussian processes against plain sums, what targets they learn, and the samplers gp,
- * forest and auto as a study meets them. */
+/* test_gp.c: models of a history: Gaussian processes against plain sums, what targets they learn, and the
+ * samplers gp, forest and auto as a study meets them. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,8 @@ static void make_data(void)
         u[i * D + 2] = floor(3 * u[i * D + 2]);  /* a category */
         if (i % 3 == 0) u[i * D + 3] = COORDS_OFF;
     }
-    for (int i = 0; i < N; i++) y[i] = sin(5 * u[i * D]) + u[i * D + 2] - 1 + 0.1 * random_of((uint64_t)(9999 + i));
+    for (int i = 0; i < N; i++)
+        y[i] = sin(5 * u[i * D]) + u[i * D + 2] - 1 + 0.1 * random_of((uint64_t)(9999 + i));
 }
 
 static double kernel(const double *p, const double *q)
@@ -60,7 +61,8 @@ static double eliminate(double *c, int n, double *b, int m)
 static void fill(double *c)
 {
     for (int i = 0; i < N; i++)
-        for (int k = 0; k < N; k++) c[i * N + k] = kernel(u + i * D, u + k * D) + (i == k ? exp(theta[D + 1]) : 0);
+        for (int k = 0; k < N; k++)
+            c[i * N + k] = kernel(u + i * D, u + k * D) + (i == k ? exp(theta[D + 1]) : 0);
 }
 
 Test(gp, posterior_is_that_of_plain_sums)
@@ -107,7 +109,8 @@ Test(gp, gradients_are_those_of_differences)
             at[j] += side ? 1e-5 : -1e-5;
             v[side] = process_likelihood(f, at, unused) + process_prior(&belief, D, at, NULL);
         }
-        cr_expect_float_eq(g[j], (v[1] - v[0]) / 2e-5, 1e-5 * fmax(1, fabs(g[j])), "parameter %d: %g", j, g[j]);
+        const double by_difference = (v[1] - v[0]) / 2e-5;
+        cr_expect_float_eq(g[j], by_difference, 1e-5 * fmax(1, fabs(g[j])), "parameter %d: %g", j, g[j]);
     }
 }
 
@@ -115,8 +118,10 @@ Test(gp, a_running_trial_takes_doubt_and_leaves_the_mean)
 {
     double mean[2][Q], var[2][Q];
     make_data();
-    for (int with = 0; with < 2; with++)
-        process_predict(process_open(&pool, D, N - 1 + with, N - 1, u, y, theta), Q, u + N * D, mean[with], var[with]);
+    for (int with = 0; with < 2; with++) {
+        const process *g = process_open(&pool, D, N - 1 + with, N - 1, u, y, theta);
+        process_predict(g, Q, u + N * D, mean[with], var[with]);
+    }
     double less = 0;
     for (int q = 0; q < Q; q++) {
         cr_expect_float_eq(mean[0][q], mean[1][q], 1e-10);
@@ -170,7 +175,8 @@ static const sx_space one_objective = { .n = 0, .objectives = 1 };
 static sx_trial *told(sx_trial **list, long *n, sx_fate fate, double value)
 {
     sx_trial *t = SX_NEW(a, sx_trial);
-    *t = (sx_trial){ .number = *n, .fate = fate, .value = fate == SX_DONE ? sx_dup(a, &value, sizeof value) : NULL };
+    *t = (sx_trial){ .number = *n, .fate = fate,
+                     .value = fate == SX_DONE ? sx_dup(a, &value, sizeof value) : NULL };
     return list[(*n)++] = t;
 }
 
@@ -249,7 +255,8 @@ enum { NAMES = 3 };
 static trials load(const char *name, const char *settings, const sx_space *s, uint64_t seed, bool cached)
 {
     sx_conf *c = NULL;
-    const sx_entry *e = sx_find(sx_registry_open(a, getenv("STRIX_PLUGIN_PATH")), SX_KIND_SAMPLER, name, SX_NOWHERE, &d);
+    sx_registry *all = sx_registry_open(a, getenv("STRIX_PLUGIN_PATH"));
+    const sx_entry *e = sx_find(all, SX_KIND_SAMPLER, name, SX_NOWHERE, &d);
     cr_assert(e, "%s: %s", name, d.n ? d.v[0].text : "");
     cr_assert_eq(sx_config_parse(a, settings, "test", NULL, &c, &d), 0);
     void *params = sx_alloc(a, e->item->params_size + 1);
@@ -263,7 +270,7 @@ static bool same(const double *x, const double *v, int n)
     return true;
 }
 
-/* The same study thrice: with a cache, with a new one now and then, without. Behind 48 trials fits are rarer. */
+/* The same study with a cache, dropped now and then, and without. Behind 48 trials fits are rarer. */
 Test(gp, answers_do_not_hang_on_the_cache)
 {
     const function *f = functions[4];
@@ -277,7 +284,7 @@ Test(gp, answers_do_not_hang_on_the_cache)
                 cr_assert(same(x, t.all.v[i]->x, f->space.n), "%s: trial %d", names[k], i);
             }
             for (int j = 0; j < f->space.n; j++)
-                cr_assert_eq(isnan(t.all.v[i]->x[j]), !sx_active(&f->space, t.all.v[i]->x, j), "%s", names[k]);
+                cr_assert_eq(isnan(t.all.v[i]->x[j]), !sx_active(&f->space, t.all.v[i]->x, j));
             sx_trial *twin = trials_add(&bare, t.all.v[i]->x);
             const sx_fate fate = i % 9 == 4 ? SX_FAILED : SX_DONE;
             trials_tell(&t, t.all.v[i], fate, f->loss(t.all.v[i]->x));
@@ -296,8 +303,8 @@ static const double in_one = 1;
 static const sx_when when_one = { 0, 1, &in_one };
 static const sx_axis branch = { .name = "branch", .kind = SX_AXIS_CHOICE, .high = 2 },
     flag = { .name = "flag", .kind = SX_AXIS_CHOICE, .high = 1 };
-static const sx_axis depth = { .name = "depth", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1, .whole = true,
-                               .whens = 1, .when = &when_one };
+static const sx_axis depth = { .name = "depth", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1,
+                               .whole = true, .whens = 1, .when = &when_one };
 static const sx_axis *const few_axes[] = { &branch, &flag, &depth };
 static const sx_space few = { 3, 1, 0, few_axes };
 
@@ -322,7 +329,8 @@ Test(gp, running_trials_keep_apart)
         trials t = load(names[k], "", &f->space, 8, true);
         for (int i = 0; i < 40; i++) {
             cr_assert_eq(trials_ask(&t), 0);
-            for (int j = 0; j < i; j++) cr_assert(!same(t.all.v[i]->x, t.all.v[j]->x, f->space.n), "%s", names[k]);
+            for (int j = 0; j < i; j++)
+                cr_assert(!same(t.all.v[i]->x, t.all.v[j]->x, f->space.n), "%s", names[k]);
             if (i >= 8) trials_tell(&t, t.all.v[i - 8], SX_DONE, f->loss(t.all.v[i - 8]->x));
         }
         trials_close(&t);
@@ -389,7 +397,7 @@ static int ascending(const void *p, const void *q)
     return (x > v) - (x < v);
 }
 
-/* Medians of 7 seeds after 50 trials; the figures are far from the real ones, and a third of random search's. */
+/* Medians of 7 seeds after 50 trials; the figures are far from the real ones and from random search's. */
 Test(gp, they_learn)
 {
     static const double most[][5] = { { 0.02, 0.5, 15, 0.014, 0.015 }, { 0.2, 0.9, 70, 0.02, 0.016 },

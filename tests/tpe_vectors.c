@@ -572,20 +572,24 @@ static void gp_row(const json_t *r)
     const int d = (int)size(lengths);
     const long n = size(get(r, "X")), m = size(get(r, "queries"));
     const double *x = matrix(get(r, "X"), d), *y = numbers(get(r, "y"));
-    double *theta = numbers(lengths), *mean = PARZEN_NEW(&run.pool, double, m), *var = PARZEN_NEW(&run.pool, double, m);
-    theta = memcpy(PARZEN_NEW(&run.pool, double, d + 2), theta, (size_t)d * sizeof *theta);
+    double *mean = PARZEN_NEW(&run.pool, double, m), *var = PARZEN_NEW(&run.pool, double, m),
+           *theta = PARZEN_NEW(&run.pool, double, d + 2);
+    memcpy(theta, numbers(lengths), (size_t)d * sizeof *theta);
     theta[d] = real(r, "kernel_scale"), theta[d + 1] = real(r, "noise_var");
     for (int j = 0; j < d + 2; j++) theta[j] = log(theta[j]);
     process_fit *f = process_prepare(&run.pool, d, n, x, y);
-    same_gp("likelihood", process_likelihood(f, theta, NULL), real(r, "marginal_log_likelihood_without_constant"), 1e-7);
-    same_gp("prior", process_prior(&(process_belief){ 0.1, 0.1, 30 }, d, theta, NULL), real(r, "log_prior"), 1e-7);
+    const double likelihood = process_likelihood(f, theta, NULL),
+        prior = process_prior(&(process_belief){ 0.1, 0.1, 30 }, d, theta, NULL);
+    same_gp("likelihood", likelihood, real(r, "marginal_log_likelihood_without_constant"), 1e-7);
+    same_gp("prior", prior, real(r, "log_prior"), 1e-7);
     const process *g = process_open(&run.pool, d, n, n, x, y, theta);
     if (!g) { wrong("no factor"); return; }
     process_predict(g, m, matrix(get(r, "queries"), d), mean, var);
     for (long i = 0; i < m; i++) {
         same_gp("mean", mean[i], number(item(get(r, "mean"), i)), 1e-7);
         same_gp("var", var[i], number(item(get(r, "var"), i)), 1e-7);
-        same_gp("log_ei", improve_log(-mean[i], var[i], -real(r, "threshold")), number(item(get(r, "log_ei"), i)), 1e-6);
+        const double log_ei = improve_log(-mean[i], var[i], -real(r, "threshold"));
+        same_gp("log_ei", log_ei, number(item(get(r, "log_ei"), i)), 1e-6);
     }
 }
 

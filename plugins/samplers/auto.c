@@ -9,7 +9,10 @@ enum { MANY = 500, OFTEN = 4, ROOM = 256 };      /* trials that a model takes in
 
 typedef struct { void *cache[PARTS]; } memory;
 
-static const sx_sampler *part(int which) { return which == GP ? gp_part : which == FOREST ? forest_part : tpe_part; }
+static const sx_sampler *part(int which)
+{
+    return which == GP ? gp_part : which == FOREST ? forest_part : tpe_part;
+}
 
 /* A part's settings at their defaults. */
 static void defaults(const sx_param *p, char *settings)
@@ -60,6 +63,6 @@ static void close(void *cache)
     free(m);
 }
 
-SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, auto, SX_NO_PARAMS, sx_no_params, .open = open, .close = close, .ask = ask,
-          .doc = "gp, beside choices or conditions every 4th time forest, tpe from 500 trials on");
+SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, auto, SX_NO_PARAMS, sx_no_params, .open = open, .close = close,
+          .ask = ask, .doc = "gp, beside choices or conditions every 4th time forest, tpe from 500 trials on");
 SX_PLUGIN("auto", "1.0", "MIT", SX_ITEM(auto));

@@ -1,5 +1,5 @@
-/* forest.c: search by a random forest and expected improvement: for spaces of steps, cliffs and conditions, and for more
- * trials than gp can take in. docs/search.md tells how it treats failed, pruned and running trials. */
+/* forest.c: search by a random forest and expected improvement: for spaces of steps, cliffs and conditions.
+ * docs/search.md tells how it treats failed, pruned and running trials. */
 #include "part.h"
 #include "surrogate/surrogate.h"
 
@@ -25,6 +25,6 @@ static int ask(const void *p, void *cache, const sx_space *s, const sx_history *
 static void *open(const void *p, const sx_space *s) { return (void)p, suggester_open(&forest, s); }
 static void close(void *cache) { suggester_close(cache); }
 
-SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, forest, params, struct forest, .open = open, .close = close, .ask = ask,
-          .doc = "random forest and expected improvement");
+SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, forest, params, struct forest, .open = open, .close = close,
+          .ask = ask, .doc = "random forest and expected improvement");
 SAMPLER_PLUGIN(forest, "1.0");

@@ -1,5 +1,5 @@
-/* gp.c: search by Gaussian processes and the logarithm of expected improvement, which serves a study of some hundred
- * costly trials best. docs/search.md tells how it treats failed, pruned and running trials. */
+/* gp.c: search by Gaussian processes and the logarithm of expected improvement, which serves a study of some
+ * hundred costly trials best. docs/search.md tells how it treats failed, pruned and running trials. */
 #include "part.h"
 #include "surrogate/surrogate.h"
 
