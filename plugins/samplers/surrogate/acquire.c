@@ -1,5 +1,5 @@
-/* acquire.c: the untried point that a model likes best: many points at random and near good ones, then from the best of
- * those one axis at a time, all values of a finite axis, four steps along a continuous one. */
+/* acquire.c: the untried point that a model likes best: many points at random and near good ones, then from
+ * the best of those one axis at a time, all values of a finite axis, four steps along a continuous one. */
 #include <string.h>
 #include "surrogate.h"
 

@@ -12,9 +12,10 @@ SX_FAST static void add_rows(long n, const double *a, const double *restrict r0,
     for (long j = 0; j < n; j++) y[j] += (a0 * r0[j] + a1 * r1[j]) + (a2 * r2[j] + a3 * r3[j]);
 }
 
-/* y[0..n) += the sum over k in [from, to) of a[k stride] times row k of r, `width` apart. Rows are 0 where they
- * have no value, so that four go together. */
-static void add_all(long n, long from, long to, const double *a, long stride, const double *r, long width, double *y)
+/* y[0..n) += the sum over k in [from, to) of a[k stride] times row k of r, `width` apart. Rows are 0 where
+ * they have no value, so that four go together. */
+static void add_all(long n, long from, long to, const double *a, long stride, const double *r, long width,
+                    double *y)
 {
     for (long k = from; k < to; k += FOUR) {
         double by[FOUR] = { 0 };
@@ -70,7 +71,7 @@ void cholesky_solve(long n, long width, const double *l, double *y)
 
 void cholesky_inverse(long n, const double *l, double *spare, double *inverse)
 {
-    memset(spare, 0, (size_t)(n * n) * sizeof *spare);               /* the inverse of l, its sign in the rows */
+    memset(spare, 0, (size_t)(n * n) * sizeof *spare);               /* becomes the inverse of l */
     for (long i = 0; i < n; i++) {
         double *row = spare + i * n;
         add_all(i, 0, i, l + i * n, 1, spare, n, row);

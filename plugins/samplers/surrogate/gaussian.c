@@ -1,5 +1,6 @@
-/* gaussian.c: Gaussian processes as a model of a study: one of the objective, one of each measured constraint. Their
- * parameters follow from the history alone: fit k starts from fit k - 1, and anew at every 16th. */
+/* gaussian.c: Gaussian processes as a model of a study: one of the objective, one of each measured
+ * constraint. Their parameters follow from the history alone: fit k starts from fit k - 1, and anew at every
+ * 16th. */
 #include <stdlib.h>
 #include <string.h>
 #include "surrogate.h"
@@ -72,7 +73,8 @@ static void prepare(void *own, const suggestion *q)
     m->mark = mark_of(q->h, done);
 }
 
-static void *model(void *own, const suggestion *q, int which, long n, long told, const double *u, const double *y)
+static void *model(void *own, const suggestion *q, int which, long n, long told, const double *u,
+                   const double *y)
 {
     const memory *m = own;
     return process_open(q->pool, q->s->n, n, told, u, y, m->theta + which * (q->s->n + 2));

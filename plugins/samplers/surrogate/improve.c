@@ -1,5 +1,6 @@
-/* improve.c: the logarithm of expected improvement, right also where improvement is next to impossible, so that a search
- * has a slope to climb everywhere (Ament et al., "Unexpected improvements to expected improvement", 2023). */
+/* improve.c: the logarithm of expected improvement, right also where improvement is next to impossible, so
+ * that a search has a slope to climb everywhere (Ament et al., "Unexpected improvements to expected
+ * improvement", 2023). */
 #include "surrogate.h"
 
 /* ln (phi(z) + z Phi(z)). Below, phi is taken out: 1 - t Phi(-t) / phi(t) = 1/t^2 - 3/t^4 + 15/t^6 - ... */

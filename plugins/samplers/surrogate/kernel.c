@@ -1,6 +1,6 @@
-/* kernel.c: the Matern 5/2 kernel with a length for each axis: k = s (1 + r + r r / 3) exp(-r), r = sqrt(5 D),
- * D = sum l_j min(1, difference squared). Loops over many pairs at once, and no sum whose order a compiler or
- * a wider register could change: the same bits everywhere. */
+/* kernel.c: the Matern 5/2 kernel with a length for each axis: k = s (1 + r + r r / 3) exp(-r), r = sqrt(5
+ * D), D = sum l_j min(1, difference squared). Loops over many pairs at once, and no sum whose order a
+ * compiler or a wider register could change: the same bits everywhere. */
 #include <string.h>
 #include "../below.h"
 #include "surrogate.h"
@@ -30,7 +30,8 @@ SX_FAST static void add(long n, double by, const double *restrict gap, double *r
     for (long i = 0; i < n; i++) sum[i] += by * gap[i];
 }
 
-void kernel_rows(int d, long n, const double *gap, const double *inverse, double scale, double *k, double *slope)
+void kernel_rows(int d, long n, const double *gap, const double *inverse, double scale, double *k,
+                 double *slope)
 {
     for (long i = 0; i < n; i++) {
         double *sum = slope + i * n;
@@ -58,7 +59,8 @@ void kernel_pull(int d, long n, const double *gap, const double *w, double *sum,
 }
 
 /* One point against KERNEL_LANES others. */
-SX_FAST void kernel_lanes(int d, const double *u, const double *at, const double *inverse, double scale, double *k)
+SX_FAST void kernel_lanes(int d, const double *u, const double *at, const double *inverse, double scale,
+                          double *k)
 {
     double sum[KERNEL_LANES] = { 0 };
     for (int j = 0; j < d; j++)

@@ -115,7 +115,10 @@ process *process_open(parzen_pool *p, int d, long n, long told, const double *u,
     for (int j = 0; j < d; j++) g->length[j] = exp(theta[j]);
     kernel_gaps(d, n, u, gap);
     kernel_rows(d, n, gap, g->length, g->scale, g->factor, spare);
-    for (long i = 0; i < n; i++) g->factor[i * n + i] = g->scale + g->noise, g->alpha[i] = i < told ? y[i] : 0;
+    for (long i = 0; i < n; i++) {
+        g->factor[i * n + i] = g->scale + g->noise;
+        g->alpha[i] = i < told ? y[i] : 0;
+    }
     if (!cholesky_factor(n, g->factor, spare)) return NULL;
     cholesky_solve(told, n, g->factor, g->alpha);
     return g;

@@ -1,5 +1,6 @@
-/* suggestion.c: a suggestion by a model of the history, whatever the model: targets, models of the objective and of each
- * measured constraint, the incumbent, and the point whose improvement is most likely and largest. */
+/* suggestion.c: a suggestion by a model of the history, whatever the model: targets, models of the objective
+ * and of each measured constraint, the incumbent, and the point whose improvement is most likely and
+ * largest. */
 #include <stdlib.h>
 #include <string.h>
 #include "../latin.h"
@@ -69,8 +70,8 @@ static bool elsewhere(const suggestion *q, const sx_trial *refused)
     return false;
 }
 
-/* A model of t; refused points count as worst ones in the objective's, running ones as good as it expects, so that
- * only its doubt about them goes. */
+/* A model of t; refused points count as worst ones in the objective's, running ones as good as it expects,
+ * so that only its doubt about them goes. */
 static void *model_of(const search *a, const targets *t, int which)
 {
     const suggestion *q = &a->q;

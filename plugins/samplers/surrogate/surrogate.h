@@ -1,11 +1,12 @@
-/* surrogate.h: the parts of the samplers that model a history before they suggest (gp, forest, auto): coordinates,
- * targets, models, and the search for the point that a model likes best. Pure functions, but for nothing. */
+/* surrogate.h: the parts of the samplers that model a history before they suggest (gp, forest, auto):
+ * coordinates, targets, models, and the search for the point that a model likes best. Pure functions, but
+ * for nothing. */
 #ifndef SURROGATE_H
 #define SURROGATE_H
 #include "../parzen/parzen.h"
 
-/* --- Coordinates (coords.c): an axis in [0, 1] (log axes in the logarithm, normal ones by their law), categories
- *     as they are, inactive ones far from both. Two axes differ by min(1, difference squared). --- */
+/* --- Coordinates (coords.c): an axis in [0, 1] (log axes in the logarithm, normal ones by their law),
+ * categories as they are, inactive ones far from both. Two axes differ by min(1, difference squared). --- */
 #define COORDS_OFF (-8.0)
 typedef struct {
     const sx_axis *axis;
@@ -22,14 +23,15 @@ double coords_level(const coord *c, long k);                         /* value k 
 
 /* --- Tried points (untried.c) --- */
 bool untried(const sx_space *s, const sx_history *h, const double *x);
-/* A new point by the prior; in a finite space whose last points chance does not find, by counting. 1: exhausted. */
+/* A new point by the prior; in a finite space whose last points chance does not find, by counting. 1:
+ * exhausted. */
 int untried_random(const sx_space *s, const sx_history *h, sx_rng *r, double *x);
 
 /* --- Targets (targets.c): what a model learns from a history --- */
 typedef struct {
     long n;
     const sx_trial **trial;                      /* [n]: the latest state of each */
-    double *y;                                   /* [n]: less is better; mean 0, deviation 1, bad ones drawn near */
+    double *y;                                   /* [n]: less is better; mean 0, deviation 1 */
     double worst;                                /* what a failed one gets */
 } targets;
 enum { TARGETS_MOST = 300 };                     /* beyond: the best, the latest and some */
@@ -39,7 +41,7 @@ targets targets_of(parzen_pool *p, const sx_space *s, const sx_history *h, long 
 targets targets_constraint(parzen_pool *p, const sx_history *h, long done, int c);
 
 /* --- Matrices: lower halves of [n][n], by rows (cholesky.c) --- */
-bool cholesky_factor(long n, double *a, double *spare);              /* in place; spare [4][n]; false: not positive */
+bool cholesky_factor(long n, double *a, double *spare);  /* in place; spare [4][n]; false: not positive */
 void cholesky_solve(long n, long width, const double *l, double *y); /* A^-1 y; width: of a row of l */
 void cholesky_inverse(long n, const double *l, double *spare, double *inverse);      /* of A; spare [n][n] */
 
@@ -47,7 +49,8 @@ void cholesky_inverse(long n, const double *l, double *spare, double *inverse); 
 enum { KERNEL_LANES = 32 };
 void kernel_gaps(int d, long n, const double *u, double *gap);
 /* Below the diagonal: k and its slope by the weighted sum of gaps. length: inverse squares. */
-void kernel_rows(int d, long n, const double *gap, const double *length, double scale, double *k, double *slope);
+void kernel_rows(int d, long n, const double *gap, const double *length, double scale, double *k,
+                 double *slope);
 /* The sum of w times the gaps of each axis; spare [d][n]. */
 void kernel_pull(int d, long n, const double *gap, const double *w, double *spare, double *pull);
 /* One point u against KERNEL_LANES others, at: [d][KERNEL_LANES]. */
@@ -59,10 +62,12 @@ typedef struct {                                 /* room for finding theta */
     double *gap, *k, *slope, *factor, *spare, *inverse, *alpha, *length;
 } process_fit;
 process_fit *process_prepare(parzen_pool *p, int d, long n, const double *u, const double *y);
-double process_likelihood(process_fit *f, const double *theta, double *gradient);    /* log, without its constant */
+/* The logarithm, without its constant. */
+double process_likelihood(process_fit *f, const double *theta, double *gradient);
 /* How unlikely axes that do not matter, axes that matter in the small, and noise are. */
 typedef struct { double smooth, rough, noise; } process_belief;
-double process_prior(const process_belief *b, int d, const double *theta, double *gradient); /* log; adds to gradient */
+/* The logarithm; adds to gradient. */
+double process_prior(const process_belief *b, int d, const double *theta, double *gradient);
 /* Goes up from theta; step: the first one. */
 void process_climb(parzen_pool *p, process_fit *f, const process_belief *b, int iterations, double step,
                    double *theta);
@@ -100,7 +105,8 @@ typedef struct {                                 /* a kind of model */
     void *(*open)(const sx_space *s); void (*close)(void *own);      /* what is kept between asks; or NULL */
     void (*prepare)(void *own, const suggestion *q);                 /* or NULL */
     /* Of the objective (0) or constraint which - 1: n rows u, values y of the first `told`; NULL: none. */
-    void *(*model)(void *own, const suggestion *q, int which, long n, long told, const double *u, const double *y);
+    void *(*model)(void *own, const suggestion *q, int which, long n, long told, const double *u,
+                   const double *y);
     void (*predict)(const void *model, long n, const double *u, double *mean, double *var);
 } surrogate;
 extern const surrogate gaussian, forest;

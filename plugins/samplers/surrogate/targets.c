@@ -1,5 +1,6 @@
-/* targets.c: what a model learns from a history: one number for each trial, good ones spread out, bad ones drawn
- * together. Half of all random nets learn nothing, and a model that has to tell how little learns nothing else. */
+/* targets.c: what a model learns from a history: one number for each trial, good ones spread out, bad ones
+ * drawn together. Half of all random nets learn nothing, and a model that has to tell how little learns
+ * nothing else. */
 #include <string.h>
 #include "surrogate.h"
 
@@ -86,8 +87,8 @@ static void standardize(targets *t)
     t->worst = (WORST - mean) * by;
 }
 
-/* Several objectives as one: Tchebycheff's, the worst of the weighted ones, and a little of all (Knowles, "ParEGO",
- * 2006). */
+/* Several objectives as one: Tchebycheff's, the worst of the weighted ones, and a little of all (Knowles,
+ * "ParEGO", 2006). */
 static void scalarize(parzen_pool *p, const sx_space *s, targets *t, const double *weight)
 {
     double *z = PARZEN_NEW(p, double, t->n), *sum = PARZEN_NEW(p, double, t->n);
@@ -95,7 +96,10 @@ static void scalarize(parzen_pool *p, const sx_space *s, targets *t, const doubl
     for (int j = 0; j < s->objectives; j++) {
         for (long i = 0; i < t->n; i++) z[i] = value_of(p, t, t->trial[i], j);
         squash(p, t->n, z);
-        for (long i = 0; i < t->n; i++) t->y[i] = fmax(t->y[i], weight[j] * z[i]), sum[i] += 0.05 * weight[j] * z[i];
+        for (long i = 0; i < t->n; i++) {
+            t->y[i] = fmax(t->y[i], weight[j] * z[i]);
+            sum[i] += 0.05 * weight[j] * z[i];
+        }
     }
     for (long i = 0; i < t->n; i++) t->y[i] += sum[i];
 }

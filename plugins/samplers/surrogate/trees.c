@@ -1,12 +1,15 @@
-/* trees.c: a random forest as a model of a study: steps and conditions cost it nothing, and it never fails. Each tree
- * sees the trials drawn with replacement and cuts where its halves differ most, among some of the axes (Breiman,
- * "Random forests", 2001; Hutter et al., "Sequential model-based optimization", 2011). */
+/* trees.c: a random forest as a model of a study: steps and conditions cost it nothing, and it never fails.
+ * Each tree sees the trials drawn with replacement and cuts where its halves differ most, among some of the
+ * axes (Breiman, "Random forests", 2001; Hutter et al., "Sequential model-based optimization", 2011). */
 #include <string.h>
 #include "surrogate.h"
 
 enum { TREES = 32, LEAF = 2 };
 
-typedef struct { int axis; bool equal; double cut, mean, var; int32_t left, right; } node;     /* axis -1: a leaf */
+typedef struct {                                 /* axis -1: a leaf */
+    int axis; bool equal; double cut, mean, var;
+    int32_t left, right;
+} node;
 typedef struct { int d; node *v; int32_t n, root[TREES]; } trees;
 typedef struct {                                 /* one tree as it grows */
     trees *t;
@@ -61,7 +64,10 @@ static int32_t leaf(growth *g, int32_t from, int32_t to)
     node *l = &g->t->v[g->t->n];
     double sum = 0, square = 0;
     for (int32_t i = from; i < to; i++) sum += g->y[g->row[i]] / (to - from);
-    for (int32_t i = from; i < to; i++) square += (g->y[g->row[i]] - sum) * (g->y[g->row[i]] - sum) / (to - from);
+    for (int32_t i = from; i < to; i++) {
+        const double off = g->y[g->row[i]] - sum;
+        square += off * off / (to - from);
+    }
     *l = (node){ .axis = -1, .mean = sum, .var = square };
     return g->t->n++;
 }
@@ -124,7 +130,8 @@ static void predict(const void *model, long n, const double *u, double *mean, do
 }
 
 /* Running trials take the value that the others let expect. */
-static void *model(void *own, const suggestion *q, int which, long n, long told, const double *u, const double *y)
+static void *model(void *own, const suggestion *q, int which, long n, long told, const double *u,
+                   const double *y)
 {
     (void)own, (void)which;
     const uint64_t key = (uint64_t)(sx_uniform(q->r) * 0x1p53);

@@ -1,7 +1,11 @@
-/* untried.c: points that no trial had: what a suggestion falls back to, and when a finite space is exhausted. */
+/* untried.c: points that no trial had: what a suggestion falls back to, and when a finite space is
+ * exhausted. */
 #include "surrogate.h"
 
-bool untried(const sx_space *s, const sx_history *h, const double *x) { return sx_point_find(s, h, x, 0) < 0; }
+bool untried(const sx_space *s, const sx_history *h, const double *x)
+{
+    return sx_point_find(s, h, x, 0) < 0;
+}
 
 static int count_through(const sx_space *s, const sx_history *h, double *x)
 {
