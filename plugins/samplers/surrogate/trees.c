@@ -4,7 +4,7 @@
 #include <string.h>
 #include "surrogate.h"
 
-enum { TREES = 32, LEAF = 2 };
+enum { TREES = 20, LEAF = 2, TRIES = 3 };
 
 typedef struct {                                 /* axis -1: a leaf */
     int axis; bool equal; double cut, mean, var;
@@ -45,7 +45,7 @@ static split best_split(growth *g, int32_t from, int32_t to)
     split best = { .axis = -1, .gain = -INFINITY };
     for (int j = 0; j < g->t->d; j++) {
         if (draw(g) > 5.0 / 6) continue;
-        for (int tries = 0; tries < 6; tries++) {
+        for (int tries = 0; tries < TRIES; tries++) {
             const int32_t a = g->row[from + (int32_t)(draw(g) * (to - from))],
                 b = g->row[from + (int32_t)(draw(g) * (to - from))];
             const double ua = g->u[(long)a * g->t->d + j], ub = g->u[(long)b * g->t->d + j];
