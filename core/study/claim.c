@@ -35,7 +35,9 @@ static int check_point(void *ctx, const double *x, const char **why)
     if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
     if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
     if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
-    else if (rc) sx_error(q->d, rc, SX_NOWHERE, "%s", own.n ? own.v[0].text : sx_error_text(rc));
+    else if (rc)
+        sx_error(q->d, rc, own.n ? own.v[0].where : SX_NOWHERE, "%s",
+                 own.n ? own.v[0].text : sx_error_text(rc));
     sx_arena_close(a);
     return rc;
 }

@@ -16,7 +16,11 @@ void sx_study_use(sx_study *s, const sx_machine *m) { s->machine = m; }
 /* An error of the store, with its words. */
 int sx_study_told(const sx_study *s, int rc, sx_diags *d)
 {
-    return rc < 0 ? sx_error(d, rc, SX_NOWHERE, "%s", s->store->last_error()) : rc;
+    if (rc >= 0) return rc;
+    sx_error(d, rc, SX_NOWHERE, "%s", s->store->last_error());
+    if (rc == SX_E_DATA)
+        sx_hint(d, "`strix study list` shows the studies in ./studies; --store URL names another place.");
+    return rc;
 }
 
 static void close_store(void *study)

@@ -99,11 +99,13 @@ static int run_dir(job *j, const char **dir)
     return sx_study_note(j->w->s, &j->claim, "strix:dir", sx_json_text(j->a, *dir), &j->d);
 }
 
-typedef struct { double value; const char *dir; } kept;
+/* Of equal values the earlier trial is kept: all workers must choose the same. */
+typedef struct { double value; long number; const char *dir; } kept;
 static int by_value(const void *x, const void *y)
 {
-    const double a = ((const kept *)x)->value, b = ((const kept *)y)->value;
-    return (a > b) - (a < b);
+    const kept *a = x, *b = y;
+    const int order = (a->value > b->value) - (a->value < b->value);
+    return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
 static bool among(const sx_trial_row *const *row, long n, long number)
@@ -125,7 +127,7 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
         if (!r->dir || r->t.fate == SX_RUNNING || r->t.fate == SX_PAUSED) continue;
         const bool good = r->t.fate == SX_DONE && r->t.value && sx_study_feasible(s, r);
         if (good && t->objectives == 1)
-            SX_PUSH(a, done, ((kept){ t->maximize[0] ? -*r->t.value : *r->t.value, r->dir }));
+            SX_PUSH(a, done, ((kept){ t->maximize[0] ? -*r->t.value : *r->t.value, r->t.number, r->dir }));
         else if (!among(front, fronts, r->t.number)) sx_replicas_forget(r->dir);
     }
     if (done.n) qsort(done.v, (size_t)done.n, sizeof *done.v, by_value);
