@@ -32,6 +32,7 @@ typedef struct {
  * made->t.number is the number of the new trial, or -1: no new one may be made. Fills made->t.x and t.tag, or
  * names a paused trial to go on with by another t.number. 0; 1: nothing to run; SX_E_*. */
 typedef int sx_ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made);
+/* has_best: of one objective, once a trial is complete. */
 typedef void sx_on_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best);
 typedef void sx_on_event(void *ctx, int64_t event, const sx_trial_row *r);   /* rows live during the call */
 typedef void sx_on_trial(void *ctx, const sx_trial_row *r);

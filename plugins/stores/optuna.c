@@ -347,8 +347,8 @@ int sx_optuna_list(sx_db *db, sx_on_study *each, void *ctx)
         db,
         "SELECT s.study_id, s.study_name,"
         " (SELECT direction FROM study_directions d WHERE d.study_id = s.study_id AND d.objective = 0),"
-        " (SELECT count(*) FROM trials t WHERE t.study_id = s.study_id), min(v.value), max(v.value) FROM "
-        "studies s"
+        " (SELECT count(*) FROM trials t WHERE t.study_id = s.study_id), min(v.value), max(v.value),"
+        " (SELECT count(*) FROM study_directions d WHERE d.study_id = s.study_id) FROM studies s"
         " LEFT JOIN trials t ON t.study_id = s.study_id AND t.state = 'COMPLETE'"
         " LEFT JOIN trial_values v ON v.trial_id = t.trial_id AND v.objective = 0 AND v.value_type = 'FINITE'"
         " GROUP BY s.study_id, s.study_name ORDER BY s.study_id",
@@ -358,7 +358,7 @@ int sx_optuna_list(sx_db *db, sx_on_study *each, void *ctx)
         const char *up = d->text(q, 2);
         const int best = up && !strcmp(up, "MAXIMIZE") ? 5 : 4;
         each(ctx, d->integer(q, 0), d->text(q, 1), (long)d->integer(q, 3), d->real(q, best),
-             !d->null(q, best));
+             !d->null(q, best) && d->integer(q, 6) == 1);
     }
     return rc;
 }

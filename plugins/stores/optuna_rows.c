@@ -34,7 +34,7 @@ static sx_trial_row row_at(sx_db *db, sx_cursor *q, sx_arena *a)
     return r;
 }
 
-/* What a queued trial is to have. */
+/* What a queued trial is to have, or was to have where it never began. */
 static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
 {
     sx_cursor *q = sx_db_query(
@@ -101,7 +101,7 @@ static int fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, s
         const sx_body key = { .id = r->id }, *b = bsearch(&key, body, (size_t)n, sizeof *b, ascending);
         put_on(l, b, h->v[i].most, r);
         if (shown) r->values = sx_body_text(a, b);
-        if (shown && r->waiting) rc = read_fixed(db, a, r);
+        if (shown && (r->waiting || !b->shown.n)) rc = read_fixed(db, a, r);
     }
     return rc;
 }
