@@ -114,7 +114,7 @@ int import_store(cli_context *c, const char *url, const char *from, import_sourc
 
 typedef struct {
     cli_context *c; const csv *t; const sx_exp *e; const char *expr;
-    long state, number, reason, start, end, *value;          /* columns; -1: none */
+    long state, number, reason, start, end, started, wall, *value;          /* columns; -1: none */
     bool *role;                                  /* columns that are no variables */
 } table;
 
@@ -154,7 +154,7 @@ static int find_columns(table *w)
 {
     static const char *const states[] = { "state", "status", NULL };
     static const char *const numbers[] = { "number", "tid", NULL };
-    static const char *const others[] = { "duration", "started", "wall_s", "dir", "loss", "value", "" };
+    static const char *const others[] = { "duration", "feasible", "dir", "loss", "value", "" };
     int rc = 0;
     w->role = sx_alloc_array(w->c->arena, (size_t)w->t->columns, sizeof *w->role);
     w->value = sx_alloc_array(w->c->arena, (size_t)w->e->tune.objectives, sizeof *w->value);
@@ -163,6 +163,8 @@ static int find_columns(table *w)
     w->reason = first_of(w, (const char *const[]){ "reason", NULL });
     w->start = first_of(w, (const char *const[]){ "datetime_start", NULL });
     w->end = first_of(w, (const char *const[]){ "datetime_complete", NULL });
+    w->started = first_of(w, (const char *const[]){ "started", NULL });
+    w->wall = first_of(w, (const char *const[]){ "wall_s", NULL });
     for (long k = 0; k < w->e->tune.objectives && !rc; k++) rc = find_value(w, k);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         (void)first_of(w, (const char *const[]){ others[i], NULL });
@@ -253,6 +255,19 @@ static double time_of(const csv_row *row, long column)
     return rest ? (double)mktime(&t) + (*rest == '.' ? strtod(rest, NULL) : 0) : 0;
 }
 
+/* Optuna's two dates, or the seconds of `study trials --csv`. */
+static void read_times(const table *w, const csv_row *row, sx_trial_row *r)
+{
+    double started, wall;
+    r->started = time_of(row, w->start);
+    r->ended = time_of(row, w->end);
+    if (w->started < 0 || !study_real(row->cell[w->started], &started)) return;
+    if (!(started > 0 && started < 1e11)) return;
+    r->started = started;
+    const bool lasted = w->wall >= 0 && study_real(row->cell[w->wall], &wall);
+    if (lasted && wall >= 0 && wall < 1e11) r->ended = started + wall;
+}
+
 static int read_row(const table *w, const csv_row *row, import_source *out)
 {
     import_trial t = { .line = row->line,
@@ -260,8 +275,7 @@ static int read_row(const table *w, const csv_row *row, import_source *out)
     const char *reason = w->reason >= 0 ? row->cell[w->reason] : "";
     sx_trial *to = &t.row.t;
     t.row.reason = *reason ? reason : NULL;
-    t.row.started = time_of(row, w->start);
-    t.row.ended = time_of(row, w->end);
+    read_times(w, row, &t.row);
     to->number = row->line;
     if (w->number >= 0 && !study_number(row->cell[w->number], &to->number))
         return sx_error(&w->c->diags, SX_E_DATA, (sx_where){ .file = w->t->file, .line = row->line },
@@ -290,6 +304,7 @@ int import_csv(cli_context *c, const csv *t, const sx_exp *e, import_source *out
     for (long i = 0; i < t->rows; i++) {
         const int rc = read_row(&w, &t->row[i], out);
         if (rc && !first) first = rc;
+        if (rc && w.expr) break;                 /* it is wrong for every row */
     }
     return first;
 }

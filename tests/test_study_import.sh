@@ -56,6 +56,10 @@ ok 'of several studies one must be named' sh -c 'strix study ask space.cfg --sto
 is 'and all are told' has err 'vggstrix-sample, space'
 ok 'as it is with --from' import old.db --from vggstrix-sample --study c2
 
+ok 'our own CSV' sh -c 'strix study trials space --csv >ours.csv && strix study import ours.csv --space space.cfg --study back'
+is 'keeps the times' sh -c 'when() { grep -v "running\|waiting\|number" | awk -F, "\$4 > 0 { printf \"%.3f %.3f\n\", \$4, \$5 }"; }
+    when <ours.csv >want; strix study trials back --csv | when >got; [ -s want ] && cmp want got'
+
 # --- hyperopt's trials.csv ---
 cat >trials.csv <<'END'
 loss,status,tid,job_dir,act,batch,lr,num_blocks,block_size,epochs
@@ -132,6 +136,8 @@ wrong 'bytes' 'not a text file' 'accuracy\000,lr\n'
 is 'and no study was made of any' [ ! -e studies/bad.db ]
 ok 'no such file' ends 5 import nothing.csv --space space.cfg --study bad
 ok 'a wrong expression' ends 3 import one.csv --space space.cfg --study bad --value 'accuracy +'
+ok 'an unknown column' ends 3 import trials.csv --space space.cfg --study bad --value 'sqrt(lost)'
+is 'is told once' [ "$(grep -c 'error:' err)" = 1 ]
 ok 'a table needs a space' ends 2 import one.csv --study nothing
 ok 'a rename of nothing' ends 2 import one.csv --space space.cfg --study bad --rename nix=lr
 ok 'a study is needed' ends 2 import one.csv
