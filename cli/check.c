@@ -324,7 +324,7 @@ static int warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m
 }
 
 /* A search begins with the point of `vars`, or with the nearest one that the space has. */
-static void warn_vars(cli_context *c, const sx_exp *e)
+void cli_warn_vars(cli_context *c, const sx_exp *e)
 {
     sx_diags why;
     sx_diags_init(&why, c->arena);
@@ -356,7 +356,7 @@ static int run(cli_context *c)
     warn_inputs(c, e);
     warn_weights(c, e);
     warn_memory(c, m, &cost);
-    warn_vars(c, e);
+    cli_warn_vars(c, e);
     if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);
     if (n && (rc = draw(c, e, m, n, &t))) return rc;

@@ -78,6 +78,8 @@ void cli_note(cli_context *c, const char *fmt, ...) __attribute__((format(printf
 sx_registry *cli_registry(cli_context *c);       /* opened on first use */
 /* Reads file with the edits of the command line and opens it; --seed replaces tune.seed. */
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out);
+/* Are the values of `vars` in the space? (check.c) */
+void cli_warn_vars(cli_context *c, const sx_exp *e);
 int cli_machine(cli_context *c, sx_machine **out);                   /* --device with --threads */
 /* A table: heads "layer|shape|>parameters" ('>': right-aligned); cells are as many texts, NULL is empty. */
 typedef struct cli_table cli_table;

@@ -153,25 +153,36 @@ static int grads(cli_context *c)
     sx_probe p;
     int bad = open_net(&j);
     if (!bad) bad = sx_net_probe(c->arena, j.net, j.training, &p, &c->diags);
-    return bad ? bad : write_results(&j, &p);
+    if (!bad) bad = write_results(&j, &p);
+    if (!bad && c->json) cli_json_print(c, json_pack("{s:s}", "file", cli_text(c, "out", "")));
+    return bad;
 }
 
 /* --- optest --- */
+static int print_counts(cli_context *c, const conform *s)
+{
+    if (c->json)
+        cli_json_print(c, json_pack("{s:I,s:I,s:I}", "passed", (json_int_t)s->passed, "failed",
+                                    (json_int_t)s->failed, "skipped", (json_int_t)s->skipped));
+    return 0;
+}
+
 static int optest(cli_context *c)
 {
     const char *name = sx_strndup(c->arena, c->device, strcspn(c->device, ":"));
     conform suite = { .arena = c->arena, .registry = cli_registry(c), .device = c->device,
-                      .threads = c->threads, .out = stdout };
+                      .threads = c->threads, .out = c->json ? stderr : stdout };
     suite.entry = sx_find(suite.registry, SX_KIND_DEVICE, name, SX_NOWHERE, &c->diags);
     if (!suite.entry) return sx_diags_code(&c->diags);
     const int units = ((const sx_device *)(const void *)suite.entry->item)->count();
     if (units < 1 && !cli_flag(c, "require")) {
-        printf("1..0 # SKIP no device '%s' here\n", c->device);
-        return 0;
+        fprintf(suite.out, "1..0 # SKIP no device '%s' here\n", c->device);
+        return print_counts(c, &suite);
     }
     if (units < 1) return cli_fail(c, SX_E_DEVICE, "there is no device '%s' here", c->device);
     const int bad = conform_device(&suite, suite.entry);
     const int failed = conform_end(&suite);
+    if (!bad) print_counts(c, &suite);
     return bad ? bad : failed ? 1 : 0;
 }
 

@@ -46,8 +46,14 @@ static int print_config(cli_context *c, sx_study *s, const sx_trial_row *r)
     if (vars && set_old_variables(c, e, r, vars))
         rc = sx_exp_open(c->arena, cli_registry(c), root, e->file, &e, &c->diags);
     if (!rc) rc = sx_exp_at(c->arena, e, r->t.x, &at, &c->diags);
-    if (!rc) fputs(sx_train_config(c->arena, at), stdout);
-    return rc;
+    if (rc) return rc;
+    if (c->json) {
+        json_t *doc = study_head_json(s);
+        json_object_set_new(doc, "number", json_integer((json_int_t)r->t.number));
+        json_object_set_new(doc, "config", json_string(sx_train_config(c->arena, at)));
+        cli_json_print(c, doc);
+    } else fputs(sx_train_config(c->arena, at), stdout);
+    return 0;
 }
 
 /* --- best --- */

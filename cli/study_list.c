@@ -14,10 +14,11 @@ static void one_study(void *ctx, int64_t study, const char *name, long trials, d
     cli_json_real(o, "best", has_best ? best : NAN);
     json_array_append_new(l->list, o);
     CLI_ROW(l->table, sx_strdup(l->c->arena, name), sx_format(l->c->arena, "%ld", trials),
-            has_best ? sx_format(l->c->arena, "%.6g", best) : "", l->url);
+            has_best ? sx_format(l->c->arena, "%.6g", best) : "-", l->url);
 }
 
-static int list_store(listing *l, const char *url)
+/* named: by the user; what else lies about may be damaged. */
+static int list_store(listing *l, const char *url, bool named)
 {
     cli_context *c = l->c;
     const char *colon = strchr(url, ':');
@@ -31,9 +32,10 @@ static int list_store(listing *l, const char *url)
     int rc = store->open(url, false, &db);
     if (!rc && *store->last_error()) sx_warn(&c->diags, SX_NOWHERE, "%s", store->last_error());
     if (!rc) rc = store->list(db, one_study, l);
-    if (rc) cli_fail(c, rc, "%s", store->last_error());
+    if (rc && named) cli_fail(c, rc, "%s", store->last_error());
+    else if (rc) sx_warn(&c->diags, SX_NOWHERE, "%s", store->last_error());
     if (db) store->close(db);
-    return rc;
+    return named ? rc : 0;
 }
 
 static int by_name(const void *x, const void *y)
@@ -56,7 +58,7 @@ static int list_folder(listing *l)
     if (names.n) qsort(names.v, (size_t)names.n, sizeof *names.v, by_name);
     int rc = 0;
     for (long i = 0; i < names.n; i++) {
-        const int bad = list_store(l, names.v[i]);
+        const int bad = list_store(l, names.v[i], false);
         if (!rc) rc = bad;
     }
     return rc;
@@ -66,7 +68,7 @@ int study_list(cli_context *c)
 {
     listing l = { .c = c, .table = cli_table_open(c, "study|>trials|>best|store"), .list = json_array() };
     const char *url = cli_text(c, "store", NULL);
-    const int rc = url ? list_store(&l, url) : list_folder(&l);
+    const int rc = url ? list_store(&l, url, true) : list_folder(&l);
     if (c->json && !rc) cli_json_print(c, json_pack("{s:o}", "studies", l.list));
     else json_decref(l.list);
     if (!c->json && !(url && rc)) cli_table_print(l.table);

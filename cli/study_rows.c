@@ -23,6 +23,16 @@ const char *study_worth(cli_context *c, const sx_exp *e, const sx_trial_row *r)
     return text;
 }
 
+const char *study_broken(cli_context *c, const sx_exp *e, const sx_trial_row *r)
+{
+    const char *text = "";
+    for (long i = 0; i < e->tune.measured.n && r->t.constraint; i++)
+        if (r->t.constraint[i] > 0)
+            text = sx_format(c->arena, "%s%s'%s'", text, *text ? ", " : "breaks ",
+                             e->tune.measured.v[i].text);
+    return text;
+}
+
 /* --- Replicas --- */
 
 static void keep_note(void *all, long trial, const char *key, const char *json)

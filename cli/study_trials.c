@@ -39,6 +39,7 @@ static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row
     const long several = tune->objectives > 1 ? tune->objectives : 0;
     printf("number,state,value,started,wall_s");
     for (long i = 0; i < several; i++) { putchar(','); put_csv(tune->objective[i]); }
+    if (tune->measured.n) printf(",feasible");
     for (int i = 0; i < space->n; i++) { putchar(','); put_csv(space->axis[i]->name); }
     puts(",dir,reason");
     for (long k = 0; k < n; k++) {
@@ -48,6 +49,8 @@ static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row
                number_or_empty(c, r->started > 0 ? r->started : NAN), number_or_empty(c, study_seconds(r)));
         for (long i = 0; i < several; i++)
             printf(",%s", r->t.value ? number_or_empty(c, r->t.value[i]) : "");
+        if (tune->measured.n)
+            printf(",%s", !r->t.constraint ? "" : sx_study_feasible(s, r) ? "true" : "false");
         for (int i = 0; i < space->n; i++) {
             putchar(',');
             put_csv(study_json_text(c, json_object_get(values, space->axis[i]->name)));
@@ -71,15 +74,15 @@ int study_trials(cli_context *c, sx_study *s)
     if (cli_flag(c, "csv")) return print_csv(c, s, row, n);
     const sx_exp *e = sx_study_exp(s);
     json_t *list = json_array(), *replicas = study_replicas(c, s);
-    cli_table *t = cli_table_open(c, ">trial|state|>value|>epochs|>time|values|reason");
+    cli_table *t = cli_table_open(c, ">trial|state|>value|>epochs|>elapsed|values|reason");
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (c->json) { json_array_append_new(list, study_row_json(c, s, replicas, r)); continue; }
         CLI_ROW(t, sx_format(c->arena, "%ld", r->t.number), study_state(r),
                 e->tune.objectives > 1 ? study_worth(c, e, r) : study_spread(c, e, replicas, r),
-                sx_format(c->arena, "%ld", r->t.steps),
+                e->tune.objectives > 1 ? "-" : sx_format(c->arena, "%ld", r->t.steps),
                 isnan(study_seconds(r)) ? "" : cli_seconds(c->arena, study_seconds(r)), r->values,
-                r->reason ? r->reason : "");
+                r->reason ? r->reason : study_broken(c, e, r));
     }
     json_decref(replicas);
     if (!c->json) { json_decref(list); cli_table_print(t); return 0; }

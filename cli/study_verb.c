@@ -63,22 +63,31 @@ static int check_options(cli_context *c)
         if (o->doc[word] == ':' && (strlen(c->arg[0]) != word || strncmp(o->doc, c->arg[0], word)))
             cli_usage(c, "--%s is an option of study %.*s", o->name, (int)word, o->doc);
     }
+    if (c->json && cli_flag(c, "csv")) cli_usage(c, "--csv and --json exclude each other");
+    if (c->json && cli_flag(c, "python")) cli_usage(c, "--python prints a program, no JSON");
     return c->diags.errors ? SX_E_USAGE : 0;
+}
+
+static int check_action(cli_context *c)
+{
+    const char *names[sizeof actions / sizeof *actions + 2] = { "list", "import" };
+    long n = 2;
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) names[n++] = actions[i].name;
+    for (long i = 0; i < n; i++) if (!strcmp(c->arg[0], names[i])) return 0;
+    const char *near = sx_nearest(c->arg[0], names, n);
+    cli_usage(c, "study has no '%s'", c->arg[0]);
+    if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
+    return SX_E_USAGE;
 }
 
 static int run(cli_context *c)
 {
-    const char *names[sizeof actions / sizeof *actions + 2];
-    long n = 0;
-    if (check_options(c)) return SX_E_USAGE;
+    if (check_action(c) || check_options(c)) return SX_E_USAGE;
     if (!strcmp(c->arg[0], "list"))
         return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : study_list(c);
     if (!strcmp(c->arg[0], "import"))
         return c->args != 2 ? cli_usage(c, "study import takes one file or store") : study_import(c);
-    names[n++] = "list";
-    names[n++] = "import";
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-        names[n++] = actions[i].name;
         if (strcmp(c->arg[0], actions[i].name)) continue;
         if (c->args > actions[i].most)
             return cli_usage(c, "study %s takes at most %s", c->arg[0],
@@ -91,9 +100,6 @@ static int run(cli_context *c)
         const int rc = open_study(c, actions[i].write, actions[i].make && !c->dry_run, &s);
         return rc ? rc : actions[i].run(c, s);
     }
-    const char *near = sx_nearest(c->arg[0], names, n);
-    cli_usage(c, "study has no '%s'", c->arg[0]);
-    if (near) sx_hint(&c->diags, "Did you mean '%s'?", near);
     return SX_E_USAGE;
 }
 

@@ -15,8 +15,11 @@ sx_datum study_datum_of_json(cli_context *c, const json_t *v);
 
 const char *study_state(const sx_trial_row *r);  /* "complete", "waiting" .. */
 double study_value(const sx_trial_row *r);       /* NaN: none */
-double study_seconds(const sx_trial_row *r);     /* how long it took; NaN: not known */
+/* from its first start to its end, pauses and second attempts included; NaN: not known */
+double study_seconds(const sx_trial_row *r);
 const char *study_worth(cli_context *c, const sx_exp *e, const sx_trial_row *r);     /* all objectives */
+/* The measured constraints that it does not keep; "": none. */
+const char *study_broken(cli_context *c, const sx_exp *e, const sx_trial_row *r);
 /* What the replicas of each trial gave, by its number; for study_row_json and study_spread, or NULL. */
 json_t *study_replicas(cli_context *c, sx_study *s);
 /* "0.94 +- 0.01" */

@@ -91,6 +91,17 @@ static void print_json(const job *j, const sx_outcome *o, const sx_tally *test)
     cli_json_print(j->c, doc);
 }
 
+/* --dry-run: everything was opened, nothing is written. */
+static int print_plan(const job *j)
+{
+    const long epochs = j->e->train.epochs;
+    if (j->c->json)
+        cli_json_print(j->c, json_pack("{s:s, s:I, s:b}", "dir", j->dir, "epochs", (json_int_t)epochs,
+                                       "dry_run", 1));
+    else printf("%s would be trained in %s\n", sx_plural(j->c->arena, epochs, "epoch"), j->dir);
+    return 0;
+}
+
 static bool has(const job *j, const char *name)
 {
     return sx_file_exists(sx_format(j->c->arena, "%s/%s", j->dir, name));
@@ -151,8 +162,8 @@ static int run(cli_context *c)
     bad = cli_machine(c, &m);
     if (!bad) bad = sx_data_open(c->arena, j.e, m, true, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j.e, m, data, j.e->tune.seed, j.trial, true, &net, &c->diags);
-    if (bad || c->dry_run) return bad;
-    return train(&j, net, data);
+    if (bad) return bad;
+    return c->dry_run ? print_plan(&j) : train(&j, net, data);
 }
 
 static const cli_option options[] = {

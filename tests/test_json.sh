@@ -20,12 +20,14 @@ fits plugins-list plugins list
 fits plugins-show plugins show conv2d
 fits plugins-path plugins path
 fits plugins-doctor plugins doctor
+fits conform debug optest --device null
 fits conform conform "$STRIX_BUILD/plugins/schedules/.libs/constant.so"
 data=${STRIX_DATA_DIR:-/usr/share/datasets}/fashion-mnist
 if [ -e "$data/t10k-images-idx3-ubyte.gz" ] && export STRIX_DATA_DIR="${data%/*}"; then
     small="--device null -q --set train.epochs=1 --set dataset.limit=500"
     fits check check "$config" --space 2
     fits bench bench step "$config" --device null
+    fits train-plan train "$config" $small -n
     fits train train "$config" $small --dir run
     fits eval eval run --device null
     fits predict predict run "$data/t10k-images-idx3-ubyte.gz" --device null
