@@ -52,6 +52,8 @@ ok 'a dry run of what has none' ends 2 strix study stop net --dry-run
 ok 'an edit of an experiment for a study' ends 2 strix study add net rate=0.02 --set tune.trials=3
 ok 'an option of another action' ends 2 strix study trials net --state fail
 is 'is told whose it is' has err '--state is an option of study tell'
+ok 'two forms of one table' ends 2 strix study trials net --csv --json
+ok 'a program as JSON' ends 2 strix study show net --python --json
 is 'nothing was queued by any of these' states net waiting 6
 ok 'a file with edits and a point' strix study add net.cfg $(named other) --set vars.rate=0.05
 is 'is for the study that they name' states other waiting 1
@@ -98,6 +100,7 @@ ok 'nor one that is not there' ends 2 strix study skip stop 7
 ok 'nor a word' ends 2 strix study skip stop best
 ok 'a queued one is' sh -c 'strix study add stop rate=0.05 && strix study skip stop 2'
 is 'and never starts' states stop pruned 3
+is 'what it was to be is shown' [ "$(strix study trials stop --csv | awk -F, '$1 == 2 { print $6 }')" = 0.05 ]
 ok 'the next tune undoes the stop' strix tune net.cfg $q $(named stop) --trials 4 --set train.epochs=2
 is 'and runs' states stop complete 1
 ok 'stop needs a study' ends 5 strix study stop nothing
@@ -200,6 +203,9 @@ ok 'a distribution may change its step' space moves 12 "$rate units = { int = [4
 # --- Several objectives ---
 two='tune.objective=["val_loss","parameters"]'
 ok 'two objectives' strix tune net.cfg $q $(named two) --trials 8 --set "$two"
+ok 'the list' strix study list
+is 'names no best value for it' has out '^two  *8  *-  '
+is 'the table no epochs' sh -c "strix study trials two | grep -q '^ *0  complete .*  -  '"
 ok 'the front' strix study best two
 is 'the table has both' sh -c 'strix study trials two | grep -q "val_loss [0-9.]*, parameters [0-9]"'
 is 'the CSV, too' sh -c 'strix study trials two --csv | head -n 1 | grep -q "wall_s,val_loss,parameters,"'
@@ -212,6 +218,12 @@ is 'no trial of it beats another' sh -c 'grep -A2 "\"objectives\": {$" out | gre
 number=$(sed -n 's/.*"number": \([0-9]*\),.*/\1/p' out | tail -1)
 ok 'the file of one of them' sh -c "strix study best two --trial $number --config >one.cfg && strix check one.cfg"
 ok 'a trial that is not there' ends 2 strix study best two --trial 99
+
+ok 'a constraint that nothing keeps' ends 1 strix tune net.cfg $q $(named slow) --trials 1 --set 'tune.constraints=["seconds < 0"]'
+is 'is named beside its trial' sh -c "strix study trials slow | grep -q \"complete .*breaks 'seconds < 0'\""
+is 'and in the CSV' sh -c 'strix study trials slow --csv | cut -d, -f6 | tr "\n" " " | grep -q "feasible false"'
+ok 'a configuration in JSON' strix study best slow --trial 0 --config --json
+is 'is a text' has out '"config": "'
 
 # --- Blocks ---
 sed -e '/^vars/s/.*/vars = { rate = 0.01; n = 2; block = [ "plain", "wide" ]; units = [ 8, 32 ]; drop = [ 0.1, 0.1 ]; };/' \

@@ -74,7 +74,7 @@ is 'with the same numbers' same calm orphan
 
 strix tune net.cfg $long $(named both) >out 2>err &
 tune=$!
-pid=$(worker_at both 10) && kill -9 "$pid" $tune
+pid=$(worker_at both 10) && kill -9 $tune "$pid" # in this order: no other worker is hired
 wait $tune 2>/dev/null
 ok 'worker and supervisor killed: the same command continues' strix tune net.cfg $long $(named both)
 points both >both
@@ -102,6 +102,14 @@ ok 'where every trial diverges it ends with 1' ends 1 strix tune net.cfg --threa
 is 'each with its reason' [ "$(strix study trials wild --csv | grep -c 'failed.*loss is')" = 4 ]
 ok 'a constraint that nothing keeps' ends 1 strix tune net.cfg --threads 1 $(named tight) --set 'tune.constraints=["parameters() < 3"]'
 is 'is said' has err 'constraints'
+
+ok 'three workers' strix tune net.cfg --threads 1 --jobs 3 $(named crew) --trials 9 --set train.epochs=1
+is 'leave the weights of three trials, too' [ "$(ls studies/crew.runs/*/best.safetensors | wc -l)" = 3 ]
+sed 's/tune = { /tune = { constraints = [ "unitz < 3" ]; /' net.cfg >odd.cfg
+ok 'an unknown name in a constraint' ends 3 strix tune odd.cfg
+is 'is told with its line' has err '^odd.cfg:[0-9]*: error: .*unitz'
+ok 'variables outside the space' strix tune net.cfg --threads 1 $(named outside) --trials 1 --set vars.rate=5.0
+is 'are warned about' has err "the values of 'vars' are not in the space"
 
 # --- Scripts ---
 cat >space.cfg <<'END'
@@ -152,4 +160,13 @@ chmod 755 locked
 ok 'no such study' ends 5 strix study show nothing
 ok 'an unknown action' ends 2 strix study shwo net
 is 'has a hint' has err "'show'"
+ok 'beside an option of another one' ends 2 strix study shwo net --csv
+is 'still' has err "Did you mean 'show'"
+is 'and nothing about the option' sh -c '! grep -q csv err'
+ok 'a study that is not there' ends 5 strix study show net9 --store sqlite:studies/net.db
+is 'has a hint, too' has err 'strix study list.*--store URL'
+ok 'a damaged file in the folder' strix study list --json
+is 'is a warning' has err 'warning: .*bad.db'
+is 'and the others are listed' has out '"study": "net"'
+ok 'where it is named it is an error' ends 7 strix study list --store sqlite:studies/bad.db
 echo "1..$n"
