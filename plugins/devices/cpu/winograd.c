@@ -20,6 +20,8 @@ enum { MR = 12, HALF = MR / 2, NR = 32, BLOCK = 2 * MR, PART = 64, SKEW = 16 };
 #define Q 1.5f
 #define P2 (P * P)
 #define Q2 (Q * Q)
+/* Rounded once, whatever a compiler would make of it: the error stays, and so do the bits. */
+#define FMA __builtin_fmaf
 
 /* o = B' d */
 INLINE void to_points(long n, const float *restrict a, const float *restrict b, const float *restrict c,
@@ -27,14 +29,14 @@ INLINE void to_points(long n, const float *restrict a, const float *restrict b, 
                       float *restrict o, long step)
 {
     for (long i = 0; i < n; i++) {
-        const float p = e[i] - Q2 * c[i], q = P * (d[i] - Q2 * b[i]), r = e[i] - P2 * c[i],
-                    s = Q * (d[i] - P2 * b[i]);
-        o[i] = P2 * Q2 * a[i] - (P2 + Q2) * c[i] + e[i];
-        o[i + step] = p + q;
-        o[i + 2 * step] = p - q;
-        o[i + 3 * step] = r + s;
-        o[i + 4 * step] = r - s;
-        o[i + 5 * step] = P2 * Q2 * b[i] - (P2 + Q2) * d[i] + f[i];
+        const float p = FMA(-Q2, c[i], e[i]), q = FMA(-Q2, b[i], d[i]), r = FMA(-P2, c[i], e[i]),
+                    s = FMA(-P2, b[i], d[i]);
+        o[i] = FMA(P2 * Q2, a[i], FMA(-(P2 + Q2), c[i], e[i]));
+        o[i + step] = FMA(P, q, p);
+        o[i + 2 * step] = FMA(-P, q, p);
+        o[i + 3 * step] = FMA(Q, s, r);
+        o[i + 4 * step] = FMA(-Q, s, r);
+        o[i + 5 * step] = FMA(P2 * Q2, b[i], FMA(-(P2 + Q2), d[i], f[i]));
     }
 }
 
@@ -46,14 +48,14 @@ INLINE void from_points(long n, const float *restrict m, long step, float *restr
         const float b = m[i + step] + m[i + 2 * step], c = m[i + step] - m[i + 2 * step],
                     d = m[i + 3 * step] + m[i + 4 * step], e = m[i + 3 * step] - m[i + 4 * step];
         o0[i] = m[i] + b + d;
-        o1[i] = P * c + Q * e;
-        o2[i] = P2 * b + Q2 * d;
-        o3[i] = P * P2 * c + Q * Q2 * e + m[i + 5 * step];
+        o1[i] = FMA(P, c, Q * e);
+        o2[i] = FMA(P2, b, Q2 * d);
+        o3[i] = FMA(P * P2, c, FMA(Q * Q2, e, m[i + 5 * step]));
     }
 }
 
 /* px: the 36 pixels of a tile; v: the tile's line at point 0, points are `step` apart. */
-SX_FAST static void tile_in(long c, const float *const *px, float *v, long step)
+INLINE void tile_in(long c, const float *const *px, float *v, long step)
 {
     float t[POINTS * PART];
     for (long at = 0; at < c; at += PART) {
@@ -70,7 +72,7 @@ SX_FAST static void tile_in(long c, const float *const *px, float *v, long step)
 }
 
 /* py: where the 16 pixels of the result go. */
-SX_FAST static void tile_out(long k, const float *m, long step, float *const *py)
+INLINE void tile_out(long k, const float *m, long step, float *const *py)
 {
     float t[SIDE * EDGE * PART];
     for (long at = 0; at < k; at += PART) {
@@ -161,15 +163,33 @@ AVX2 static void product_avx2(int rows, const factors *f)
 }
 #endif
 
-static product *product_of(wino_isa most)
+/* --- one set of kernels for each instruction set --- */
+typedef struct {
+    void (*in)(long c, const float *const *px, float *v, long step);
+    product *mul;
+    void (*out)(long k, const float *m, long step, float *const *py);
+} kernels;
+#define TILES(ISA, ATTRIBUTE) \
+    ATTRIBUTE static void in_##ISA(long c, const float *const *px, float *v, long step) \
+    { tile_in(c, px, v, step); } \
+    ATTRIBUTE static void out_##ISA(long k, const float *m, long step, float *const *py) \
+    { tile_out(k, m, step, py); } \
+    static const kernels set_##ISA = { in_##ISA, product_##ISA, out_##ISA }
+TILES(plain, );
+#ifdef HAVE_AVX
+TILES(avx2, AVX2);
+TILES(avx512, AVX512);
+#endif
+
+static const kernels *kernels_of(wino_isa most)
 {
 #ifdef HAVE_AVX
     const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (most >= WINO_AVX512 && __builtin_cpu_supports("avx512f")) return product_avx512;
-    if (most >= WINO_AVX2 && fma) return product_avx2;
+    if (most >= WINO_AVX512 && __builtin_cpu_supports("avx512f")) return &set_avx512;
+    if (most >= WINO_AVX2 && fma) return &set_avx2;
 #endif
     (void)most;
-    return product_plain;
+    return &set_plain;
 }
 
 /* --- weights: u = G w G', as panels of NR filters, [POINTS][panel][c][NR] --- */
@@ -270,7 +290,7 @@ bool wino_pays(const geometry *g, long images, long chunk)
     const long tiles = chunk * ceil_div(g->oh, SIDE) * ceil_div(g->ow, SIDE);
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
     const double ours = (double)POINTS * (double)(ceil_div(tiles, HALF) * HALF) * (double)(panels_of(g) * NR);
-    return product_of(WINO_AVX512) != product_plain && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
+    return kernels_of(WINO_AVX512) != &set_plain && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
 
@@ -297,30 +317,30 @@ static tile tile_of(const geometry *g, long t, const float *x, float *y)
                    y + t / each * g->oh * g->ow * g->k };
 }
 
-static void load_tile(const geometry *g, const tile *t, const float *zero, float *v)
+static void load_tile(const kernels *k, const geometry *g, const tile *t, const float *zero, float *v)
 {
     const float *px[POINTS];
     for (int i = 0; i < POINTS; i++) {
         const long r = t->i - g->pad[0] + i / EDGE, s = t->j - g->pad[1] + i % EDGE;
         px[i] = r < 0 || r >= g->h || s < 0 || s >= g->w ? zero : t->image + (r * g->w + s) * g->c;
     }
-    tile_in(g->c, px, v, BLOCK * line_v(g));
+    k->in(g->c, px, v, BLOCK * line_v(g));
 }
 
-static void store_tile(const geometry *g, const tile *t, const float *m, float *beyond)
+static void store_tile(const kernels *k, const geometry *g, const tile *t, const float *m, float *beyond)
 {
     float *py[SIDE * SIDE];
     for (int i = 0; i < SIDE * SIDE; i++) {
         const long r = t->i + i / SIDE, s = t->j + i % SIDE;
         py[i] = r >= g->oh || s >= g->ow ? beyond : t->result + (r * g->ow + s) * g->k;
     }
-    tile_out(g->k, m, BLOCK * line_m(g), py);
+    k->out(g->k, m, BLOCK * line_m(g), py);
 }
 
 void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y,
               void *scratch)
 {
-    product *const mul = product_of(most);
+    const kernels *const use = kernels_of(most);
     const long panels = panels_of(g), ldv = line_v(g), ldm = line_m(g),
                tiles = images * ceil_div(g->oh, SIDE) * ceil_div(g->ow, SIDE);
     float *v = scratch, *m = v + POINTS * BLOCK * ldv, *zero = m + POINTS * BLOCK * ldm,
@@ -330,16 +350,16 @@ void wino_run(const geometry *g, wino_isa most, long images, const float *x, con
         const long n = tiles - at < BLOCK ? tiles - at : BLOCK;
         for (long i = 0; i < n; i++) {
             const tile t = tile_of(g, at + i, x, y);
-            load_tile(g, &t, zero, v + i * ldv);
+            load_tile(use, g, &t, zero, v + i * ldv);
         }
         for (long p = 0; p < POINTS * panels; p++)
             for (long i = 0; i < n; i += MR)
-                mul(n - i > HALF ? MR : HALF,
+                use->mul(n - i > HALF ? MR : HALF,
                     &(factors){ g->c, ldv, ldm, v + (p / panels * BLOCK + i) * ldv, u + p * g->c * NR,
                                 m + (p / panels * BLOCK + i) * ldm + p % panels * NR });
         for (long i = 0; i < n; i++) {
             const tile t = tile_of(g, at + i, x, y);
-            store_tile(g, &t, m + i * ldm, beyond);
+            store_tile(use, g, &t, m + i * ldm, beyond);
         }
     }
 }

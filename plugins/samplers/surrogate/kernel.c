@@ -58,8 +58,7 @@ void kernel_pull(int d, long n, const double *gap, const double *w, double *sum,
     }
 }
 
-/* One point against KERNEL_LANES others. */
-SX_FAST void kernel_lanes(int d, const double *u, const double *at, const double *inverse, double scale,
+SX_FAST static void lanes(int d, const double *u, const double *at, const double *inverse, double scale,
                           double *k)
 {
     double sum[KERNEL_LANES] = { 0 };
@@ -69,4 +68,10 @@ SX_FAST void kernel_lanes(int d, const double *u, const double *at, const double
             sum[c] += inverse[j] * gap;
         }
     values(KERNEL_LANES, scale, sum, k);
+}
+
+/* One point against KERNEL_LANES others. */
+void kernel_lanes(int d, const double *u, const double *at, const double *inverse, double scale, double *k)
+{
+    lanes(d, u, at, inverse, scale, k);
 }
