@@ -234,7 +234,7 @@ static void through_weights(const task *t, const lane *l, long from, long n, ima
     const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
     float *b = out_at(t, l, from);
     if (c->wino) {
-        wino_run(&c->way, WINO_AVX512, n, a, shared_at(t, l->run), b, l->scratch);
+        wino_run(&c->way, wino_most, 0, n * c->way.oh, a, shared_at(t, l->run), b, l->scratch);
         return;
     }
     if (c->engine && dnnl_conv_run(c->engine, a, shared_at(t, l->run), b, l->scratch)) return;

@@ -133,6 +133,7 @@ typedef struct {
 /* winograd.c: y = x w for windows of 3x3 that go one step at a time; one thread a call. most: no better
  * instructions are used. u: the weights transformed, w those of the forward pass. */
 typedef enum { WINO_PLAIN, WINO_AVX2, WINO_AVX512 } wino_isa;
+extern wino_isa wino_most;                       /* what this process may use at all */
 bool wino_can(const geometry *g);
 bool wino_pays(const geometry *g, long images, long chunk);          /* chunk at a time, on this processor */
 geometry wino_back(const geometry *g);           /* dx of dy is one, too, with the weights turned round */
@@ -140,8 +141,11 @@ long wino_least(const geometry *g);              /* images at a time that weight
 size_t wino_weights(const geometry *g);
 size_t wino_scratch(const geometry *g);
 void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *u);
-void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y,
-              void *scratch);
+/* Lines of results are counted through all images; a range of them begins and ends at a grain. */
+long wino_grain(const geometry *g);
+/* x: the first image; y: where the first line of the range goes */
+void wino_run(const geometry *g, wino_isa most, long line, long lines, const float *x, const float *u,
+              float *y, void *scratch);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
 typedef struct dnnl_conv dnnl_conv;

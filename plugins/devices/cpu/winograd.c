@@ -266,6 +266,8 @@ void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *
 }
 
 /* --- the whole --- */
+wino_isa wino_most = WINO_AVX512;
+
 geometry wino_back(const geometry *g)
 {
     return (geometry){ .h = g->oh, .w = g->ow, .c = g->k, .oh = g->h, .ow = g->w, .k = g->c, .r = 3, .s = 3,
@@ -290,7 +292,7 @@ bool wino_pays(const geometry *g, long images, long chunk)
     const long tiles = chunk * ceil_div(g->oh, SIDE) * ceil_div(g->ow, SIDE);
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
     const double ours = (double)POINTS * (double)(ceil_div(tiles, HALF) * HALF) * (double)(panels_of(g) * NR);
-    return kernels_of(WINO_AVX512) != &set_plain && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
+    return kernels_of(wino_most) != &set_plain && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
 
@@ -308,13 +310,20 @@ size_t wino_scratch(const geometry *g)
     return (size_t)(POINTS * BLOCK * (line_v(g) + line_m(g)) + g->c + g->k) * sizeof(float);
 }
 
-typedef struct { const float *image; long i, j; float *result; } tile;   /* i, j: of its first result */
+/* Lines of tiles, counted through all images, that lie before this line of the results. */
+static long tile_lines(const geometry *g, long line)
+{
+    return line / g->oh * ceil_div(g->oh, SIDE) + line % g->oh / SIDE;
+}
 
-static tile tile_of(const geometry *g, long t, const float *x, float *y)
+/* i, j: of its first result; line: that of its image's first, counted through all images */
+typedef struct { const float *image; long i, j, line; } tile;
+
+static tile tile_of(const geometry *g, long t, const float *x)
 {
     const long across = ceil_div(g->ow, SIDE), each = ceil_div(g->oh, SIDE) * across, at = t % each;
     return (tile){ x + t / each * g->h * g->w * g->c, at / across * SIDE, at % across * SIDE,
-                   y + t / each * g->oh * g->ow * g->k };
+                   t / each * g->oh };
 }
 
 static void load_tile(const kernels *k, const geometry *g, const tile *t, const float *zero, float *v)
@@ -327,29 +336,31 @@ static void load_tile(const kernels *k, const geometry *g, const tile *t, const 
     k->in(g->c, px, v, BLOCK * line_v(g));
 }
 
-static void store_tile(const kernels *k, const geometry *g, const tile *t, const float *m, float *beyond)
+static void store_tile(const kernels *k, const geometry *g, const tile *t, const float *m, float *y, float *beyond)
 {
     float *py[SIDE * SIDE];
     for (int i = 0; i < SIDE * SIDE; i++) {
         const long r = t->i + i / SIDE, s = t->j + i % SIDE;
-        py[i] = r >= g->oh || s >= g->ow ? beyond : t->result + (r * g->ow + s) * g->k;
+        py[i] = r >= g->oh || s >= g->ow ? beyond : y + ((t->line + r) * g->ow + s) * g->k;
     }
     k->out(g->k, m, BLOCK * line_m(g), py);
 }
 
-void wino_run(const geometry *g, wino_isa most, long images, const float *x, const float *u, float *y,
-              void *scratch)
+long wino_grain(const geometry *g) { return g->oh % SIDE ? g->oh : SIDE; }
+
+void wino_run(const geometry *g, wino_isa most, long line, long lines, const float *x, const float *u,
+              float *y, void *scratch)
 {
     const kernels *const use = kernels_of(most);
-    const long panels = panels_of(g), ldv = line_v(g), ldm = line_m(g),
-               tiles = images * ceil_div(g->oh, SIDE) * ceil_div(g->ow, SIDE);
+    const long panels = panels_of(g), ldv = line_v(g), ldm = line_m(g), across = ceil_div(g->ow, SIDE),
+               end = tile_lines(g, line + lines) * across;
     float *v = scratch, *m = v + POINTS * BLOCK * ldv, *zero = m + POINTS * BLOCK * ldm,
           *beyond = zero + g->c;
     memset(zero, 0, (size_t)g->c * sizeof *zero);
-    for (long at = 0; at < tiles; at += BLOCK) {
-        const long n = tiles - at < BLOCK ? tiles - at : BLOCK;
+    for (long at = tile_lines(g, line) * across; at < end; at += BLOCK) {
+        const long n = end - at < BLOCK ? end - at : BLOCK;
         for (long i = 0; i < n; i++) {
-            const tile t = tile_of(g, at + i, x, y);
+            const tile t = tile_of(g, at + i, x);
             load_tile(use, g, &t, zero, v + i * ldv);
         }
         for (long p = 0; p < POINTS * panels; p++)
@@ -358,8 +369,9 @@ void wino_run(const geometry *g, wino_isa most, long images, const float *x, con
                     &(factors){ g->c, ldv, ldm, v + (p / panels * BLOCK + i) * ldv, u + p * g->c * NR,
                                 m + (p / panels * BLOCK + i) * ldm + p % panels * NR });
         for (long i = 0; i < n; i++) {
-            const tile t = tile_of(g, at + i, x, y);
-            store_tile(use, g, &t, m + i * ldm, beyond);
+            tile t = tile_of(g, at + i, x);
+            t.line -= line;
+            store_tile(use, g, &t, m + i * ldm, y, beyond);
         }
     }
 }
