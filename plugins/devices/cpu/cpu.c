@@ -36,6 +36,9 @@ static int open_dev(const void *params, int index, sx_dev **dev)
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, winograd or im2col", path);
     if (conv == CONV_ONEDNN && !dnnl_here())
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
+    cpu_isa cap;
+    if (!isa_asked(&cap))
+        return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx", getenv("STRIX_CPU_ISA"));
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
     (*dev)->conv = conv;
     gemm_once();

@@ -11,6 +11,13 @@ typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD } conv_path;
 struct sx_dev { conv_path conv; };
 struct sx_buf { char *p; size_t bytes; };
 
+/* --- isa.c: instructions that kernels are built for; each one has those before it, too --- */
+typedef enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AMX } cpu_isa;
+cpu_isa isa_here(void);                          /* what the processor has; AVX2 with FMA */
+bool isa_asked(cpu_isa *cap);                    /* STRIX_CPU_ISA; false: it is none of the names */
+cpu_isa isa_most(void);                          /* the lesser of the two: ask this one */
+const char *isa_name(cpu_isa isa);
+
 /* --- pool.c: the threads of a queue --- */
 typedef struct pool pool;
 pool *pool_open(int threads);                    /* NULL: no memory or no threads to be had */
@@ -77,6 +84,7 @@ typedef struct {
 } chain;
 const kernel *cpu_kernel(const sx_node *op);     /* NULL: unknown */
 int cpu_lower(sx_dev *dev, sx_plan *p);          /* lower.c */
+void pool_first(sx_plan *p, uint32_t n, task **t);                  /* poolfirst.c; t: of all ops of p */
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t);      /* false: not supported */
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks);           /* tasks are copied */
 void chain_local(chain *c, uint32_t id);         /* this value need not be stored */
@@ -132,8 +140,6 @@ typedef struct {
 } geometry;
 /* winograd.c: y = x w for windows of 3x3 that go one step at a time; one thread a call. most: no better
  * instructions are used. u: the weights transformed, w those of the forward pass. */
-typedef enum { WINO_PLAIN, WINO_AVX2, WINO_AVX512 } wino_isa;
-extern wino_isa wino_most;                       /* what this process may use at all */
 bool wino_can(const geometry *g);
 bool wino_pays(const geometry *g, long images, long chunk);          /* chunk at a time, on this processor */
 geometry wino_back(const geometry *g);           /* dx of dy is one, too, with the weights turned round */
@@ -144,7 +150,7 @@ void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *
 /* Lines of results are counted through all images; a range of them begins and ends at a grain. */
 long wino_grain(const geometry *g);
 /* x: the first image; y: where the first line of the range goes */
-void wino_run(const geometry *g, wino_isa most, long line, long lines, const float *x, const float *u,
+void wino_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u,
               float *y, void *scratch);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
