@@ -180,8 +180,21 @@ static void place_locals(chain *c)
 /* Elements of a row as a divisible task counts them: those of its large image. */
 static long extent(const task *t)
 {
+    if (t->extent) return t->extent;
     const long in = t->inputs ? row_size(&t->in[0]) : 0, out = t->out.row ? row_size(&t->out) : 0;
     return in > out ? in : out;
+}
+
+/* May task k go strip by strip with tasks [i, k), whose grain is `grain`? */
+static bool fits_strips(const chain *c, int i, int k, long grain)
+{
+    const task *first = &c->t[i], *t = &c->t[k];
+    if (!first->line || t->line != first->line || extent(t) != extent(first)) return false;
+    if (grain % t->grain && t->grain % grain) return false;
+    for (int j = 0; j < t->inputs; j++)
+        for (int m = i; m < k && t->entire >> j & 1; m++)
+            if (c->t[m].out.id == t->in[j].id) return false;
+    return true;
 }
 
 /* Neighbours that are divisible at the same lines go strip by strip; what only they read
@@ -189,8 +202,9 @@ static long extent(const task *t)
 static void cut_strips(chain *c)
 {
     for (int i = 0, end; i < c->n; i = end) {
-        for (end = i + 1; end < c->n && c->t[i].line && c->t[end].line == c->t[i].line
-                          && extent(&c->t[end]) == extent(&c->t[i]);) end++;
+        long grain = c->t[i].grain;
+        for (end = i + 1; end < c->n && fits_strips(c, i, end, grain); end++)
+            grain = c->t[end].grain > grain ? c->t[end].grain : grain;
         for (int k = i; k < end; k++) c->end[k] = end;
         for (int k = i; k < end && end - i > 1; k++) {
             const uint32_t id = c->t[k].out.id;
@@ -223,12 +237,13 @@ void chain_fit(chain *c)
     c->chunk = chunk_of(c);
     c->chunks = ceil_div(c->rows, c->chunk);
     c->groups = groups_of(c);
+    for (int i = 0; i < c->n; i++)
+        if (c->t[i].kernel->fit) c->t[i].kernel->fit(&c->t[i], c->chunk);
     join_values(c);
     cut_strips(c);
     place_locals(c);
     for (int i = 0; i < c->n; i++) {
         task *t = &c->t[i];
-        if (t->kernel->fit) t->kernel->fit(t, c->chunk);
         t->partial_at = c->scratch;
         c->scratch += t->partial = round_up(t->partial), c->scratch += t->partial * (size_t)(c->groups - 1);
         t->shared_at = c->scratch;

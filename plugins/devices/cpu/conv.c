@@ -108,6 +108,19 @@ static bool bwd_w_make(sx_dev *dev, task *t)
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/* The result is made in bands of whole lines, all of which need all of the input: what follows finds it in a cache.
+ * A band holds whole blocks of tiles, nearly. */
+static void divide(task *t, const geometry *g, long lines)
+{
+    enum { TILES = 24, MOST = 6 };
+    const long tiles = ceil_div(lines, 4) * ceil_div(g->ow, 4);
+    long bands = 1;
+    while (bands < MOST && bands * tiles % TILES) bands++;
+    t->line = g->k, t->grain = bands * lines * g->ow;
+    t->extent = g->oh * g->ow * g->k;
+    t->entire = 1;
+}
+
 /* Room for either way: oneDNN may still refuse to make what it described. */
 static void fit(task *t, long chunk)
 {
@@ -118,6 +131,7 @@ static void fit(task *t, long chunk)
         c->dnnl = false;
         t->lane = wino_scratch(&c->way);
         t->shared = wino_weights(&c->way);
+        divide(t, &c->way, wino_grain(&c->way));
     }
     c->dnnl = c->dnnl && dnnl_conv_needs(c->kind, &c->g, chunk, &c->packed, &scratch);
     if (!c->dnnl) return;
@@ -232,11 +246,13 @@ static void through_weights(const task *t, const lane *l, long from, long n, ima
 {
     const conv *c = t->own;
     const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
-    float *b = out_at(t, l, from);
     if (c->wino) {
-        wino_run(&c->way, wino_most, 0, n * c->way.oh, a, shared_at(t, l->run), b, l->scratch);
+        const stretch part = strip_of(t, l, n * t->extent);
+        wino_run(&c->way, isa_most(), part.from / c->way.ow, part.n / c->way.ow, a, shared_at(t, l->run),
+                 strip_at(&t->out, l, from, part.from * t->line), l->scratch);
         return;
     }
+    float *b = out_at(t, l, from);
     if (c->engine && dnnl_conv_run(c->engine, a, shared_at(t, l->run), b, l->scratch)) return;
     for (long i = 0; i < n; i++)
         work(&c->g, a + i * row_size(&t->in[0]), w, b + i * row_size(&t->out), (float *)l->scratch);

@@ -50,10 +50,14 @@ typedef struct task {
     long rows;
     long least;                                  /* rows that a chunk should have, if there are so many */
     long line, grain; /* line > 0: divisible at lines of so many elements, grain at a time */
+    long extent;                                 /* elements of a row that is divided; 0: of the larger image */
+    uint32_t entire;                             /* inputs that each part needs all of, as bits */
     uint32_t in_place;                           /* inputs that the result may lie on, as bits */
     size_t partial, partial_at; /* bytes of one group's sums, and where those of group 0 stand */
     size_t shared, shared_at;                    /* bytes for all lanes (reordered weights) */
     size_t lane;                                 /* bytes of scratch for a lane */
+    bool thin, pooled;                           /* a convolution of few channels; the map of a pooled image */
+    bool again;                                  /* cheap enough to be made where it is read, too */
     void *own;
 } task;
 typedef struct { pool *pool; void *const *at; char *scratch; long groups; } pass;
@@ -67,7 +71,7 @@ struct kernel {
     bool sums; /* the result is summed over rows: partial sums per group, joined by end */
     bool alone;                                  /* never shares a stage */
     bool (*make)(sx_dev *dev, task *t);          /* when planned: own, sizes; false: not supported */
-    void (*fit)(task *t, long chunk);            /* when chunks are known, all equal then: lane, shared */
+    void (*fit)(task *t, long chunk);            /* when chunks are known, all equal then: lane, shared, line */
     void *(*ready)(task *t, long chunk);         /* when compiled: engines; what drop frees */
     void (*drop)(void *what);
     void (*begin)(const task *t, const pass *r);

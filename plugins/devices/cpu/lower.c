@@ -19,6 +19,8 @@ typedef struct {
 /* Bytes that are not worth a thought; ops of a chain; how far it looks for them, since nets may be long. */
 enum { SMALL = 64 << 10, LONGEST = 48, FARTHEST = 2048 };
 
+static sx_value value_of(const tensor *a) { return (sx_value){ a->id }; }
+static int64_t maker_of(const lowering *w, uint32_t id) { return sx_plan_maker(w->p, (sx_value){ id }); }
 static bool makes_rows(const task *t) { return t->out.id && t->out.row > 0; }
 static size_t bytes_of(const tensor *a) { return (size_t)a->size * (a->dtype == SX_U8 ? 1 : 4); }
 
@@ -59,7 +61,7 @@ static bool joins(const lowering *w, const place *at, uint32_t op)
     if (t->rows != first->rows) return false;
     size_t met = 0;                              /* bytes that op reads of what the chain makes */
     for (int i = 0; i < t->inputs; i++) {
-        const int64_t maker = sx_plan_maker(w->p, t->op->in[i]);
+        const int64_t maker = maker_of(w, t->in[i].id);
         if (maker < 0) continue;
         if (!w->chain_of[maker]) return false;
         if (w->chain_of[maker] != at->chain) continue;
@@ -103,15 +105,21 @@ static void gather_chains(lowering *w)
     }
 }
 
-/* Large results of small inputs are made again where they are read rather than stored: gradients of
- * max-pooling. */
-static bool made_again(const lowering *w, const task *t, uint32_t self, int64_t maker)
+/* Results that are cheap to make of what is stored anyway are made again where they are read rather than stored, too:
+ * gradients of max-pooling, normalised pooled images, convolutions of few channels and the maps behind them. */
+static bool is_cheap(const lowering *w, const task *t)
 {
-    if (maker < 0 || w->chain_of[maker] == self) return false;
-    const task *m = w->t[maker];
-    if (m->kernel != &k_maxpool_bwd || m->rows != t->rows || !sx_plan_place(w->p, m->op->out).slab)
-        return false;
-    return bytes_of(&m->in[0]) + bytes_of(&m->in[1]) < bytes_of(&m->out) / 2;
+    if (!makes_rows(t) || !sx_plan_place(w->p, value_of(&t->out)).slab) return false;
+    if (t->kernel == &k_maxpool_bwd) return bytes_of(&t->in[0]) + bytes_of(&t->in[1]) < bytes_of(&t->out) / 2;
+    if (t->kernel != &k_map) return t->thin || t->pooled;
+    int large = 0;
+    for (int i = 0; i < t->inputs; i++) {
+        const int64_t maker = maker_of(w, t->in[i].id);
+        if (!t->in[i].row) continue;
+        if (maker < 0 || !w->t[maker]->again || w->t[maker]->kernel == &k_maxpool_bwd) return false;
+        large++;
+    }
+    return large == 1;
 }
 
 static bool has(const list *l, uint32_t op)
@@ -121,18 +129,46 @@ static bool has(const list *l, uint32_t op)
     return false;
 }
 
+/* Copies stand before all others, in the order of the plan. */
+static void add_copy(list *l, uint32_t op)
+{
+    int at = 0;
+    while (at < l->copies && l->op[at] < op) at++;
+    memmove(l->op + at + 1, l->op + at, (size_t)(l->n - at) * sizeof *l->op);
+    l->op[at] = op;
+    l->n++, l->copies++;
+}
+
+static bool copy_maker(const lowering *w, list *l, uint32_t self, const task *t)
+{
+    for (int j = 0; j < t->inputs; j++) {
+        const int64_t maker = maker_of(w, t->in[j].id);
+        if (maker < 0 || w->chain_of[maker] == self || !w->t[maker]->again || w->t[maker]->rows != t->rows
+            || has(l, (uint32_t)maker) || l->n == 2 * LONGEST) continue;
+        add_copy(l, (uint32_t)maker);
+        return true;
+    }
+    return false;
+}
+
 static void repeat_ops(const lowering *w, list *l, uint32_t self)
 {
-    const int n = l->n;
-    for (int i = 0; i < n && l->copies < n; i++) {
-        const task *t = w->t[l->op[l->copies + i]];
-        for (int j = 0; j < t->inputs; j++) {
-            const int64_t maker = sx_plan_maker(w->p, t->op->in[j]);
-            if (l->copies == n || !made_again(w, t, self, maker) || has(l, (uint32_t)maker)) continue;
-            memmove(l->op + 1, l->op, (size_t)l->n * sizeof *l->op);
-            l->op[0] = (uint32_t)maker;
-            l->n++, l->copies++;
-        }
+    for (int i = 0; i < l->n;)
+        i = copy_maker(w, l, self, w->t[l->op[i]]) ? 0 : i + 1;      /* copies read, too */
+}
+
+/* What only copies read is not made where it stood. */
+static void drop_unread(const lowering *w, list *l)
+{
+    for (int i = l->n; i-- > l->copies;) {
+        const task *t = w->t[l->op[i]];
+        if (!t->again || w->wanted[t->out.id]) continue;
+        bool read = false;
+        for (int k = i + 1; k < l->n && !read; k++)
+            for (int j = 0; j < w->t[l->op[k]]->inputs; j++) read |= w->t[l->op[k]]->in[j].id == t->out.id;
+        if (read) continue;
+        l->n--;
+        memmove(l->op + i, l->op + i + 1, (size_t)(l->n - i) * sizeof *l->op);
     }
 }
 
@@ -175,8 +211,8 @@ static int add_stage(const lowering *w, const list *l)
         if (!c->whole && stays_inside(w, l, i)) chain_local(c, t->out.id);
         else if (t->out.id) out[writes++] = t->op->out;
         for (int j = 0; j < t->inputs; j++) {
-            if (!made_in(w, l, t->in[j].id)) in[reads++] = t->op->in[j];
-            if (writes_input(t, j)) out[writes++] = t->op->in[j];
+            if (!made_in(w, l, t->in[j].id)) in[reads++] = value_of(&t->in[j]);
+            if (writes_input(t, j)) out[writes++] = value_of(&t->in[j]);
         }
     }
     chain_fit(c);
@@ -199,11 +235,15 @@ int cpu_lower(sx_dev *dev, sx_plan *p)
         for (int j = 0; j < w.t[i]->inputs; j++) most = w.t[i]->in[j].id > most ? w.t[i]->in[j].id : most;
         most = w.t[i]->out.id > most ? w.t[i]->out.id : most;
     }
+    pool_first(p, w.n, w.t);
     w.wanted = sx_plan_alloc(p, (size_t)most + 1);
     gather_chains(&w);
+    for (uint32_t i = 0; i < w.n; i++) w.t[i]->again = is_cheap(&w, w.t[i]);
     for (uint32_t k = 0; k < w.lists_n; k++) repeat_ops(&w, &w.lists[k], k + 1);
     find_wanted(&w);
+    for (uint32_t k = 0; k < w.lists_n; k++) drop_unread(&w, &w.lists[k]);
     int code = 0;
-    for (uint32_t k = 0; k < w.lists_n && !code; k++) code = add_stage(&w, &w.lists[k]);
+    for (uint32_t k = 0; k < w.lists_n && !code; k++)
+        if (w.lists[k].n) code = add_stage(&w, &w.lists[k]);
     return code;
 }

@@ -33,6 +33,7 @@ static bool forward_make(sx_dev *dev, task *t)
     (void)dev;
     if (t->in[0].rank != 4) return false;
     divide(t, pooling_of(t, t->op->attr, &t->in[0], &t->out));
+    t->lane = (size_t)t->in[0].dim[3] * 2 * sizeof(float);
     return true;
 }
 
@@ -40,7 +41,7 @@ static bool arg_make(sx_dev *dev, task *t)
 {
     if (!forward_make(dev, t)) return false;
     const pooling *g = t->own;
-    t->lane = (size_t)g->c * (sizeof(float) + sizeof(int32_t));
+    t->lane = (size_t)g->c * (2 * sizeof(float) + sizeof(int32_t));
     return g->kh * g->kw <= 256;
 }
 
@@ -92,48 +93,70 @@ static long place(const pooling *g, long i, long j, long r, long s)
     return (y * g->w + x) * g->c;
 }
 
-/* --- largest element: NaN wins, the first of equals wins. No && and ||: branches would keep loops from
- * vectors. --- */
+/* --- largest element: NaN wins, the first of equals wins. A channel whose sign is -1 has its smallest one taken
+ * (poolfirst.c). No && and ||: branches would keep loops from vectors. --- */
 #define BEATS(x, y) (((x) > (y)) | ((x) != (x)))
-SX_FAST static void max_into(long c, const float *restrict x, float *restrict y)
+static const float *signs_of(const task *t, const lane *l, float *room)
 {
-    for (long j = 0; j < c; j++) y[j] = BEATS(x[j], y[j]) ? x[j] : y[j];
+    const float *gamma = t->inputs > 1 ? in_at(t, 1, l, 0) : NULL;
+    for (long j = 0; j < t->in[0].dim[3]; j++) room[j] = gamma && gamma[j] < 0 ? -1 : 1;
+    return room;
 }
 
-SX_FAST static void max_of_4(long c, const float *restrict a, const float *restrict b,
-                             const float *restrict d, const float *restrict e, float *restrict y)
+SX_FAST static void max_into(long c, const float *restrict sign, const float *restrict x, float *restrict y)
 {
     for (long j = 0; j < c; j++) {
-        float m = BEATS(b[j], a[j]) ? b[j] : a[j];
-        m = BEATS(d[j], m) ? d[j] : m;
-        y[j] = BEATS(e[j], m) ? e[j] : m;
+        const float v = sign[j] * x[j];
+        y[j] = BEATS(v, y[j]) ? v : y[j];
     }
 }
 
-static void max_pixel(const pooling *g, const float *x, long i, long j, float *y)
+SX_FAST static void times(long c, const float *restrict sign, float *restrict y)
+{
+    for (long j = 0; j < c; j++) y[j] *= sign[j];
+}
+
+SX_FAST static void max_of_4(long c, const float *restrict s, const float *restrict x,
+                             const float *restrict down, float *restrict y)
+{
+    for (long j = 0; j < c; j++) {
+        const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
+        float m = BEATS(b, a) ? b : a;
+        m = BEATS(d, m) ? d : m;
+        y[j] = s[j] * (BEATS(e, m) ? e : m);
+    }
+}
+
+/* 2x2 pixels that lie side by side */
+static bool is_square(const pooling *g, inside in)
+{
+    return g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2 && g->dilation[1] == 1;
+}
+
+static void max_pixel(const pooling *g, const float *sign, const float *x, long i, long j, float *y)
 {
     const inside in = inside_of(g, i, j);
-    if (in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
-        max_of_4(g->c, x + place(g, i, j, in.r0, in.s0), x + place(g, i, j, in.r0, in.s0 + 1),
-                 x + place(g, i, j, in.r0 + 1, in.s0), x + place(g, i, j, in.r0 + 1, in.s0 + 1), y);
+    if (is_square(g, in)) {
+        max_of_4(g->c, sign, x + place(g, i, j, 0, 0), x + place(g, i, j, 1, 0), y);
         return;
     }
     for (long k = 0; k < g->c; k++) y[k] = -INFINITY;
     for (long r = in.r0; r < in.r1; r++)
-        for (long s = in.s0; s < in.s1; s++) max_into(g->c, x + place(g, i, j, r, s), y);
+        for (long s = in.s0; s < in.s1; s++) max_into(g->c, sign, x + place(g, i, j, r, s), y);
+    times(g->c, sign, y);
 }
 
-typedef void pixel_work(const pooling *g, const float *x, long i, long j, float *y);
+typedef void pixel_work(const pooling *g, const float *sign, const float *x, long i, long j, float *y);
 static void each_pixel(const task *t, const lane *l, long from, long n, pixel_work *work)
 {
     const pooling *g = t->own;
     const stretch part = window_lines(t, l, n);
     const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
-    const float *x = strip_at(&t->in[0], l, from, skipped);
+    const float *x = strip_at(&t->in[0], l, from, skipped), *sign = signs_of(t, l, (float *)l->scratch);
     float *y = strip_at(&t->out, l, from, part.from * g->ow * g->c);
     for (long k = 0; k < part.n; k++) {          /* a strip begins with its own first window line */
         const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
-        for (long j = 0; j < g->ow; j++, y += g->c) work(g, at, t->line ? 0 : k % g->oh, j, y);
+        for (long j = 0; j < g->ow; j++, y += g->c) work(g, sign, at, t->line ? 0 : k % g->oh, j, y);
     }
 }
 
@@ -143,26 +166,28 @@ static void maxpool_rows(const task *t, const lane *l, long from, long n)
 }
 const kernel k_maxpool = { .by_rows = 1, .make = forward_make, .rows = maxpool_rows };
 
-SX_FAST static void arg_into(long c, const float *restrict x, int32_t k, float *restrict best,
-                             int32_t *restrict arg)
+SX_FAST static void arg_into(long c, const float *restrict sign, const float *restrict x, int32_t k,
+                             float *restrict best, int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
-        const int better = BEATS(x[j], best[j]);
-        best[j] = better ? x[j] : best[j];
+        const float v = sign[j] * x[j];
+        const int better = BEATS(v, best[j]);
+        best[j] = better ? v : best[j];
         arg[j] = better ? k : arg[j];
     }
 }
 
-SX_FAST static void arg_of_4(long c, const float *restrict a, const float *restrict b,
-                             const float *restrict d, const float *restrict e, int32_t *restrict arg)
+SX_FAST static void arg_of_4(long c, const float *restrict s, const float *restrict x,
+                             const float *restrict down, int32_t *restrict arg)
 {
     for (long j = 0; j < c; j++) {
-        const int second = BEATS(b[j], a[j]);
-        float m = second ? b[j] : a[j];
-        const int third = BEATS(d[j], m);
-        m = third ? d[j] : m;
+        const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
+        const int second = BEATS(b, a);
+        float m = second ? b : a;
+        const int third = BEATS(d, m);
+        m = third ? d : m;
         const int k = third ? 2 : second;
-        arg[j] = BEATS(e[j], m) ? 3 : k;
+        arg[j] = BEATS(e, m) ? 3 : k;
     }
 }
 
@@ -171,20 +196,21 @@ SX_FAST static void narrow(long c, const int32_t *restrict from, uint8_t *restri
     for (long j = 0; j < c; j++) to[j] = (uint8_t)from[j];
 }
 
-static void arg_pixel(const pooling *g, const float *x, long i, long j, float *best, uint8_t *y)
+/* sign: behind it is room for the best pixels so far and their places. */
+static void arg_pixel(const pooling *g, float *sign, const float *x, long i, long j, uint8_t *y)
 {
     const inside in = inside_of(g, i, j);
+    float *best = sign + g->c;
     int32_t *arg = (int32_t *)(best + g->c);
-    if (g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2) {
-        arg_of_4(g->c, x + place(g, i, j, 0, 0), x + place(g, i, j, 0, 1), x + place(g, i, j, 1, 0),
-                 x + place(g, i, j, 1, 1), arg);
+    if (is_square(g, in)) {
+        arg_of_4(g->c, sign, x + place(g, i, j, 0, 0), x + place(g, i, j, 1, 0), arg);
         narrow(g->c, arg, y);
         return;
     }
     for (long k = 0; k < g->c; k++) best[k] = -INFINITY, arg[k] = (int32_t)(in.r0 * g->kw + in.s0);
     for (long r = in.r0; r < in.r1; r++)
         for (long s = in.s0; s < in.s1; s++)
-            arg_into(g->c, x + place(g, i, j, r, s), (int32_t)(r * g->kw + s), best, arg);
+            arg_into(g->c, sign, x + place(g, i, j, r, s), (int32_t)(r * g->kw + s), best, arg);
     narrow(g->c, arg, y);
 }
 
@@ -195,10 +221,11 @@ static void arg_rows(const task *t, const lane *l, long from, long n)
     const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
     const float *x = strip_at(&t->in[0], l, from, skipped);
     uint8_t *y = (uint8_t *)arg_at(&t->out, l, from) + (t->out.strip ? 0 : part.from * g->ow * g->c);
+    signs_of(t, l, (float *)l->scratch);
     for (long k = 0; k < part.n; k++) {
         const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
         for (long j = 0; j < g->ow; j++, y += g->c)
-            arg_pixel(g, at, t->line ? 0 : k % g->oh, j, (float *)l->scratch, y);
+            arg_pixel(g, (float *)l->scratch, at, t->line ? 0 : k % g->oh, j, y);
     }
 }
 const kernel k_maxpool_arg = { .by_rows = 1, .make = arg_make, .rows = arg_rows };
@@ -255,8 +282,9 @@ SX_FAST static void add_scaled(long c, const float *restrict x, float k, float *
 
 static float share(inside in) { return 1.0f / (float)((in.r1 - in.r0) * (in.s1 - in.s0)); }
 
-static void mean_pixel(const pooling *g, const float *x, long i, long j, float *y)
+static void mean_pixel(const pooling *g, const float *sign, const float *x, long i, long j, float *y)
 {
+    (void)sign;
     const inside in = inside_of(g, i, j);
     memset(y, 0, (size_t)g->c * sizeof *y);
     for (long r = in.r0; r < in.r1; r++)
