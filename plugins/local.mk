@@ -53,6 +53,7 @@ plugins_samplers_auto_la_LIBADD = -lm
 noinst_LTLIBRARIES += plugins/stores/libledger.la
 plugins_stores_libledger_la_SOURCES = plugins/stores/sql.c plugins/stores/ledger.h \
 	plugins/stores/optuna.c plugins/stores/optuna_rows.c plugins/stores/optuna_body.c plugins/stores/optuna_claim.c \
+	plugins/stores/optuna_events.c \
 	plugins/stores/optuna_tell.c plugins/stores/optuna_notes.c plugins/stores/optuna_space.c \
 	plugins/stores/optuna.h plugins/stores/distribution.c plugins/stores/distribution.h
 plugins_stores_libledger_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -106,8 +107,9 @@ plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
 plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/chain.c \
 	plugins/devices/cpu/lower.c plugins/devices/cpu/poolfirst.c plugins/devices/cpu/softmax.c \
 	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
-	plugins/devices/cpu/winograd.c plugins/devices/cpu/isa.c \
-	plugins/devices/cpu/map.c plugins/devices/cpu/norm.c plugins/devices/cpu/window.c plugins/devices/cpu/rows.c \
+	plugins/devices/cpu/winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/limits.c \
+	plugins/devices/cpu/map.c plugins/devices/cpu/cast.c plugins/devices/cpu/norm.c plugins/devices/cpu/pool2d.c plugins/devices/cpu/pool2d.h \
+	plugins/devices/cpu/bnpool.c plugins/devices/cpu/resize.c plugins/devices/cpu/rows.c \
 	plugins/devices/cpu/random.c plugins/devices/cpu/update.c
 # Contraction: without it gcc -std=c11 makes two instructions of every multiply-add.
 plugins_devices_cpu_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast $(OPENBLAS_CFLAGS)

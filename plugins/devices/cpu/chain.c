@@ -16,6 +16,8 @@ static tensor arg_of(const sx_plan *p, sx_value v)
     for (; a.rank < SX_RANK && shape[a.rank]; a.rank++) a.size *= a.dim[a.rank] = shape[a.rank];
     if (a.rank == 0) a.dim[a.rank++] = 1;
     a.row = bytes;
+    a.half = a.dtype == SX_BF16;
+    if (a.half) a.dtype = SX_F32;
     return a;
 }
 
@@ -23,8 +25,7 @@ static tensor arg_of(const sx_plan *p, sx_value v)
  * up to. */
 static size_t row_bytes(const tensor *a)
 {
-    static const size_t width[] = { [SX_F32] = 4, [SX_BF16] = 2, [SX_F16] = 2, [SX_I32] = 4, [SX_U8] = 1 };
-    return (size_t)row_size(a) * width[a->dtype];
+    return (size_t)row_size(a) * (a->dtype == SX_U8 ? 1 : 4);
 }
 
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t)
@@ -47,6 +48,7 @@ bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t)
 
 static const char *label(const task *t)
 {
+    if (t->name) return t->name;
     return t->op->map && t->op->op->code == SX_OP_MAP ? t->op->map->name : t->op->op->name;
 }
 
@@ -70,7 +72,11 @@ chain *chain_make(const sx_plan *p, int n, const task *const *tasks)
     chain *c = sx_plan_alloc(p, sizeof *c);
     *c = (chain){ .n = n, .t = sx_plan_alloc(p, (size_t)n * sizeof(task)), .rows = tasks[0]->rows,
                   .end = sx_plan_alloc(p, (size_t)n * sizeof(int)) };
-    for (int i = 0; i < n; i++) c->t[i] = *tasks[i];
+    for (int i = 0; i < n; i++) {
+        const size_t bytes = ((size_t)tasks[i]->inputs + 1) * sizeof(tensor);
+        c->t[i] = *tasks[i];                     /* an op may be done in several chains */
+        c->t[i].in = memcpy(sx_plan_alloc(p, bytes), tasks[i]->in, (size_t)tasks[i]->inputs * sizeof(tensor));
+    }
     c->whole = c->t[0].kernel->whole != NULL;
     c->name = name_of(p, n, c->t);
     return c;
@@ -178,7 +184,7 @@ static void place_locals(chain *c)
 }
 
 /* Elements of a row as a divisible task counts them: those of its large image. */
-static long extent(const task *t)
+long task_extent(const task *t)
 {
     if (t->extent) return t->extent;
     const long in = t->inputs ? row_size(&t->in[0]) : 0, out = t->out.row ? row_size(&t->out) : 0;
@@ -189,7 +195,7 @@ static long extent(const task *t)
 static bool fits_strips(const chain *c, int i, int k, long grain)
 {
     const task *first = &c->t[i], *t = &c->t[k];
-    if (!first->line || t->line != first->line || extent(t) != extent(first)) return false;
+    if (!first->line || t->line != first->line || task_extent(t) != task_extent(first)) return false;
     if (grain % t->grain && t->grain % grain) return false;
     for (int j = 0; j < t->inputs; j++)
         for (int m = i; m < k && t->entire >> j & 1; m++)
@@ -197,14 +203,21 @@ static bool fits_strips(const chain *c, int i, int k, long grain)
     return true;
 }
 
-/* Neighbours that are divisible at the same lines go strip by strip; what only they read
- * lives for a strip. */
+/* Neighbours that are divisible at the same lines go strip by strip. */
+int strips_end(const chain *c, int i)
+{
+    long grain = c->t[i].grain;
+    int end = i + 1;
+    for (; end < c->n && fits_strips(c, i, end, grain); end++)
+        grain = c->t[end].grain > grain ? c->t[end].grain : grain;
+    return end;
+}
+
+/* What only they read lives for a strip. */
 static void cut_strips(chain *c)
 {
     for (int i = 0, end; i < c->n; i = end) {
-        long grain = c->t[i].grain;
-        for (end = i + 1; end < c->n && fits_strips(c, i, end, grain); end++)
-            grain = c->t[end].grain > grain ? c->t[end].grain : grain;
+        end = strips_end(c, i);
         for (int k = i; k < end; k++) c->end[k] = end;
         for (int k = i; k < end && end - i > 1; k++) {
             const uint32_t id = c->t[k].out.id;
@@ -230,7 +243,8 @@ static long groups_of(const chain *c)
 void chain_fit(chain *c)
 {
     if (c->whole) {
-        c->scratch = c->t[0].shared;
+        chain_convert(c);
+        c->scratch += c->t[0].shared;
         c->lane = c->t[0].lane;
         return;
     }
@@ -239,6 +253,7 @@ void chain_fit(chain *c)
     c->groups = groups_of(c);
     for (int i = 0; i < c->n; i++)
         if (c->t[i].kernel->fit) c->t[i].kernel->fit(&c->t[i], c->chunk);
+    chain_convert(c);
     join_values(c);
     cut_strips(c);
     place_locals(c);
@@ -262,7 +277,7 @@ static void walk_strips(const chain *c, int i, lane l, long from, long n)
     l.grain = 1, l.parts = 1;
     for (int j = i; j < end; j++) l.grain = c->t[j].grain > l.grain ? c->t[j].grain : l.grain;
     if (end - i > 1) {
-        const long elements = n * extent(&c->t[i]), grains = elements / c->t[i].line / l.grain;
+        const long elements = n * task_extent(&c->t[i]), grains = elements / c->t[i].line / l.grain;
         const long most = elements * (long)sizeof(float) / STRIP;
         l.parts = most < 1 ? 1 : most > grains ? (grains ? grains : 1) : most;
     }
@@ -286,8 +301,10 @@ static void walk_group(const void *ctx, long g, int thread)
 void chain_run(const chain *c, pool *p, void *const *at, char *scratch)
 {
     const pass r = { p, at, scratch, c->groups };
+    chain_copy(c, &r, false);
     if (c->whole) {
         c->t[0].kernel->whole(c->t, c->n, &r);
+        chain_copy(c, &r, true);
         return;
     }
     for (int i = 0; i < c->n; i++)

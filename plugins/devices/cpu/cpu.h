@@ -34,6 +34,9 @@ void pool_unflush(unsigned saved);
 void *cpu_map(size_t bytes);                     /* zeroed pages, huge where that pays; NULL: no memory */
 void cpu_unmap(void *p, size_t bytes);
 
+/* limits.c: FLOP/s and bytes/s that its threads reach at most; 0 or SX_E_MEMORY */
+int cpu_limits(pool *p, double *flops, double *bytes_per_s);
+
 /* --- chain.c: tasks and chains --- */
 typedef struct {                                 /* one tensor as a task sees it */
     uint32_t id; sx_dtype dtype; int rank;
@@ -42,11 +45,12 @@ typedef struct {                                 /* one tensor as a task sees it
     bool local;
     size_t at; /* local: lives in the lane at this offset, for the chunk only */
     bool strip;                                  /* local, and for a strip of the chunk only */
+    bool half, copied;                           /* stored as bf16, which kernels see as f32; as a whole copied to scratch */
 } tensor;
 typedef struct kernel kernel;
 typedef struct task {
     const kernel *kernel; const sx_node *op; const sx_plan *plan;
-    int inputs; tensor *in, out;
+    int inputs; tensor *in, out, also;           /* also: a second result, stored; id 0: none */
     long rows;
     long least;                                  /* rows that a chunk should have, if there are so many */
     long line, grain; /* line > 0: divisible at lines of so many elements, grain at a time */
@@ -56,6 +60,7 @@ typedef struct task {
     size_t partial, partial_at; /* bytes of one group's sums, and where those of group 0 stand */
     size_t shared, shared_at;                    /* bytes for all lanes (reordered weights) */
     size_t lane;                                 /* bytes of scratch for a lane */
+    const char *name;                            /* NULL: the op's */
     bool thin, pooled;                           /* a convolution of few channels; the map of a pooled image */
     bool again;                                  /* cheap enough to be made where it is read, too */
     void *own;
@@ -79,24 +84,33 @@ struct kernel {
     void (*end)(const task *t, const pass *r);
     void (*whole)(const task *t, int n, const pass *r); /* instead of rows: the ops of a stage at once */
 };
+typedef struct { uint32_t id; long size; size_t at; bool read, written; } whole_copy;
 typedef struct {
     int n; task *t; const char *name;
     long rows, chunk, chunks, groups; /* chunk: rows worked on at a time; fixed by shapes, never by threads */
     size_t temp, lane, scratch;
     bool whole;
     int *end; /* of a task: behind the last one that goes strip by strip with it */
+    whole_copy *whole_copy; int wholes;          /* values in bf16 that are copied as a whole around a run */
 } chain;
 const kernel *cpu_kernel(const sx_node *op);     /* NULL: unknown */
 int cpu_lower(sx_dev *dev, sx_plan *p);          /* lower.c */
 void pool_first(sx_plan *p, uint32_t n, task **t);                  /* poolfirst.c; t: of all ops of p */
+void pool_join(chain *c);                        /* bnpool.c: tasks that one pass can do become one */
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t);      /* false: not supported */
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks);           /* tasks are copied */
 void chain_local(chain *c, uint32_t id);         /* this value need not be stored */
 void chain_fit(chain *c);                        /* chunks, groups, memory; once the locals are known */
+int strips_end(const chain *c, int i);           /* behind the last task that may go strip by strip with task i */
+long task_extent(const task *t);                 /* elements of a row as strips count them */
 void chain_run(const chain *c, pool *p, void *const *at, char *scratch);
+static inline void *whole_at(const tensor *a, const pass *r)
+{
+    return a->copied ? r->scratch + a->at : r->at[a->id];
+}
 static inline void *arg_at(const tensor *a, const lane *l, long from)
 {
-    return a->local ? l->temp + a->at : (char *)l->run->at[a->id] + (size_t)from * a->row;
+    return a->local ? l->temp + a->at : (char *)whole_at(a, l->run) + (size_t)from * a->row;
 }
 static inline const float *in_at(const task *t, int i, const lane *l, long from)
 {
@@ -116,22 +130,28 @@ static inline float *strip_at(const tensor *a, const lane *l, long from, long e)
 {
     return (float *)arg_at(a, l, from) + (a->strip ? 0 : e);
 }
-static inline void *whole_at(const tensor *a, const pass *r) { return r->at[a->id]; }
 static inline void *partial_at(const task *t, const pass *r, long group)
 {
     return r->scratch + t->partial_at + (size_t)group * t->partial;
 }
 static inline void *shared_at(const task *t, const pass *r) { return r->scratch + t->shared_at; }
 static inline long row_size(const tensor *a) { return a->dim[0] > 0 ? a->size / a->dim[0] : 0; }
+static inline size_t stored_row(const tensor *a) { return a->half ? a->row / 2 : a->row; }
 static inline long ceil_div(long a, long b) { return (a + b - 1) / b; }
 static inline size_t round_up(size_t n) { return (n + LINE - 1) & ~(size_t)(LINE - 1); }
 
 /* --- the families --- */
-void cast_to_f32(sx_dtype from, long n, const void *x, float *y);   /* map.c */
+/* cast.c: kernels know f32 alone; tasks between them and what is stored in bf16 convert it. */
+void cast_to_f32(sx_dtype from, long n, const void *x, float *y);
+void bf16_widen(long n, const uint16_t *restrict x, float *restrict y);
+void bf16_narrow(long n, const float *restrict x, uint16_t *restrict y);
+void chain_convert(chain *c);                    /* adds these tasks, once the locals are known */
+void chain_copy(const chain *c, const pass *r, bool back);           /* around a run: what is wanted as a whole */
 #define SX_ROW(CODE, name, inputs, type, rowwise, cheap, inplace) extern const kernel k_##name;
 #include <strix/ops.def>
 #undef SX_ROW
 extern const kernel k_own;
+void norm_bwd_factors(const task *t, const lane *l, float *k);      /* norm.c: a, b, d of each channel */
 
 /* gemm.c: row-major c[m, n] = op(a)[m, k] op(b)[k, n] + beta c; one thread */
 void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb,

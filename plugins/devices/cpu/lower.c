@@ -215,6 +215,7 @@ static int add_stage(const lowering *w, const list *l)
             if (writes_input(t, j)) out[writes++] = value_of(&t->in[j]);
         }
     }
+    pool_join(c);
     chain_fit(c);
     chain **own = sx_plan_alloc(w->p, sizeof *own);
     *own = c;

@@ -375,20 +375,26 @@ static bool norm_bwd_make(sx_dev *dev, task *t)
 /* dx = a dy + b (x - mean) + d: gamma invstd (dy - mean(dy) - xhat mean(dy xhat)) with the channel's numbers
  * taken out. They are rounded once: their errors are the same in every pixel and would add up in the sums
  * below this layer. */
-static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
+void norm_bwd_factors(const task *t, const lane *l, float *k)
 {
     const sx_eps *attr = t->op->attr;
-    const stretch part = strip_of(t, l, n * row_size(&t->out));
-    const long c = t->line, count = t->out.size / c, e = part.from * c;
+    const long c = channels(&t->out), count = t->out.size / c;
     const float *m = in_at(t, 2, l, 0), *gamma = in_at(t, 3, l, 0), *sums = in_at(t, 4, l, 0);
-    float *k = (float *)l->scratch;
     for (long j = 0; j < c; j++) {
         const double inv = inverse((double)m[c + j], attr->eps), a = (double)gamma[j] * inv;
         k[j] = (float)a;
         k[c + j] = (float)(-a * inv * (double)sums[j] / (double)count);
         k[2 * c + j] = (float)(-a * (double)sums[c + j] / (double)count);
     }
-    norm_bwd(part.n, c, strip_at(&t->in[0], l, from, e), strip_at(&t->in[1], l, from, e), m, k,
+}
+
+static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
+{
+    const stretch part = strip_of(t, l, n * row_size(&t->out));
+    const long c = t->line, e = part.from * c;
+    float *k = (float *)l->scratch;
+    norm_bwd_factors(t, l, k);
+    norm_bwd(part.n, c, strip_at(&t->in[0], l, from, e), strip_at(&t->in[1], l, from, e), in_at(t, 2, l, 0), k,
              strip_at(&t->out, l, from, e));
 }
 const kernel k_norm_bwd = { .by_rows = 3, .make = norm_bwd_make, .rows = norm_bwd_rows };

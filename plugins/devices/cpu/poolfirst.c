@@ -55,12 +55,12 @@ static void exchange(const exchanges *e, uint32_t at, const pair *behind, const 
     const tensor x = map.in[0];
     tensor raw = pooling.out;
     raw.id = map.out.id;
-    *first = pooling, first->op = map.op, first->out = raw;
-    *second = map, second->op = pooling.op, second->out = pooling.out, second->in[0] = raw;
+    *first = pooling, first->op = map.op, first->out = raw, first->name = pooling.op->op->name;
+    *second = map, second->op = pooling.op, second->name = map.op->op->name, second->out = pooling.out, second->in[0] = raw;
     second->pooled = true;
     pool_raw(first, &x, gamma);
     if (behind->arg) pool_raw(e->t[behind->arg], &x, gamma), e->raw[behind->arg] = raw;
-    sx_plan_resize(e->p, map.op->out, round_up(raw.row * (size_t)raw.dim[0]));
+    sx_plan_resize(e->p, map.op->out, round_up(stored_row(&raw) * (size_t)raw.dim[0]));
 }
 
 static int64_t maker(const exchanges *e, uint32_t id) { return sx_plan_maker(e->p, (sx_value){ id }); }

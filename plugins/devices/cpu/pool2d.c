@@ -1,12 +1,6 @@
-/* window.c: pooling and resizing: ops that look at neighbouring pixels without weights. Channels are the
- * inner loop. */
+/* pool2d.c: pooling: ops that look at windows of pixels without weights. Channels are the inner loop. */
 #include <string.h>
-#include "cpu.h"
-
-typedef struct {
-    long h, w, c, oh, ow, kh, kw, stride[2], top, left, dilation[2];
-    bool apart;                                  /* no element belongs to two windows */
-} pooling;
+#include "pool2d.h"
 
 static pooling *pooling_of(task *t, const sx_window *p, const tensor *x, const tensor *y)
 {
@@ -93,9 +87,8 @@ static long place(const pooling *g, long i, long j, long r, long s)
     return (y * g->w + x) * g->c;
 }
 
-/* --- largest element: NaN wins, the first of equals wins. A channel whose sign is -1 has its smallest one taken
- * (poolfirst.c). No && and ||: branches would keep loops from vectors. --- */
-#define BEATS(x, y) (((x) > (y)) | ((x) != (x)))
+/* --- largest element: the first of equals wins. A channel whose sign is -1 has its smallest one taken
+ * (poolfirst.c). --- */
 static const float *signs_of(const task *t, const lane *l, float *room)
 {
     const float *gamma = t->inputs > 1 ? in_at(t, 1, l, 0) : NULL;
@@ -314,122 +307,3 @@ static void avgpool_bwd_rows(const task *t, const lane *l, long from, long n)
             }
 }
 const kernel k_avgpool_bwd = { .by_rows = 1, .make = backward_make, .rows = avgpool_bwd_rows };
-
-/* --- bilinear resizing: a line of taps for each axis --- */
-typedef struct {                                 /* (1 - v) x[a] + v x[b] */
-    long a, b;
-    float v;
-    int ka, kb;                                  /* 1 - v and v of bytes, in 1 / 2048 */
-} tap;
-typedef struct { long h, w, c, oh, ow; bool whole; tap *y, *x; } resizing;
-
-static long between(long i, long last) { return i < 0 ? 0 : i > last ? last : i; }
-
-static tap *taps(const sx_plan *p, long in, long out)
-{
-    tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
-    for (long i = 0; i < out; i++) {
-        const double at = ((double)i + 0.5) / ((double)out / (double)in) - 0.5;
-        const double inside_at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
-        const long a = (long)inside_at;
-        t[i] = (tap){ .a = a, .b = between(a + 1, in - 1), .v = (float)(inside_at - (double)a) };
-    }
-    return t;
-}
-
-/* OpenCV's taps for bytes: outside the image a column counts as the edge alone, but a row as a mix of the
- * edge with itself, which rounds otherwise. */
-static tap *byte_taps(const sx_plan *p, long in, long out, bool columns)
-{
-    tap *t = sx_plan_alloc(p, (size_t)out * sizeof *t);
-    for (long i = 0; i < out; i++) {
-        const float at = (float)(((double)i + 0.5) / ((double)out / (double)in) - 0.5);
-        const long a = (long)floorf(at);
-        const float v = columns && (a < 0 || a >= in - 1) ? 0 : at - (float)a;
-        t[i] = (tap){ between(a, in - 1), between(a + 1, in - 1), v, (int)rintf((1 - v) * 2048),
-                      (int)rintf(v * 2048) };
-    }
-    return t;
-}
-
-static bool resizing_make(task *t, const tensor *x, const tensor *y)
-{
-    if (x->rank != 4 || y->rank != 4) return false;
-    resizing *g = t->own = sx_plan_alloc(t->plan, sizeof *g);
-    *g = (resizing){ .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = y->dim[1], .ow = y->dim[2],
-                     .whole = ((const sx_size2 *)t->op->attr)->whole };
-    g->y = g->whole ? byte_taps(t->plan, g->h, g->oh, false) : taps(t->plan, g->h, g->oh);
-    g->x = g->whole ? byte_taps(t->plan, g->w, g->ow, true) : taps(t->plan, g->w, g->ow);
-    return true;
-}
-static bool resize_make(sx_dev *dev, task *t) { (void)dev; return resizing_make(t, &t->in[0], &t->out); }
-static bool resize_bwd_make(sx_dev *dev, task *t) { (void)dev; return resizing_make(t, &t->out, &t->in[0]); }
-
-static void resize_image(const resizing *g, const float *x, float *y)
-{
-    for (long i = 0; i < g->oh; i++) {
-        const tap v = g->y[i];
-        const float *top = x + v.a * g->w * g->c, *bottom = x + v.b * g->w * g->c;
-        for (long j = 0; j < g->ow; j++) {
-            const tap u = g->x[j];
-            for (long k = 0; k < g->c; k++) {
-                const float a = top[u.a * g->c + k] * (1 - u.v) + top[u.b * g->c + k] * u.v;
-                const float b = bottom[u.a * g->c + k] * (1 - u.v) + bottom[u.b * g->c + k] * u.v;
-                *y++ = a * (1 - v.v) + b * v.v;
-            }
-        }
-    }
-}
-
-static int byte_of(float x) { return x >= 255 ? 255 : x > 0 ? (int)(x + 0.5f) : 0; }
-
-/* Fixed point as in OpenCV's INTER_LINEAR (VResizeLinear in resize.cpp), to the last bit. */
-static void resize_bytes(const resizing *g, const float *x, float *y)
-{
-    for (long i = 0; i < g->oh; i++) {
-        const tap v = g->y[i];
-        const float *top = x + v.a * g->w * g->c, *bottom = x + v.b * g->w * g->c;
-        for (long j = 0; j < g->ow; j++) {
-            const tap u = g->x[j];
-            for (long k = 0; k < g->c; k++) {
-                const long l = u.a * g->c + k, r = u.b * g->c + k;
-                const int a = (byte_of(top[l]) * u.ka + byte_of(top[r]) * u.kb) >> 4;
-                const int b = (byte_of(bottom[l]) * u.ka + byte_of(bottom[r]) * u.kb) >> 4;
-                *y++ = (float)((((v.ka * a) >> 16) + ((v.kb * b) >> 16) + 2) >> 2);
-            }
-        }
-    }
-}
-
-static void resize_rows(const task *t, const lane *l, long from, long n)
-{
-    const resizing *g = t->own;
-    const float *x = in_at(t, 0, l, from);
-    float *y = out_at(t, l, from);
-    for (long b = 0; b < n; b++)
-        (g->whole ? resize_bytes : resize_image)(g, x + b * g->h * g->w * g->c, y + b * g->oh * g->ow * g->c);
-}
-const kernel k_resize = { .by_rows = 1, .make = resize_make, .rows = resize_rows };
-
-static void resize_bwd_image(const resizing *g, const float *dy, float *dx)
-{
-    for (long i = 0; i < g->oh; i++)
-        for (long j = 0; j < g->ow; j++, dy += g->c) {
-            const tap v = g->y[i], u = g->x[j];
-            add_scaled(g->c, dy, (1 - v.v) * (1 - u.v), dx + (v.a * g->w + u.a) * g->c);
-            add_scaled(g->c, dy, (1 - v.v) * u.v, dx + (v.a * g->w + u.b) * g->c);
-            add_scaled(g->c, dy, v.v * (1 - u.v), dx + (v.b * g->w + u.a) * g->c);
-            add_scaled(g->c, dy, v.v * u.v, dx + (v.b * g->w + u.b) * g->c);
-        }
-}
-
-static void resize_bwd_rows(const task *t, const lane *l, long from, long n)
-{
-    const resizing *g = t->own;
-    const float *dy = in_at(t, 0, l, from);
-    float *dx = out_at(t, l, from);
-    memset(dx, 0, (size_t)(n * row_size(&t->out)) * sizeof *dx);
-    for (long b = 0; b < n; b++)
-        resize_bwd_image(g, dy + b * g->oh * g->ow * g->c, dx + b * g->h * g->w * g->c);
-}
-const kernel k_resize_bwd = { .by_rows = 1, .make = resize_bwd_make, .rows = resize_bwd_rows };

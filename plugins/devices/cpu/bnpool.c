@@ -1,0 +1,159 @@
+/* bnpool.c: max-pooling of 2x2 windows and what stands beside it in a net with batch normalisation, in one pass over the
+ * pixels: largest element with its place, and the gradient of both. */
+#include "pool2d.h"
+
+/* --- forward: y and the place of each, as by maxpool and maxpool_arg over signed pixels --- */
+SX_FAST static void pool_line(long windows, long c, const float *restrict s, const float *restrict x,
+                              const float *restrict down, float *restrict y, uint8_t *restrict arg)
+{
+    for (long w = 0; w < windows; w++, x += 2 * c, down += 2 * c, y += c, arg += c)
+        for (long j = 0; j < c; j++) {
+            const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
+            const int second = BEATS(b, a);
+            float m = second ? b : a;
+            const int third = BEATS(d, m);
+            m = third ? d : m;
+            const int k = third ? 2 : second, last = BEATS(e, m);
+            y[j] = s[j] * (last ? e : m);
+            arg[j] = (uint8_t)(last ? 3 : k);
+        }
+}
+
+/* Window lines of the strip at hand, and elements from one to the next. */
+typedef struct { long from, n, step; } window_lines;
+
+static window_lines lines_of(const task *t, const lane *l, long n)
+{
+    const pooling *g = t->own;
+    const long step = 2 * g->w * g->c;
+    if (!t->line) return (window_lines){ 0, n * g->oh, step };
+    const stretch p = strip_of(t, l, n * g->h * g->w * g->c);
+    return (window_lines){ p.from / (2 * g->w), p.n / (2 * g->w), step };
+}
+
+/* Where window line k of the chunk begins in its images; a strip begins with its first. */
+static long line_at(const task *t, const window_lines *w, const tensor *a, long k)
+{
+    const pooling *g = t->own;
+    if (!t->line) return k / g->oh * g->h * g->w * g->c + k % g->oh * w->step;
+    return (a->strip ? k - w->from : k) * w->step;
+}
+
+static void pool_rows(const task *t, const lane *l, long from, long n)
+{
+    const pooling *g = t->own;
+    const window_lines w = lines_of(t, l, n);
+    const long line = g->ow * g->c;
+    const float *x = arg_at(&t->in[0], l, from), *gamma = in_at(t, 1, l, 0);
+    float *sign = (float *)l->scratch, *y = out_at(t, l, from);
+    uint8_t *arg = arg_at(&t->also, l, from);
+    for (long j = 0; j < g->c; j++) sign[j] = gamma[j] < 0 ? -1 : 1;
+    for (long k = w.from; k < w.from + w.n; k++) {
+        const float *at = x + line_at(t, &w, &t->in[0], k);
+        pool_line(g->ow, g->c, sign, at, at + g->w * g->c, y + (t->out.strip ? k - w.from : k) * line, arg + k * line);
+    }
+}
+static const kernel pool_pair = { .rows = pool_rows };
+
+/* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0 --- */
+typedef struct { const float *mean, *a, *b, *d; } channel_factors;
+
+SX_FAST static void spread_line(long windows, long c, const float *restrict x, const float *restrict dy,
+                                const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
+{
+    const float *mean = f->mean, *a = f->a, *b = f->b, *d = f->d;
+    for (long w = 0; w < windows; w++, x += 2 * c, dx += 2 * c, dy += c, arg += c)
+        for (long j = 0; j < c; j++) {
+            const float g = a[j] * dy[j];
+            dx[j] = (arg[j] == k ? g : 0) + (b[j] * (x[j] - mean[j]) + d[j]);
+            dx[j + c] = (arg[j] == k + 1 ? g : 0) + (b[j] * (x[j + c] - mean[j]) + d[j]);
+        }
+}
+
+/* Pixels that no window has. */
+SX_FAST static void spread_rest(long pixels, long c, const float *restrict x, const channel_factors *f,
+                                float *restrict dx)
+{
+    const float *mean = f->mean, *b = f->b, *d = f->d;
+    for (long p = 0; p < pixels; p++, x += c, dx += c)
+        for (long j = 0; j < c; j++) dx[j] = b[j] * (x[j] - mean[j]) + d[j];
+}
+
+static void spread_pair(const pooling *g, const float *x, const float *dy, const uint8_t *arg,
+                        const channel_factors *f, float *dx)
+{
+    const long line = g->w * g->c, odd = g->w % 2, last = line - g->c;
+    for (int i = 0; i < 2; i++, x += line, dx += line) {
+        spread_line(g->ow, g->c, x, dy, arg, 2 * i, f, dx);
+        spread_rest(odd, g->c, x + last, f, dx + last);
+    }
+}
+
+static void spread_rows(const task *t, const lane *l, long from, long n)
+{
+    const pooling *g = t->own;
+    const window_lines w = lines_of(t, l, n);
+    const long line = g->ow * g->c;
+    const float *x = arg_at(&t->in[0], l, from), *dy = arg_at(&t->in[1], l, from);
+    const uint8_t *arg = arg_at(&t->in[5], l, from);
+    float *k = (float *)l->scratch, *dx = arg_at(&t->out, l, from);
+    const channel_factors f = { in_at(t, 2, l, 0), k, k + g->c, k + 2 * g->c };
+    norm_bwd_factors(t, l, k);
+    for (long i = w.from; i < w.from + w.n; i++) {
+        const long in = line_at(t, &w, &t->in[0], i), out = line_at(t, &w, &t->out, i);
+        spread_pair(g, x + in, dy + (t->in[1].strip ? i - w.from : i) * line,
+                    arg + (t->in[5].strip ? i - w.from : i) * line, &f, dx + out);
+        if (g->h % 2 && i % g->oh == g->oh - 1)
+            spread_rest(g->w, g->c, x + in + w.step, &f, dx + out + w.step);
+    }
+}
+static const kernel spread = { .rows = spread_rows };
+
+/* --- which tasks of a chain these are --- */
+static void drop_task(chain *c, int i)
+{
+    c->n--;
+    for (; i < c->n; i++) c->t[i] = c->t[i + 1];
+}
+
+static bool is_pair(const task *a, const task *b)
+{
+    return b->kernel == &k_maxpool && b->inputs == 2 && a->in[0].id == b->in[0].id && a->in[1].id == b->in[1].id;
+}
+
+static void join_pooling(chain *c, int i)
+{
+    task *t = &c->t[i];
+    if (t->kernel != &k_maxpool_arg || t->inputs != 2 || t->out.local || !is_halving(t->own)) return;
+    int k = i + 1;
+    while (k < c->n && !is_pair(t, &c->t[k])) k++;
+    if (k == c->n) return;
+    t->also = t->out, t->out = c->t[k].out;
+    t->kernel = &pool_pair, t->name = "maxpool";
+    drop_task(c, k);
+}
+
+static void join_spreading(chain *c, int i)
+{
+    const task from = c->t[i];
+    int k = i + 1, readers = 0, at = 0;
+    if (from.kernel != &k_maxpool_bwd || !from.out.local || !is_halving(from.own)) return;
+    for (; k < c->n; k++)
+        for (int j = 0; j < c->t[k].inputs; j++)
+            if (c->t[k].in[j].id == from.out.id) readers++, at = k;
+    task *t = &c->t[at];
+    if (readers != 1 || t->kernel != &k_norm_bwd || t->in[1].id != from.out.id) return;
+    tensor *in = sx_plan_alloc(t->plan, 6 * sizeof *in);
+    for (int j = 0; j < 5; j++) in[j] = t->in[j];
+    in[1] = from.in[0], in[5] = from.in[1];
+    t->in = in, t->inputs = 6, t->in_place = 0;
+    t->own = from.own, t->line = from.line, t->grain = from.grain;
+    t->kernel = &spread, t->name = "maxpool_bwd+norm_bwd";
+    drop_task(c, i);
+}
+
+void pool_join(chain *c)
+{
+    for (int i = 0; i < c->n; i++) join_pooling(c, i);
+    for (int i = 0; i < c->n; i++) join_spreading(c, i);
+}
