@@ -1,6 +1,7 @@
 /* bench.c: strix bench step: how long a step of training or inference takes and what memory it needs, on
  * random rows. */
 #include "cli.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,22 +73,77 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-enum { STAGES = 1000 };
-static void print_stages(job *j, json_t *doc)
+/* What a step's stages took on the average, beside what they had to do and what the device could do. */
+typedef struct { const sx_stage_time *v; long n; sx_limits limits; bool limited; double ms; } stages;
+
+static stages measure_stages(job *j)
 {
-    double *seconds = sx_alloc_array(j->c->arena, STAGES, sizeof *seconds);
-    const char **name = sx_alloc_array(j->c->arena, STAGES, sizeof *name);
-    const int n = sx_net_profile(j->net, j->train, STAGES, seconds, name);
-    cli_table *t = cli_table_open(j->c, "stage|>ms");
+    stages s = { 0 };
+    s.n = sx_net_profile(j->c->arena, j->net, j->train, &s.v);
+    s.limited = s.n && sx_machine_limits(j->m, &s.limits);
+    for (long i = 0; i < s.n; i++) s.ms += 1e3 * s.v[i].seconds / (double)j->steps;
+    return s;
+}
+
+/* Of the time, how much the arithmetic or the memory would have taken at least; Winograd's way has less to do than is
+ * counted, and what lies in a cache need not be read: it may be above 1. */
+static double limit_share(const stages *s, sx_work w, double seconds)
+{
+    const double compute = w.flop / s->limits.flops, move = (w.read + w.written) / s->limits.bytes_per_s;
+    return s->limited && seconds > 0 ? (compute > move ? compute : move) / seconds : NAN;
+}
+
+static json_t *json_stages(const job *j, const stages *s)
+{
     json_t *all = json_array();
-    for (int i = 0; i < n && i < STAGES; i++) {
-        const double ms = 1e3 * seconds[i] / (double)j->steps;
-        json_array_append_new(all, json_pack("{s:s, s:f}", "stage", name[i] ? name[i] : "?", "ms", ms));
-        CLI_ROW(t, name[i] ? name[i] : "?", sx_format(j->c->arena, "%.3f", ms));
+    for (long i = 0; i < s->n; i++) {
+        const sx_stage_time *t = &s->v[i];
+        const double seconds = t->seconds / (double)j->steps;
+        json_t *o = json_pack("{s:s}", "stage", t->name ? t->name : "?");
+        cli_json_real(o, "ms", 1e3 * seconds);
+        cli_json_real(o, "flop", t->work.flop);
+        cli_json_real(o, "read_bytes", t->work.read);
+        cli_json_real(o, "written_bytes", t->work.written);
+        cli_json_real(o, "flop_per_s", seconds > 0 ? t->work.flop / seconds : 0);
+        cli_json_real(o, "bytes_per_s", seconds > 0 ? (t->work.read + t->work.written) / seconds : 0);
+        if (s->limited) cli_json_real(o, "limit_share", seconds > 0 ? limit_share(s, t->work, seconds) : 0);
+        json_array_append_new(all, o);
     }
-    if (!j->c->json) cli_table_print(t);
-    if (!j->c->json && !n) printf("device '%s' gives no times of stages\n", j->m->name);
-    json_object_set_new(doc, "stages", all);
+    return all;
+}
+
+static void stage_row(const job *j, cli_table *t, const stages *s, const char *name, double seconds, sx_work w)
+{
+    sx_arena *a = j->c->arena;
+    const double one = seconds / (double)j->steps, bytes = w.read + w.written;
+    const char *share = s->limited ? sx_format(a, "%.0f %%", 100 * limit_share(s, w, one)) : NULL;
+    CLI_ROW(t, name, sx_format(a, "%.3f", 1e3 * one), sx_format(a, "%.1f %%", 1e5 * one / s->ms),
+            sx_format(a, "%.3f", 1e-9 * w.flop), sx_format(a, "%.2f", 1e-6 * bytes),
+            sx_format(a, "%.1f", one > 0 ? 1e-9 * w.flop / one : 0),
+            sx_format(a, "%.1f", one > 0 ? 1e-9 * bytes / one : 0), share);
+}
+
+/* In order of running; those of less than a hundredth of the step together in the last line. */
+static void print_stages(const job *j, const stages *s)
+{
+    cli_table *t = cli_table_open(j->c, "stage|>ms|>of step|>GFLOP|>MB|>GFLOP/s|>GB/s|>of limit");
+    long few = 0;
+    double seconds = 0;
+    sx_work w = { 0 };
+    for (long i = 0; i < s->n; i++) {
+        const sx_stage_time *v = &s->v[i];
+        if (1e3 * v->seconds / (double)j->steps >= 0.01 * s->ms) {
+            stage_row(j, t, s, v->name ? v->name : "?", v->seconds, v->work);
+            continue;
+        }
+        few++, seconds += v->seconds;
+        w.flop += v->work.flop, w.read += v->work.read, w.written += v->work.written;
+    }
+    if (few) stage_row(j, t, s, sx_format(j->c->arena, "%ld small ones", few), seconds, w);
+    cli_table_print(t);
+    if (!s->n) printf("device '%s' gives no times of stages\n", j->m->name);
+    if (s->limited)
+        printf("limit: %.0f GFLOP/s, %.1f GB/s\n", 1e-9 * s->limits.flops, 1e-9 * s->limits.bytes_per_s);
 }
 
 static void print(job *j, double median)
@@ -109,9 +165,15 @@ static void print(job *j, double median)
     json_object_set_new(doc, "scratch_bytes", json_integer((json_int_t)j->budget.scratch));
     json_object_set_new(doc, "parameters", json_integer(j->budget.parameters));
     json_object_set_new(doc, "macs", json_integer((json_int_t)j->budget.macs));
-    if (j->stages) print_stages(j, doc);
+    const stages s = c->json || j->stages ? measure_stages(j) : (stages){ 0 };
+    json_object_set_new(doc, "stages", json_stages(j, &s));
+    if (s.limited) {
+        cli_json_real(doc, "limit_flop_per_s", s.limits.flops);
+        cli_json_real(doc, "limit_bytes_per_s", s.limits.bytes_per_s);
+    }
     if (c->json) { cli_json_print(c, doc); return; }
     json_decref(doc);
+    if (j->stages) print_stages(j, &s);
     printf("%s %s, batch %ld: %.2f ms a step, %.0f images/s, ", precision, j->train ? "train" : "infer",
            j->batch, 1e3 * median, (double)j->batch / median);
     printf("peak %s (predicted %s: %s of the program, %s on the device)\n", cli_bytes(c->arena, peak),
@@ -139,7 +201,7 @@ static const cli_option options[] = {
     { "precision", 0, CLI_TEXT, "TYPE", "f32, tf32 or bf16; default: train.precision", 0, 0 },
     { "batch", 0, CLI_LONG, "N", "rows of a step; default: train.batch", 1, 1 << 16 },
     { "steps", 0, CLI_LONG, "N", "timed steps; default 50", 1, 1000000 },
-    { "stages", 0, CLI_FLAG, NULL, "also the time of each stage of the device", 0, 0 },
+    { "stages", 0, CLI_FLAG, NULL, "also the time and the work of each stage of the device", 0, 0 },
     CLI_END
 };
 

@@ -16,14 +16,14 @@ core_space = core/space/axis.c core/space/change.c core/space/domain.c core/spac
 	core/space/draft.h core/space/point.c core/space/space.c core/space/space.h \
 	core/space/spacejson.c core/space/vectors.c
 # ops, gradients, stages, memory, a device
-core_graph = core/graph/calls.c core/graph/exec.c core/graph/exec.h core/graph/grad.c core/graph/graph.c \
+core_graph = core/graph/again.c core/graph/again.h core/graph/calls.c core/graph/cost.c core/graph/exec.c core/graph/exec.h core/graph/grad.c core/graph/graph.c \
 	core/graph/graph.h core/graph/init.c core/graph/match.c core/graph/plan.c core/graph/plan.h \
 	core/graph/planned.h core/graph/shape.c core/graph/slab.c core/graph/stages.c
 # sections of an experiment, layers
 core_model = core/model/ends.c core/model/expand.c core/model/experiment.c core/model/goals.c \
 	core/model/limits.c core/model/model.c core/model/model.h core/model/paths.c core/model/paths.h
 # data, steps, epochs, checkpoints
-core_train = core/train/ckpt.c core/train/ckpt.h core/train/data.c core/train/data.h core/train/epoch.c \
+core_train = core/train/ckpt.c core/train/ckpt.h core/train/data.c core/train/data.h core/train/epoch.c core/train/fit.c \
 	core/train/mode.h core/train/net.c core/train/probe.c core/train/replica.c core/train/replica.h \
 	core/train/report.c core/train/report.h core/train/step.c core/train/step.h core/train/train.c \
 	core/train/train.h

@@ -14,6 +14,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_axis \
 	tests/test_config \
 	tests/test_ckpt \
+	tests/test_cost \
 	tests/test_data \
 	tests/test_diag \
 	tests/test_ends \
@@ -50,7 +51,9 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
-tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
+tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c \
+	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
+	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
 tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm

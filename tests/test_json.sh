@@ -27,6 +27,7 @@ if [ -e "$data/t10k-images-idx3-ubyte.gz" ] && export STRIX_DATA_DIR="${data%/*}
     small="--device null -q --set train.epochs=1 --set dataset.limit=500"
     fits check check "$config" --space 2
     fits bench bench step "$config" --device null
+    fits bench bench step "$config" --steps 2 --threads 1
     fits train-plan train "$config" $small -n
     fits train train "$config" $small --dir run
     fits eval eval run --device null

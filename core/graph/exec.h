@@ -32,5 +32,10 @@ const sx_plan *sx_program_plan(const sx_program *p);
 void sx_program_bind(sx_program *p, sx_t value, const sx_memory *m, size_t offset);
 /* All bound values must be bound. SX_E_DEVICE with the device's words. */
 int sx_program_run(sx_program *p, unsigned times, sx_diags *d);
-int sx_program_profile(sx_program *p, int max, double *seconds, const char **name);
+/* Each stage in order of running, with its seconds since the last call; 0: the device gives no times. */
+typedef struct { const char *name; double seconds; sx_work work; } sx_stage_time;
+long sx_program_profile(sx_arena *a, sx_program *p, const sx_stage_time **out);
+/* What the device can do at most with its threads, measured now; false: it does not say. */
+typedef struct { double flops, bytes_per_s; } sx_limits;
+bool sx_machine_limits(const sx_machine *m, sx_limits *out);
 #endif

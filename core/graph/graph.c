@@ -48,7 +48,7 @@ sx_graph *sx_graph_open(sx_arena *a, const sx_graph_want *w, sx_diags *d)
     sx_graph *g = SX_NEW(a, sx_graph);
     g->arena = a; g->diags = d;
     g->training = w->training; g->compute = w->compute; g->batch = w->batch;
-    g->seed = w->seed; g->trial = w->trial;
+    g->seed = w->seed; g->trial = w->trial; g->again = w->again;
     g->at = (sx_layer_context){ .path = "", .training = w->training, .lr_scale = 1 };
     g->step = sx_graph_bound(g, SX_ROLE_INPUT, "step", SX_I32, (const long[]){ 1, 0 }, false);
     return g;
@@ -303,31 +303,4 @@ sx_t sx_graph_node(sx_graph *g, const sx_node *node, int n, const sx_t *in, size
 sx_t sx_graph_op(sx_graph *g, sx_opcode code, int n, const sx_t *in, const void *attr, size_t attr_size)
 {
     return sx_graph_node(g, &(sx_node){ .op = sx_op_row(code), .attr = attr }, n, in, attr_size, NULL);
-}
-
-/* --- What a model costs --- */
-static double macs(const sx_graph *g, const sx_node *op)
-{
-    const sx_val *y = sx_graph_val(g, (sx_t){ op->out.id }), *a = sx_graph_val(g, (sx_t){ op->in[0].id });
-    const sx_val *b = sx_graph_val(g, (sx_t){ op->in[1].id });
-    const double outputs = (double)sx_val_count(y) / (double)(y->batched ? y->shape[0] : 1);
-    if (op->op->code == SX_OP_CONV2D) return outputs * (double)(b->shape[1] * b->shape[2] * b->shape[3]);
-    return outputs * (double)a->shape[((const sx_mm *)op->attr)->trans & SX_TRANS_A ? 0 : 1];
-}
-
-sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to)
-{
-    sx_cost c = { 0 };
-    for (int64_t i = from; i < to && i < g->ops.n; i++) {
-        const sx_node *op = &g->ops.v[i];
-        if (op->op->code == SX_OP_CONV2D || op->op->code == SX_OP_MATMUL) c.macs += macs(g, op);
-        for (int j = 0; j < op->inputs; j++) {
-            const sx_val *v = sx_graph_val(g, (sx_t){ op->in[j].id });
-            bool again = false;
-            for (int k = 0; k < j; k++) again |= op->in[k].id == op->in[j].id;
-            if (v->role != SX_ROLE_WEIGHT || v->reader != i || again) continue;
-            *(v->learned ? &c.parameters : &c.frozen) += sx_val_count(v);
-        }
-    }
-    return c;
 }

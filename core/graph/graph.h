@@ -6,6 +6,8 @@
 #include "config.h"
 #include "rng.h"
 
+/* Results of so few bytes are kept, whatever they cost. */
+enum { SX_KEPT_BYTES = 1 << 16 };
 typedef enum { SX_ROLE_TEMP, SX_ROLE_INPUT, SX_ROLE_WEIGHT, SX_ROLE_STATE, SX_ROLE_SLOT,
                SX_ROLE_RESULT } sx_role;
 typedef struct {                                 /* one value */
@@ -31,6 +33,12 @@ typedef struct {
     int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
     bool custom;                                 /* the layer has a backward of its own */
 } sx_span;
+/* What the backward pass computes again rather than keeps. segment 0: the results of cheap ops alone. Else the model is cut
+ * where little crosses, about every `segment` bytes of results; all that lies between is computed again in `most` of these
+ * pieces (0: in all but the last), those first that give the most bytes for an operation. */
+typedef struct { size_t segment; long most; } sx_again;
+/* bytes: of all results that could be computed again; flop: of those that are, for a step; pieces: in how many it is done */
+typedef struct { size_t bytes; double flop; long pieces; } sx_redone;
 struct sx_graph {
     sx_arena *arena; sx_diags *diags;
     bool training; sx_dtype compute;             /* SX_F32 or SX_BF16 */
@@ -46,8 +54,11 @@ struct sx_graph {
     bool refused;
     bool mute;                                   /* this layer has refused, or was given a refused input */
     bool quiet;                                  /* refusals are not reported (constraints, `check --space`) */
+    sx_again again;                              /* for sx_grad */
+    sx_redone redone;                            /* what sx_grad made of it */
 };
-typedef struct { bool training; sx_dtype compute; long batch; uint64_t seed; int64_t trial; } sx_graph_want;
+typedef struct { bool training; sx_dtype compute; long batch; uint64_t seed; int64_t trial; sx_again again;
+               } sx_graph_want;
 
 sx_graph *sx_graph_open(sx_arena *a, const sx_graph_want *w, sx_diags *d);
 /* Brackets a layer's forward: all it writes belongs to c->path; sx_graph_leave records the span. */
@@ -103,8 +114,9 @@ int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t 
 int sx_grad_sum(sx_graph *g, long losses, const sx_t *loss, const double *scale, long *n, sx_t **weights,
                 sx_t **grads);
 
-/* What a model costs; MACs of conv and matmul for one row, forward only. */
+/* cost.c: what a model costs; MACs of conv and matmul for one row, forward only. */
 typedef struct { long parameters, frozen; double macs; } sx_cost;
 /* Ops [from, to); parameters of weights these ops read first */
 sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to);
+double sx_op_flop(const sx_graph *g, const sx_node *op);             /* of a step, counted the direct way; own ops: 0 */
 #endif

@@ -5,6 +5,14 @@
 #include <stdlib.h>
 
 /* --- Timing --- */
+static void forget_profile(sx_program *p)
+{
+    sx_arena *own = sx_arena_open(NULL);
+    const sx_stage_time *none;
+    sx_program_profile(own, p, &none);
+    sx_arena_close(own);
+}
+
 int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d)
 {
     enum { WARM = 3 };
@@ -23,14 +31,14 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
         /* waits until the step is done */
         if (!bad) bad = sx_net_get(n, o->io, *o->loss_at, &loss, sizeof loss, d);
         if (i >= 0) seconds[i] = sx_net_now() - start;
-        if (i == -1) sx_program_profile(o->p, 0, NULL, NULL);
+        if (i == -1) forget_profile(o->p);
     }
     return bad;
 }
 
-int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name)
+long sx_net_profile(sx_arena *a, sx_net *n, bool training, const sx_stage_time **out)
 {
-    return sx_program_profile(training ? n->train.p : n->eval.p, max, seconds, name);
+    return sx_program_profile(a, training ? n->train.p : n->eval.p, out);
 }
 
 /* --- Gradients for comparison --- */
@@ -83,7 +91,8 @@ static int probe(sx_arena *a, sx_net *n, sx_mode *o, sx_probe *out, sx_diags *d)
 int sx_net_probe(sx_arena *a, sx_net *n, bool training, sx_probe *out, sx_diags *d)
 {
     const sx_step_want want = { .training = training, .batch = n->data->shape.rows, .steps = 1,
-                                .keep_grads = true };
+                                .keep_grads = true, .again = n->steps.train ? n->steps.train->graph->again
+                                                                            : (sx_again){ 0 } };
     sx_step *s;
     sx_mode o = { 0 };
     int bad = sx_step_write(n->arena, n->e, &n->data->shape, &want, n->seed, n->trial, &s, d);

@@ -5,7 +5,7 @@
 #include "data.h"
 
 /* keep_grads: results instead of updates */
-typedef struct { bool training; long batch, steps; bool keep_grads; } sx_step_want;
+typedef struct { bool training; long batch, steps; bool keep_grads; sx_again again; } sx_step_want;
 #define SX_ITEM_OF(T, use) ((const T *)(const void *)(use).entry->item)      /* T: sx_loss, sx_optimizer .. */
 typedef struct {                                 /* an output of the model */
     sx_t y, logits, loss;  /* inside the model; logits: y itself where no softmax made it; loss per row */
@@ -37,9 +37,10 @@ typedef struct { /* both modes of one experiment, and the tensors that they shar
     sx_step *train, *eval; int inputs, labels;   /* train NULL: evaluation only; columns of the data */
     struct { sx_tensor *v; long n, cap; } tensors;
     size_t bytes[SX_TENSOR_KINDS]; /* one flat buffer a kind; each tensor starts at a multiple of 64 */
+    size_t spared; double again;                 /* bytes that computing again saves; what it costs: FLOP, by those of the step */
 } sx_steps;
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
-                   int64_t trial, sx_steps *out, sx_diags *d);
+                   int64_t trial, sx_again again, sx_steps *out, sx_diags *d);
 
 /* SX_E_UNSUPPORTED: m lacks train.precision */
 int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d);
@@ -47,12 +48,19 @@ int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d);
 /* What a trial will take on a device, in bytes, before anything runs. */
 /* slab: values of a step; scratch: what the device takes beside it */
 typedef struct { size_t weights, slots, states, slab, scratch, data, logs, total; long parameters, frozen;
-                 double macs; } sx_budget;
+                 double macs; size_t spared; double again; } sx_budget;
 /* m: a device whose `lower` is asked (fused stages; NULL: none is); peak over the training and the evaluation
  * step. */
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
                    sx_diags *d);
 sx_budget sx_steps_budget(const sx_steps *s, sx_room room);          /* the same for steps already planned */
+/* fit.c: both steps and their room on m, as train.recompute says: "auto" takes as they stand what keeps sx_memory_limit,
+ * else computes again as little as does; where nothing does, whatever takes the least. fuse: as sx_machine_room. */
+typedef struct { bool training, fuse; uint64_t seed; int64_t trial; } sx_fit_want;
+int sx_steps_fit(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, const sx_fit_want *w,
+                 sx_steps *out, sx_room *room, sx_diags *d);
+/* Bytes: train.memory, else what m has; INFINITY: not known. */
+double sx_memory_limit(const sx_exp *e, const sx_machine *m);
 /* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
 int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d);
 /* sx_exp_constraints that also tells what e costs; cost may be NULL. */
@@ -91,10 +99,10 @@ int sx_net_eval(sx_net *n, const int32_t *rows, long count, const sx_watch *w, s
 typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
 sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);
 sx_budget sx_net_used(const sx_net *n);          /* what was really taken from the device */
-/* For `bench step`: seconds of each of `steps` steps after a warm-up, one at a time; stages as
- * sx_program_profile. */
+/* For `bench step`: seconds of each of `steps` steps after a warm-up, one at a time; then the stages of all of them,
+ * as sx_program_profile gives them. */
 int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d);
-int sx_net_profile(sx_net *n, bool training, int max, double *seconds, const char **name);
+long sx_net_profile(sx_arena *a, sx_net *n, bool training, const sx_stage_time **out);
 /* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where
  * training. */
 /* n: learned weights; logits and loss (per row) by output */

@@ -76,6 +76,9 @@ typedef struct {
     size_t (*beside)(sx_dev *dev, const sx_plan *p, int threads);
     /* Optional, as is an answer: where a buffer's bytes lie, if this process may read them there behind a sync. */
     const void *(*look)(const sx_buf *buf);
+    /* Optional: FLOP/s (f32) and bytes/s (read from memory) that this queue reaches at most, measured within some 0.3 s; 0 or SX_E_*.
+     * `bench step` holds stages against them. */
+    int (*limits)(sx_queue *q, double *flops, double *bytes_per_s);
 } sx_device;
 
 /* --- What lower and compile may ask of a plan --- */

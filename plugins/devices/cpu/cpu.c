@@ -53,7 +53,7 @@ static int info(sx_dev *dev, sx_dev_info *i)
     i->text = dev->conv != CONV_IM2COL && dnnl_here() ? "OpenBLAS, oneDNN" : "OpenBLAS";
     i->memory = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
     i->units = cores > 0 ? (unsigned)cores : 1;
-    i->dtypes = 1u << SX_F32 | 1u << SX_I32 | 1u << SX_U8;
+    i->dtypes = 1u << SX_F32 | 1u << SX_BF16 | 1u << SX_I32 | 1u << SX_U8;
     i->repeatable = true;
     return 0;
 }
@@ -101,6 +101,11 @@ static void queue_free(sx_queue *q)
     free(q);
 }
 
+static int limits(sx_queue *q, double *flops, double *bytes_per_s)
+{
+    return cpu_limits(q->pool, flops, bytes_per_s);
+}
+
 static const void *look(const sx_buf *b) { return b->p; }
 
 static int inside(const sx_buf *b, size_t at, size_t bytes)
@@ -144,8 +149,8 @@ const kernel *cpu_kernel(const sx_node *op)
     return op->op->code < SX_OP_COUNT ? table[op->op->code] : NULL;
 }
 
-/* A value's kernels know f32; bytes are read by gather and cast alone and made by the arguments of
- * max-pooling. */
+/* A value's kernels know f32, which may be stored as bf16 where no op writes into it; bytes are read by gather and
+ * cast alone and made by the arguments of max-pooling. */
 static bool typed(const sx_plan *p, const sx_node *op)
 {
     const uint32_t code = op->op->code;
@@ -156,7 +161,9 @@ static bool typed(const sx_plan *p, const sx_node *op)
         sx_dtype type = SX_F32;
         const long *shape;
         if (v.id) sx_plan_bytes(p, v, &type, &shape);
-        if (type != SX_F32 && type != SX_I32 && !(type == SX_U8 && bytes)) return false;
+        const bool into = !op->out.id && (i == 0 || (code == SX_OP_UPDATE && i >= 4));
+        if (type != SX_F32 && type != SX_I32 && !(type == SX_U8 && bytes) && !(type == SX_BF16 && !into))
+            return false;
     }
     return true;
 }
@@ -166,7 +173,7 @@ static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
     task t;
     if (op->op->code == SX_OP_RESHAPE || op->op->code == SX_OP_STOP) return true;
     if (!typed(p, op)) {
-        fail(SX_E_UNSUPPORTED, "op %s: only f32 is computed here", op->op->name);
+        fail(SX_E_UNSUPPORTED, "op %s: its types are not computed here", op->op->name);
         return false;
     }
     if (task_make(dev, p, op, &t)) return true;
@@ -356,5 +363,5 @@ SX_DEFINE(SX_KIND_DEVICE, sx_device, cpu, SX_NO_PARAMS, sx_no_params,
           .free = free_buf, .queue = queue, .queue_free = queue_free, .write = write_buf, .read = read_buf,
           .sync = sync_queue, .supports = supports, .lower = cpu_lower, .compile = compile,
           .exe_free = exe_free, .run = run_exe, .last_error = last_error, .profile = profile,
-          .beside = beside, .look = look);
+          .beside = beside, .look = look, .limits = limits);
 SX_PLUGIN("cpu", "1.0", "MIT", SX_ITEM(cpu));

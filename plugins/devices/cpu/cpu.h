@@ -153,6 +153,32 @@ void chain_copy(const chain *c, const pass *r, bool back);           /* around a
 extern const kernel k_own;
 void norm_bwd_factors(const task *t, const lane *l, float *k);      /* norm.c: a, b, d of each channel */
 
+/* product.c: c[rows, WIDTH] = a[rows, k] b[k, WIDTH], or added to it; rows <= ROWS. turn: y[j, i] = x[i, j], x of m lines
+ * of n. With the best instructions that are here, none better than `most`. */
+enum { PRODUCT_ROWS = 12, PRODUCT_WIDTH = 32 };
+typedef struct { long k, lda, ldc; const float *a, *b; float *c; bool add; } factors;      /* ld: from line to line */
+typedef void product(int rows, const factors *f);
+typedef void turn(long m, long n, const float *x, long ldx, float *y, long ldy);
+product *product_of(cpu_isa most);
+turn *turn_of(cpu_isa most);
+
+/* matmul.c: row-major y[m, n] = op(a)[m, k] op(b)[k, n] by all threads of a pool. matmul_of plans it: a and b are what
+ * gives lines and columns, changed over where the result is turned. */
+typedef struct { bool turned; long ld; } operand;
+typedef struct {
+    long rows, columns, depth;
+    bool turned, by_rows;                        /* the result is; which side is cut into pieces */
+    long piece, block, block_rows, block_columns;
+    operand a, b;
+} matmul;
+matmul matmul_of(unsigned trans, long m, long n, long k);
+size_t matmul_shared(const matmul *p);           /* bytes for all threads, and for each: its room in the pool */
+size_t matmul_lane(const matmul *p);
+/* Instead of storing: called with each block of the result (of one that is not turned) by the thread that made it. */
+typedef void matmul_done(const void *ctx, long row, long rows, long column, long columns, const float *block, long ld);
+void matmul_run(const matmul *p, cpu_isa most, pool *pool, const float *a, const float *b, float *y, void *shared,
+                matmul_done *done, const void *ctx);
+
 /* gemm.c: row-major c[m, n] = op(a)[m, k] op(b)[k, n] + beta c; one thread */
 void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb,
           float beta, float *c, long ldc);
