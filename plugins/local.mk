@@ -3,7 +3,7 @@ plugindir = $(libdir)/strix/plugins-$(STRIX_ABI)
 
 layersdir = $(plugindir)/layers
 layers_LTLIBRARIES = plugins/layers/conv2d.la plugins/layers/dense.la plugins/layers/batchnorm.la \
-	plugins/layers/maxpool2d.la plugins/layers/dropout.la plugins/layers/flatten.la plugins/layers/relu.la \
+	plugins/layers/maxpool2d.la plugins/layers/avgpool2d.la plugins/layers/dropout.la plugins/layers/flatten.la plugins/layers/relu.la \
 	plugins/layers/selu.la plugins/layers/tanh.la plugins/layers/softmax.la plugins/layers/tile_channels.la \
 	plugins/layers/resize.la plugins/layers/scale.la plugins/layers/add.la plugins/layers/concat.la plugins/layers/split.la
 lossesdir = $(plugindir)/losses
@@ -73,7 +73,8 @@ plugins_pruners_percentile_la_SOURCES = plugins/pruners/percentile.c plugins/pru
 plugins_pruners_asha_la_SOURCES = plugins/pruners/asha.c plugins/pruners/rungs.c plugins/pruners/rungs.h
 plugins_pruners_hyperband_la_SOURCES = plugins/pruners/hyperband.c plugins/pruners/rungs.c plugins/pruners/rungs.h
 plugins_layers_conv2d_la_SOURCES = plugins/layers/conv2d.c plugins/layers/window.h
-plugins_layers_maxpool2d_la_SOURCES = plugins/layers/maxpool2d.c plugins/layers/window.h
+plugins_layers_maxpool2d_la_SOURCES = plugins/layers/maxpool2d.c plugins/layers/pool2d.h plugins/layers/window.h
+plugins_layers_avgpool2d_la_SOURCES = plugins/layers/avgpool2d.c plugins/layers/pool2d.h plugins/layers/window.h
 plugins_layers_selu_la_SOURCES = plugins/layers/selu.c plugins/layers/vector.h
 plugins_layers_tanh_la_SOURCES = plugins/layers/tanh.c plugins/layers/vector.h
 # What a plugin calls itself it links itself (they are loaded RTLD_LOCAL).

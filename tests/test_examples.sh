@@ -19,7 +19,7 @@ is "20,024,384 of them" "$(check vggstrix.cfg | sed -n 's/.*(\(.*\) frozen).*/\1
 is "at 6.37 billion MACs" "$(check vggstrix.cfg | awk '$2 == "conv2d" { gsub(",", "", $7); sum += $7 } END { printf "%.2f", sum / 1e9 }')" 6.37
 is "6 blocks of ConvStrix take 181.37 million MACs in their convolutions" "$(check convstrix.cfg --set vars.num_blocks=6 |
     awk '$2 == "conv2d" { gsub(",", "", $7); sum += $7 } END { printf "%.2f", sum / 1e6 }')" 181.37
-for f in vggstrix convstrix convstrix28 auxiliary fcnn perblock; do
+for f in vggstrix convstrix convstrix28 auxiliary fcnn perblock resnet20; do
     is "points of $f's space are judged" "$(check $f.cfg --space 25 | grep -c '^25 points drawn')" 1
     is "$f can be expanded" "$(check $f.cfg --expand | grep -c '^layers = (')" 1
 done
@@ -27,7 +27,7 @@ for search in sampler.type=gp sampler.type=random pruner.type=asha pruner.type=n
     is "another word swaps the search: $search" "$(check convstrix28.cfg --set tune.$search | grep -c ' weights, ')" 1
 done
 is "VGGStrix: every point can be built" "$(check vggstrix.cfg --space 25 | grep -c ': 25 can be built')" 1
-for f in vggstrix convstrix convstrix28 auxiliary fcnn perblock; do
+for f in vggstrix convstrix convstrix28 auxiliary fcnn perblock resnet20; do
     n=$((n + 1))
     if ! strix -q train $f.cfg --set dataset.limit=48 --set train.batch=8 --set train.epochs=1 --dir "$tmp/$f" \
         $([ $f = vggstrix ] && echo --set model.layers.stem.vgg.weights=random) >"$tmp/out" 2>"$tmp/err"; then

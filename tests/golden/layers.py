@@ -142,5 +142,10 @@ for size in ((128, 128), (37, 61), (14, 20)):  # bytes, as OpenCV's INTER_LINEAR
     case(f"resize_bytes_{size[0]}", f'l = {{ type = "resize"; height = {size[0]}; width = {size[1]}; }};', (1, 28, 28, 1), opencv,
          check_grad=False, image=True)
 
+case("avgpool", 'l = { type = "avgpool2d"; size = 2; };', (2, 7, 6, 3), lambda x, w, s: nhwc(F.avg_pool2d(nchw(x), 2)))
+case("avgpool_same", 'l = { type = "avgpool2d"; size = 3; stride = 2; padding = "same"; };', (2, 8, 7, 3),
+     lambda x, w, s: nhwc(F.avg_pool2d(F.pad(nchw(x), (1, 1, 0, 1)), 3, 2)
+                          / F.avg_pool2d(F.pad(nchw(x) * 0 + 1, (1, 1, 0, 1)), 3, 2)))
+
 save_file(tensors, "layers.safetensors", metadata=texts)
 print(len(texts), "cases")
