@@ -349,7 +349,7 @@ static int run(cli_context *c)
     if (rc) return rc;
     if (cli_flag(c, "expand")) return expand(c, e);
     if ((rc = cli_machine(c, &m)) || (rc = data_shape(c, e, &shape))) return rc;
-    rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, &steps, &c->diags);
+    rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, (sx_again){ 0 }, &steps, &c->diags);
     if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;    /* its own variables make no net: the file is wrong */
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);

@@ -7,6 +7,7 @@ AM_TESTS_ENVIRONMENT = STRIX_PLUGIN_PATH='$(abs_top_builddir)/plugins' STRIX_BUI
 EXTRA_DIST += tests/train_help.h tests/data/idx tests/data/tensors tests/data/classification_report.json tests/tap.sh tests/graph_help.h
 if HAVE_CRITERION
 UNIT_TESTS = tests/test_arena \
+	tests/test_again \
 	tests/test_cpu_ops \
 	tests/test_ask \
 	tests/test_pruners \

@@ -157,7 +157,7 @@ static int build(world *w, sx_steps *s)
     sx_data_shape shape;
     opens(w);
     cr_assert_eq(sx_step_shape(w->a, w->e, 100, 20, &shape, &w->d), 0);
-    return w->rc = sx_steps_write(w->a, w->e, &shape, true, 1, 0, s, &w->d);
+    return w->rc = sx_steps_write(w->a, w->e, &shape, true, 1, 0, (sx_again){ 0 }, s, &w->d);
 }
 
 #define TAIL "f = { type = \"flatten\"; }; o = { type = \"dense\"; units = 3; activation = \"softmax\"; };"

@@ -74,7 +74,7 @@ static void check_example(const char *name)
     sx_steps steps;
     sx_budget half, full;
     fine(sx_step_shape(a, e, 1000, 200, &shape, &d));
-    fine(sx_steps_write(a, e, &shape, true, 1, 0, &steps, &d));
+    fine(sx_steps_write(a, e, &shape, true, 1, 0, (sx_again){ 0 }, &steps, &d));
     check_step(steps.train, sx_format(a, "%s, training", name));
     check_step(steps.eval, sx_format(a, "%s, evaluation", name));
     fine(sx_machine_open(a, r, "null", 1, &m, &d));
@@ -83,7 +83,7 @@ static void check_example(const char *name)
     fine(sx_step_budget(a, e, &shape, m, &full, &d));
     cr_expect_lt(half.slab, full.slab, "%s: %zu of %zu bytes", name, half.slab, full.slab);
     cr_expect_eq(half.weights, full.weights);
-    fine(sx_steps_write(a, e, &shape, true, 1, 0, &steps, &d));
+    fine(sx_steps_write(a, e, &shape, true, 1, 0, (sx_again){ 0 }, &steps, &d));
     for (long i = 0; i < steps.train->graph->vals.n; i++)
         cr_expect_neq(steps.train->graph->vals.v[i].dtype, SX_BF16, "%s, f32", name);
 }
@@ -100,7 +100,7 @@ Test(precision, one_row_sums_nothing_and_gradients_are_f32)
     sx_steps steps;
     e->train.batch = 1;
     fine(sx_step_shape(a, e, 10, 2, &shape, &d));
-    fine(sx_steps_write(a, e, &shape, true, 1, 0, &steps, &d));
+    fine(sx_steps_write(a, e, &shape, true, 1, 0, (sx_again){ 0 }, &steps, &d));
     const sx_step *s = steps.train;
     for (long i = 0; i < s->n_learned; i++)
         cr_expect_eq(sx_graph_val(s->graph, s->grads[i])->dtype, SX_F32, "gradient %ld", i);

@@ -32,7 +32,7 @@ Test(step, output_must_have_room_for_the_classes)
                               .input = { { "x", SX_U8, 3, { 8, 8, 1 }, 0 } },
                               .label = { { "y", SX_I32, 0, { 0 }, 6 } } };
     sx_steps steps;
-    refused(sx_steps_write(t.arena, t.exp, &s, true, 0, 0, &steps, &t.diags), SX_E_CONFIG,
+    refused(sx_steps_write(t.arena, t.exp, &s, true, 0, 0, (sx_again){ 0 }, &steps, &t.diags), SX_E_CONFIG,
             "5 outputs, the data set has 6 classes");
 }
 

@@ -49,6 +49,11 @@ static const sx_param train_params[] = {
               .doc = "type of activations and their gradients"),
     SX_REAL(sx_train_conf, divergence, .def = 0, .min = 0, .max = 1e300,
             .doc = "a loss above this ends the training as diverged; 0: only one that is no number"),
+    SX_CHOICE(sx_train_conf, recompute, .choices = (const char *const[]){ "auto", "none", "all", NULL },
+              .doc = "values of the forward pass that the backward pass computes again rather than keeps: as few as let a "
+                     "step fit the memory, none, or as many as take the least memory"),
+    SX_REAL(sx_train_conf, memory, .def = 0, .min = 0, .max = 1e18,
+            .doc = "bytes that a training may take, for recompute; 0: as many as the device has"),
     SX_END
 };
 static const sx_param optimizer_params[] = {

@@ -132,7 +132,7 @@ static int open_price(price *p, sx_data_shape *shape, sx_diags *d)
     sx_steps steps;
     int rc = shape_of(p->a, p->e, shape, d);
     p->shape = shape;
-    if (!rc) rc = sx_steps_write(p->a, p->e, shape, true, 0, 0, &steps, p->d);
+    if (!rc) rc = sx_steps_write(p->a, p->e, shape, true, 0, 0, (sx_again){ 0 }, &steps, p->d);
     if (!rc) p->cost = sx_steps_budget(&steps, (sx_room){ 0 });
     return rc;
 }

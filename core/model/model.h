@@ -14,7 +14,9 @@ typedef struct {
     double lr, clip, decay;
     bool early_stop, restore_best; const char *monitor; long patience; double min_delta;
     double divergence;                           /* a loss above this is divergence; 0: only non-finite ones */
+    int recompute; double memory;                /* recompute: SX_AGAIN_*; memory: bytes, 0: what the device has */
 } sx_train_conf;
+enum { SX_AGAIN_AUTO, SX_AGAIN_NONE, SX_AGAIN_ALL };
 /* "accuracy"; of several outputs "aux_loss", "aux_accuracy" ..; metric NULL: that output's loss */
 typedef struct sx_score { const char *name; long output; const sx_use *metric; bool maximize; } sx_score;
 enum { SX_COLUMNS = 16, SX_VALUES = 64 };        /* inputs, outputs or labels of a net; values of an epoch */

@@ -93,12 +93,9 @@ static int open_mode(sx_net *n, sx_mode *o, const sx_step *s, bool fuse, sx_diag
     return bad;
 }
 
-static int open_memory(sx_net *n, bool fuse, sx_diags *d)
+static int open_memory(sx_net *n, sx_diags *d)
 {
-    n->room.slab = 64;
-    int bad = n->steps.train ? sx_machine_room(n->m, n->steps.train->graph, fuse, &n->room, d) : 0;
-    if (!bad) bad = sx_machine_room(n->m, n->steps.eval->graph, fuse, &n->room, d);
-    if (!bad) bad = sx_memory_open(n->arena, n->m, n->room.slab, &n->slab, d);
+    int bad = sx_memory_open(n->arena, n->m, n->room.slab, &n->slab, d);
     for (int kind = 0; kind < SX_TENSOR_KINDS && !bad; kind++)
         bad = sx_memory_open(n->arena, n->m, n->steps.bytes[kind], &n->kept[kind], d);
     return bad;
@@ -111,8 +108,9 @@ int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data
     *n = (sx_net){ .arena = a, .e = e, .m = m, .data = data, .seed = seed, .trial = trial };
     const bool fuse = !getenv("STRIX_NO_FUSE");  /* one stage per op: the oracle of the fused ones */
     int bad = sx_step_precision(e, m, d);
-    if (!bad) bad = sx_steps_write(a, e, &data->shape, training, seed, trial, &n->steps, d);
-    if (!bad) bad = open_memory(n, fuse, d);
+    if (!bad) bad = sx_steps_fit(a, e, &data->shape, m, &(sx_fit_want){ training, fuse, seed, trial }, &n->steps,
+                                 &n->room, d);
+    if (!bad) bad = open_memory(n, d);
     if (!bad) bad = open_mode(n, &n->train, n->steps.train, fuse, d);
     if (!bad) bad = open_mode(n, &n->eval, n->steps.eval, fuse, d);
     return bad;

@@ -1,5 +1,5 @@
 /* step.c: writes the step around a model into a graph: rows of the batch, transforms, model, loss, metrics,
- * gradients, updates; and adds up what that will take on a device. */
+ * gradients, updates. */
 #include "step.h"
 #include <string.h>
 
@@ -270,7 +270,7 @@ int sx_step_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx
 {
     const sx_dtype compute = e->train.precision == 2 ? SX_BF16 : SX_F32;
     const sx_graph_want how = { .training = want->training, .compute = compute,
-                                .batch = want->batch, .seed = seed, .trial = trial };
+                                .batch = want->batch, .seed = seed, .trial = trial, .again = want->again };
     writer w = { .a = a, .e = e, .g = sx_graph_open(a, &how, d), .s = SX_NEW(a, sx_step), .d = d,
                  .want = want };
     w.s->graph = w.g;
@@ -359,7 +359,7 @@ static long eval_steps(const sx_data_shape *s, long batch)
 }
 
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
-                   int64_t trial, sx_steps *out, sx_diags *d)
+                   int64_t trial, sx_again again, sx_steps *out, sx_diags *d)
 {
     *out = (sx_steps){ .inputs = s->inputs, .labels = s->labels };
     const long batch = e->train.batch;
@@ -367,7 +367,8 @@ int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool tr
         return sx_error(d, SX_E_CONFIG, sx_conf_where(a, sx_conf_find(e->root, "train.batch")),
                         "a batch of %s is larger than the %s to learn from", sx_plural(a, batch, "row"),
                         sx_plural(a, s->fit, "row"));
-    const sx_step_want learn = { .training = true, .batch = batch, .steps = training ? s->fit / batch : 1 };
+    const sx_step_want learn = { .training = true, .batch = batch, .steps = training ? s->fit / batch : 1,
+                                 .again = again };
     const sx_step_want look = { .batch = e->train.eval_batch, .steps = eval_steps(s, e->train.eval_batch) };
     int bad = training ? sx_step_write(a, e, s, &learn, seed, trial, &out->train, d) : 0;
     if (!bad) bad = sx_step_write(a, e, s, &look, seed, trial, &out->eval, d);
@@ -377,57 +378,4 @@ int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool tr
         add_tensors(a, out, out->eval, out->train, (sx_tensor_kind)kind);
     }
     return 0;
-}
-
-/* --- Budget --- */
-static size_t bytes_of(const sx_step *s, sx_t t)
-{
-    const sx_val *v = sx_graph_val(s->graph, t);
-    return v ? round_up(sx_val_bytes(v)) : 0;
-}
-
-static size_t bytes_of_logs(const sx_step *s)
-{
-    if (!s) return 0;
-    size_t sum = round_up(sizeof(int32_t));      /* the step counter */
-    sum += bytes_of(s, s->perm) + bytes_of(s, s->table);
-    for (long i = 0; i < s->heads; i++)
-        sum += bytes_of(s, s->head[i].loss_rows) + bytes_of(s, s->head[i].y_rows);
-    for (long i = 0; i < s->values; i++) sum += bytes_of(s, s->value_rows[i]);
-    return sum;
-}
-
-sx_budget sx_steps_budget(const sx_steps *s, sx_room room)
-{
-    sx_budget b = { .weights = s->bytes[SX_TENSOR_WEIGHT], .states = s->bytes[SX_TENSOR_STATE],
-                    .slots = s->bytes[SX_TENSOR_SLOT], .slab = room.slab, .scratch = room.scratch };
-    const sx_graph *g = s->eval->graph;
-    for (long i = 0; i < s->inputs; i++) b.data += bytes_of(s->eval, s->eval->data[i]);
-    for (long i = 0; i < s->labels; i++) b.data += bytes_of(s->eval, s->eval->labels[i]);
-    b.logs = bytes_of_logs(s->train) + bytes_of_logs(s->eval);
-    b.total = b.weights + b.states + b.slots + b.slab + b.scratch + b.data + b.logs;
-    const sx_layer_rows *rows = &s->eval->layers;
-    const int64_t from = s->eval->model_from < rows->n ? rows->v[s->eval->model_from].first : g->ops.n;
-    const sx_cost cost = sx_graph_cost(g, from, g->ops.n);
-    b.parameters = cost.parameters, b.frozen = cost.frozen, b.macs = cost.macs;
-    return b;
-}
-
-int sx_step_precision(const sx_exp *e, const sx_machine *m, sx_diags *d)
-{
-    if (e->train.precision != 2 || (m->info.dtypes & 1u << SX_BF16)) return 0;
-    return sx_error(d, SX_E_UNSUPPORTED, SX_NOWHERE, "device '%s' does not compute in bf16", m->name);
-}
-
-int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
-                   sx_diags *d)
-{
-    sx_steps steps;
-    sx_room room = { 0 };
-    int bad = m ? sx_step_precision(e, m, d) : 0;
-    if (!bad) bad = sx_steps_write(a, e, s, true, 0, 0, &steps, d);
-    if (!bad) bad = sx_machine_room(m, steps.train->graph, true, &room, d);
-    if (!bad) bad = sx_machine_room(m, steps.eval->graph, true, &room, d);
-    if (!bad) *out = sx_steps_budget(&steps, room);
-    return bad;
 }
