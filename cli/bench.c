@@ -4,11 +4,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 typedef struct {
     cli_context *c; bool train, stages; long batch, steps;
     sx_exp *e; sx_machine *m; sx_net *net; sx_budget budget;
     double program;                              /* bytes of the process before anything runs, less its data */
+    double first;                                /* seconds from the verb's start to the end of the first step */
+    double faults;                               /* minor page faults of a step */
 } job;
 
 static const char *const precisions[] = { "f32", "tf32", "bf16" };
@@ -157,6 +160,8 @@ static void print(job *j, double median)
                             "steps", (json_int_t)j->steps, "threads", threads);
     cli_json_real(doc, "ms_per_step", 1e3 * median);
     cli_json_real(doc, "images_per_s", (double)j->batch / median);
+    cli_json_real(doc, "first_step_s", j->first);
+    cli_json_real(doc, "page_faults_per_step", j->faults);
     json_object_set_new(doc, "peak_bytes", json_integer((json_int_t)peak));
     json_object_set_new(doc, "predicted_bytes", json_integer((json_int_t)predicted));
     json_object_set_new(doc, "program_bytes", json_integer((json_int_t)j->program));
@@ -164,6 +169,7 @@ static void print(job *j, double median)
     json_object_set_new(doc, "slab_bytes", json_integer((json_int_t)j->budget.slab));
     json_object_set_new(doc, "scratch_bytes", json_integer((json_int_t)j->budget.scratch));
     json_object_set_new(doc, "parameters", json_integer(j->budget.parameters));
+    json_object_set_new(doc, "frozen", json_integer(j->budget.frozen));
     json_object_set_new(doc, "macs", json_integer((json_int_t)j->budget.macs));
     const stages s = c->json || j->stages ? measure_stages(j) : (stages){ 0 };
     json_object_set_new(doc, "stages", json_stages(j, &s));
@@ -181,15 +187,28 @@ static void print(job *j, double median)
            cli_bytes(c->arena, (double)j->budget.total));
 }
 
+static double page_faults(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? 0 : (double)u.ru_minflt;
+}
+
 static int run(cli_context *c)
 {
+    enum { WARM = 3 };
     job j = { .c = c };
+    const double start = sx_net_now();
     int bad = read_options(&j);
     if (!bad) bad = cli_machine(c, &j.m);
     if (!bad) bad = open_net(&j);
     if (bad) return bad;
     double *seconds = sx_alloc_array(c->arena, (size_t)j.steps, sizeof *seconds);
-    bad = sx_net_time_steps(j.net, j.train, j.steps, seconds, &c->diags);
+    bad = sx_net_time_steps(j.net, j.train, 0, 1, seconds, &c->diags);
+    j.first = sx_net_now() - start;
+    if (!bad) bad = sx_net_time_steps(j.net, j.train, WARM - 1, 1, seconds, &c->diags);
+    const double faults = page_faults();
+    if (!bad) bad = sx_net_time_steps(j.net, j.train, 0, j.steps, seconds, &c->diags);
+    j.faults = (page_faults() - faults) / (double)j.steps;
     if (bad) return bad;
     qsort(seconds, (size_t)j.steps, sizeof *seconds, ascending);
     print(&j, 0.5 * (seconds[(j.steps - 1) / 2] + seconds[j.steps / 2]));

@@ -17,7 +17,6 @@ struct sx_net {
     sx_room room;
     sx_net_clock clock;
 };
-double sx_net_now(void);                         /* seconds */
 int sx_net_put(const sx_net *n, const sx_memory *m, size_t at, const void *from, size_t bytes, sx_diags *d);
 int sx_net_get(const sx_net *n, const sx_memory *m, size_t at, void *to, size_t bytes, sx_diags *d);
 size_t sx_mode_place(const sx_mode *o, sx_t t, size_t *at);          /* room for t in a buffer */

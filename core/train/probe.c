@@ -13,9 +13,8 @@ static void forget_profile(sx_program *p)
     sx_arena_close(own);
 }
 
-int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_diags *d)
+int sx_net_time_steps(sx_net *n, bool training, long warm, long steps, double *seconds, sx_diags *d)
 {
-    enum { WARM = 3 };
     sx_mode *o = training ? &n->train : &n->eval;
     sx_net_clock c = n->clock;
     const long rows = training ? n->data->shape.fit : n->data->shape.val;
@@ -25,13 +24,13 @@ int sx_net_time_steps(sx_net *n, bool training, long steps, double *seconds, sx_
         sx_data_order(n->data->val, rows, o->s->batch, false, (sx_key){ { 0, 0 } }, 0, true, o->order);
         bad = sx_mode_order(n, o, o->s->steps * o->s->batch, d);
     }
-    for (long i = -WARM; i < steps && !bad; i++) {
+    for (long i = -warm; i < steps && !bad; i++) {
+        if (i == 0) forget_profile(o->p);
         const double start = sx_net_now();
         bad = sx_program_run(o->p, 1, d);
         /* waits until the step is done */
         if (!bad) bad = sx_net_get(n, o->io, *o->loss_at, &loss, sizeof loss, d);
         if (i >= 0) seconds[i] = sx_net_now() - start;
-        if (i == -1) forget_profile(o->p);
     }
     return bad;
 }
