@@ -48,12 +48,12 @@ static void check(geometry g, bool back, long images)
     pool *p = pool_open(2);
     cr_assert(wino_can(&g) && wino_can(&way));
     wino_prepare(p, &way, back, w, u);
-    for (int isa = WINO_PLAIN; isa <= WINO_AVX512; isa++) {
+    for (int isa = ISA_PLAIN; isa <= ISA_AVX512; isa++) {
         /* in two ranges, the second one first */
         const long grain = wino_grain(&way), lines = images * way.oh, first = lines / grain / 2 * grain;
         for (long i = 0; i <= results; i++) y[i] = 7;
-        wino_run(&way, (wino_isa)isa, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
-        wino_run(&way, (wino_isa)isa, 0, first, x, u, y, scratch);
+        wino_run(&way, (cpu_isa)isa, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
+        wino_run(&way, (cpu_isa)isa, 0, first, x, u, y, scratch);
         const double e = error_of(&way, back, images, x, w, y);
         cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, back %d, isa %d: %g", g.h, g.w, g.c, g.k, back, isa, e);
         cr_expect_eq(y[results], 7);
@@ -81,6 +81,86 @@ Test(winograd, shapes)
         check(all[i].g, false, all[i].images);
         check(all[i].g, true, all[i].images);
     }
+}
+
+/* Relative L2 distance of dw from what the definition gives. */
+static double error_of_dw(const geometry *g, long images, const float *x, const float *dy, const float *dw)
+{
+    double d = 0, r = 0;
+    for (long e = 0; e < g->k * 9 * g->c; e++) {
+        const long c = e % g->c, tap = e / g->c % 9, k = e / g->c / 9;
+        double sum = 0;
+        for (long p = 0; p < images * g->oh * g->ow; p++) {
+            const long n = p / g->ow / g->oh, row = p / g->ow % g->oh - g->pad[0] + tap / 3,
+                       column = p % g->ow - g->pad[1] + tap % 3;
+            if (row < 0 || row >= g->h || column < 0 || column >= g->w) continue;
+            sum += (double)x[((n * g->h + row) * g->w + column) * g->c + c] * (double)dy[p * g->k + k];
+        }
+        d += (sum - (double)dw[e]) * (sum - (double)dw[e]);
+        r += sum * sum;
+    }
+    return sqrt(d / r);
+}
+
+/* Images go to two groups, the first image of one alone; `gathered` to one. */
+static void add_up(pool *p, const geometry *g, cpu_isa isa, long images, const float *x, const float *dy,
+                   float *dw)
+{
+    const size_t size = round_up(wino_sums(g));
+    const long one = images > 1, each_x = g->h * g->w * g->c, each_dy = g->oh * g->ow * g->k;
+    float *sums = aligned_alloc(LINE, 2 * size), *scratch = aligned_alloc(LINE, wino_scratch_w(g));
+    float *second = sums + size / sizeof *sums;
+    wino_add(g, isa, images - one, x, dy, true, sums, scratch);
+    if (one) {
+        const float *last_x = x + (images - 1) * each_x, *last_dy = dy + (images - 1) * each_dy;
+        wino_add(g, isa, one, last_x, last_dy, true, second, scratch);
+        wino_add(g, isa, one, last_x, last_dy, false, second, scratch); /* twice, and once from the other */
+        wino_add(g, isa, one, last_x, last_dy, true, second, scratch);
+    }
+    wino_join(p, g, 1 + one, size, sums, dw);
+    free(sums), free(scratch);
+}
+
+static void gather(pool *p, const geometry *g, cpu_isa isa, long images, const float *x, const float *dy,
+                   float *dw)
+{
+    void *points = aligned_alloc(LINE, round_up(wino_points(g, images)));
+    void *scratch = aligned_alloc(LINE, wino_scratch_w(g));
+    for (long i = images - 1; i >= 0; i--)
+        wino_gather(g, isa, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, points,
+                    scratch);
+    wino_join_gathered(p, g, isa, images, points, dw);
+    free(points), free(scratch);
+}
+
+static void check_dw(geometry g, long images)
+{
+    float *x = numbers(images * g.h * g.w * g.c, 3), *dy = numbers(images * g.oh * g.ow * g.k, 4);
+    float *dw = malloc((size_t)(g.k * 9 * g.c + 1) * sizeof *dw);
+    pool *p = pool_open(2);
+    for (int isa = ISA_PLAIN; isa <= ISA_AVX512; isa++)
+        for (int gathered = 0; gathered < 2; gathered++) {
+            dw[g.k * 9 * g.c] = 7;
+            (gathered ? gather : add_up)(p, &g, (cpu_isa)isa, images, x, dy, dw);
+            const double e = error_of_dw(&g, images, x, dy, dw);
+            cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, gathered %d, isa %d: %g", g.h, g.w, g.c, g.k, gathered,
+                         isa, e);
+            cr_expect_eq(dw[g.k * 9 * g.c], 7);
+        }
+    pool_close(p);
+    free(x), free(dy), free(dw);
+}
+
+Test(winograd, weights)
+{
+    const struct { geometry g; long images; } all[] = {
+        { of(8, 8, 16, 32, 1, 1, 1, 1), 3 }, { of(7, 7, 33, 40, 1, 1, 1, 1), 5 },
+        { of(14, 13, 1, 32, 1, 1, 1, 1), 2 }, { of(9, 11, 70, 3, 0, 0, 0, 0), 2 },
+        { of(6, 17, 20, 100, 2, 0, 1, 2), 1 }, { of(3, 3, 64, 64, 1, 1, 1, 1), 7 },
+        { of(5, 9, 24, 17, 1, 1, 1, 1), 3 }, { of(28, 28, 32, 64, 1, 1, 1, 1), 2 },
+        { of(3, 5, 130, 33, 0, 2, 2, 0), 4 },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_dw(all[i].g, all[i].images);
 }
 
 Test(winograd, what_it_cannot)

@@ -101,10 +101,41 @@ static bool bwd_x_make(sx_dev *dev, task *t)
 {
     return make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0]);
 }
+
+/* --- weight gradients by Winograd's way --- */
+static const kernel weights_winograd;
 static bool bwd_w_make(sx_dev *dev, task *t)
 {
-    return make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1]);
+    if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1])) return false;
+    const conv *c = t->own;
+    const geometry *g = &c->g;
+    if (!wino_can(g) || !(c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays_w(g, t->rows))))
+        return true;
+    const bool gathers = wino_gathers(g, t->rows);
+    t->kernel = &weights_winograd;
+    t->lane = wino_scratch_w(g);
+    t->partial = gathers ? 0 : wino_sums(g);
+    t->shared = gathers ? wino_points(g, t->rows) : 0;
+    t->least = gathers ? 1 : wino_least_w(g);
+    return true;
 }
+
+static void weights_rows(const task *t, const lane *l, long from, long n)
+{
+    const geometry *g = &((const conv *)t->own)->g;
+    const float *x = in_at(t, 0, l, from), *dy = in_at(t, 1, l, from);
+    if (t->partial) wino_add(g, isa_most(), n, x, dy, l->first, partial_at(t, l->run, l->group), l->scratch);
+    else wino_gather(g, isa_most(), t->rows, from, n, x, dy, shared_at(t, l->run), l->scratch);
+}
+
+static void weights_end(const task *t, const pass *r)
+{
+    const geometry *g = &((const conv *)t->own)->g;
+    float *dw = whole_at(&t->out, r);
+    if (t->partial) wino_join(r->pool, g, r->groups, t->partial, partial_at(t, r, 0), dw);
+    else wino_join_gathered(r->pool, g, isa_most(), t->rows, shared_at(t, r), dw);
+}
+static const kernel weights_winograd = { .by_rows = 3, .sums = true, .rows = weights_rows, .end = weights_end };
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 

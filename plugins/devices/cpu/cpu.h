@@ -156,7 +156,10 @@ void norm_bwd_factors(const task *t, const lane *l, float *k);      /* norm.c: a
 /* product.c: c[rows, WIDTH] = a[rows, k] b[k, WIDTH], or added to it; rows <= ROWS. turn: y[j, i] = x[i, j], x of m lines
  * of n. With the best instructions that are here, none better than `most`. */
 enum { PRODUCT_ROWS = 12, PRODUCT_WIDTH = 32 };
-typedef struct { long k, lda, ldc; const float *a, *b; float *c; bool add; } factors;      /* ld: from line to line */
+typedef struct {
+    long k, lda, ldc; const float *a, *b; float *c;                  /* ld: from line to line */
+    bool add; const void *const *soon; long soons;                   /* places that are wanted soon, to be fetched meanwhile; <= k */
+} factors;
 typedef void product(int rows, const factors *f);
 typedef void turn(long m, long n, const float *x, long ldx, float *y, long ldy);
 product *product_of(cpu_isa most);
@@ -174,10 +177,16 @@ typedef struct {
 matmul matmul_of(unsigned trans, long m, long n, long k);
 size_t matmul_shared(const matmul *p);           /* bytes for all threads, and for each: its room in the pool */
 size_t matmul_lane(const matmul *p);
-/* Instead of storing: called with each block of the result (of one that is not turned) by the thread that made it. */
-typedef void matmul_done(const void *ctx, long row, long rows, long column, long columns, const float *block, long ld);
-void matmul_run(const matmul *p, cpu_isa most, pool *pool, const float *a, const float *b, float *y, void *shared,
-                matmul_done *done, const void *ctx);
+/* Where blocks of a result that is not turned go instead of being stored, called by the thread that made them. near: n
+ * arrays shaped like the result that are wanted then. */
+typedef struct {
+    void (*done)(const void *ctx, long row, long rows, long column, long columns, const float *block, long ld);
+    const void *ctx;
+    int n; float *const *near;
+} matmul_sink;
+/* sink: NULL where y is stored. */
+void matmul_run(const matmul *p, cpu_isa most, pool *threads, const float *a, const float *b, float *y, void *shared,
+                const matmul_sink *sink);
 
 /* gemm.c: row-major c[m, n] = op(a)[m, k] op(b)[k, n] + beta c; one thread */
 void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb,
@@ -202,6 +211,33 @@ long wino_grain(const geometry *g);
 /* x: the first image; y: where the first line of the range goes */
 void wino_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u,
               float *y, void *scratch);
+/* winograd_weights.c: dw of x and dy. Either sums are kept, one of each group of images, or (gathers) what is
+ * summed, of all of them; by shapes alone. */
+bool wino_pays_w(const geometry *g, long images);
+bool wino_gathers(const geometry *g, long images);
+long wino_least_w(const geometry *g);
+size_t wino_sums(const geometry *g);
+size_t wino_points(const geometry *g, long images);
+size_t wino_scratch_w(const geometry *g);
+void wino_add(const geometry *g, cpu_isa most, long images, const float *x, const float *dy, bool first,
+              float *sums, void *scratch);
+void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw);
+/* images [from, from + images) of all; x, dy: the first of these */
+void wino_gather(const geometry *g, cpu_isa most, long all, long from, long images, const float *x,
+                 const float *dy, void *points, void *scratch);
+void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, void *points, float *dw);
+
+/* thin.c: few channels, as in first layers. Lines of results are counted through all images; any range of them:
+ * x is the first image, y and dy begin with the range. u and sums: [taps, filters], filled up to vectors. */
+bool thin_can(const geometry *g);
+size_t thin_weights(const geometry *g);
+size_t thin_scratch(const geometry *g);
+void thin_prepare(const geometry *g, const float *w, float *u);
+void thin_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
+              void *scratch);
+void thin_weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                       float *sums, void *scratch);                  /* adds to sums */
+void thin_collect(const geometry *g, const float *sums, float *dw);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
 typedef struct dnnl_conv dnnl_conv;

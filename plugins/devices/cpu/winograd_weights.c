@@ -1,0 +1,195 @@
+/* winograd_weights.c: weight gradients of 3x3 convolutions by Winograd's F(3x3, 4x4): the transpose of the
+ * forward pass, dw = G' [sum over tiles of (B' x B) (.) (A dy A')] G. */
+#include <string.h>
+#include "winograd.h"
+
+/* The points of tiles, [POINTS][tiles][c] of both sides, and a pixel of zeros behind them. */
+typedef struct { long ldx, ldy, stepx, stepy; } layout;
+static layout layout_of(const geometry *g, long tiles)
+{
+    const long ldx = lines_of(g->c), ldy = panels_of(g->k) * NR;
+    return (layout){ ldx, ldy, step_of(tiles * ldx), step_of(tiles * ldy) };
+}
+static size_t points_bytes(const geometry *g, long tiles)
+{
+    const layout l = layout_of(g, tiles);
+    return (size_t)(POINTS * (l.stepx + l.stepy)) * sizeof(float);
+}
+static size_t zeros_bytes(const geometry *g) { return round_up((size_t)(g->c + g->k) * sizeof(float)); }
+
+/* Tiles at a time: their points fill about half of L2. */
+static long block_of(const geometry *g)
+{
+    enum { BYTES = 512 << 10, LEAST = 16, MOST = 64 };
+    const long n = (long)(BYTES / sizeof(float)) / (POINTS * (lines_of(g->c) + panels_of(g->k) * NR));
+    return n < LEAST ? LEAST : n > MOST ? MOST : n;
+}
+
+/* Sums are laid out as [panel][POINTS][c][NR]. */
+static long sum_rows(const geometry *g) { return ceil_div(g->c, ROWS) * ROWS; }
+size_t wino_sums(const geometry *g)
+{
+    return (size_t)(panels_of(g->k) * POINTS * sum_rows(g) * NR) * sizeof(float);
+}
+
+/* So many images at all: their points are kept until the end, since sums would be larger. */
+bool wino_gathers(const geometry *g, long images)
+{
+    const size_t most = (size_t)16 << 20;
+    return points_bytes(g, images * tiles_of(g)) <= most;
+}
+size_t wino_points(const geometry *g, long images)
+{
+    return round_up(points_bytes(g, images * tiles_of(g))) + wino_sums(g);
+}
+size_t wino_scratch_w(const geometry *g) { return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g); }
+long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
+
+bool wino_pays_w(const geometry *g, long images)
+{
+    enum { CHANNELS = 16, PIXELS = 1024 };
+    const double share = 0.45;
+    const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
+    const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * panels_of(g->k) * NR);
+    return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
+        && ours <= share * direct;
+}
+
+static void load_dy(const wino_kernels *k, const geometry *g, long t, const float *dy, const float *zero,
+                    float *v, long step)
+{
+    const tile at = tile_of(g, t);
+    const float *px[SIDE * SIDE], *first = dy + ((at.line + at.i) * g->ow + at.j) * g->k;
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++)
+            px[i * SIDE + j] = at.i + i < g->oh && at.j + j < g->ow ? first + (i * g->ow + j) * g->k : zero;
+    k->spread(g->k, px, v, step);
+}
+
+/* Points of tiles [from, from + n) of x and dy go to place `to` on. */
+static void transform(const wino_kernels *k, const geometry *g, const layout *l, long from, long n, long to,
+                      const float *x, const float *dy, const float *zero, float *v)
+{
+    float *vx = v + to * l->ldx, *vy = v + POINTS * l->stepx + to * l->ldy;
+    for (long i = 0; i < n; i++) {
+        wino_load(k, g, from + i, x, zero, vx + i * l->ldx, l->stepx);
+        load_dy(k, g, from + i, dy, zero, vy + i * l->ldy, l->stepy);
+    }
+}
+
+/* Sums at one point of one panel, of n tiles at place `from` on. */
+static void sum_points(const wino_kernels *k, const geometry *g, const layout *l, long panel, long point,
+                       long from, long n, bool first, const float *v, float *sums)
+{
+    const float *x = v + point * l->stepx + from * l->ldx,
+                *y = v + POINTS * l->stepx + point * l->stepy + from * l->ldy + panel * NR;
+    k->sum(&(terms){ n, sum_rows(g), l->ldx, l->ldy, x, y, first,
+                     sums + (panel * POINTS + point) * sum_rows(g) * NR });
+}
+
+void wino_add(const geometry *g, cpu_isa most, long images, const float *x, const float *dy, bool first,
+              float *sums, void *scratch)
+{
+    const wino_kernels *const use = wino_kernels_of(most);
+    const long block = block_of(g), tiles = images * tiles_of(g);
+    const layout l = layout_of(g, block);
+    float *v = scratch, *zero = (float *)((char *)scratch + round_up(points_bytes(g, block)));
+    memset(zero, 0, zeros_bytes(g));
+    for (long at = 0; at < tiles; at += block, first = false) {
+        const long n = tiles - at < block ? tiles - at : block;
+        transform(use, g, &l, at, n, 0, x, dy, zero, v);
+        for (long p = 0; p < POINTS; p++)
+            for (long i = 0; i < panels_of(g->k); i++) sum_points(use, g, &l, i, p, 0, n, first, v, sums);
+    }
+}
+
+void wino_gather(const geometry *g, cpu_isa most, long all, long from, long images, const float *x,
+                 const float *dy, void *points, void *scratch)
+{
+    const layout l = layout_of(g, all * tiles_of(g));
+    float *zero = scratch;
+    memset(zero, 0, zeros_bytes(g));
+    transform(wino_kernels_of(most), g, &l, 0, images * tiles_of(g), from * tiles_of(g), x, dy, zero, points);
+}
+
+/* --- the end: sums of all groups, and back from the points --- */
+typedef struct {
+    const geometry *g; const wino_kernels *use; long tiles; const float *v;
+    long groups; size_t partial; float *sums, *dw;
+} joining;
+
+/* o = G' x: three lines of six that are `step` apart */
+static inline void from_six(const double *restrict x, long step, double *restrict o, long to)
+{
+    const double p2 = P2, q2 = Q2, zero = 1 / (p2 * q2), first = 0.5 / (p2 * (p2 - q2)),
+                 second = 0.5 / (q2 * (q2 - p2));
+    for (long i = 0; i < NR; i++) {
+        const double a = first * (x[i + step] + x[i + 2 * step]), b = first * (x[i + step] - x[i + 2 * step]),
+                     c = second * (x[i + 3 * step] + x[i + 4 * step]),
+                     d = second * (x[i + 3 * step] - x[i + 4 * step]);
+        o[i] = zero * x[i] + a + c;
+        o[i + to] = P * b + Q * d;
+        o[i + 2 * to] = p2 * a + q2 * c + x[i + 5 * step];
+    }
+}
+
+/* One channel of a panel: its sums are `step` apart; dw: [9][NR] */
+SX_FAST static void from_sums(const joining *j, const float *sums, long step, double *dw)
+{
+    double x[POINTS * NR], t[3 * EDGE * NR];
+    for (long p = 0; p < POINTS; p++) {
+        float s[NR];
+        memcpy(s, sums + p * step, sizeof s);
+        for (long n = 1; n < j->groups; n++) {
+            const float *more = sums + p * step + (long)(j->partial / sizeof(float)) * n;
+            for (int i = 0; i < NR; i++) s[i] += more[i];
+        }
+        for (int i = 0; i < NR; i++) x[p * NR + i] = s[i];
+    }
+    for (int i = 0; i < EDGE; i++) from_six(x + i * NR, EDGE * NR, t + i * NR, EDGE * NR);
+    for (int i = 0; i < 3; i++) from_six(t + i * EDGE * NR, NR, dw + i * 3 * NR, NR);
+}
+
+enum { AT_ONCE = 16 };
+static void join_part(const void *ctx, long part, int thread)
+{
+    (void)thread;
+    const joining *j = ctx;
+    const geometry *g = j->g;
+    const long parts = ceil_div(g->c, AT_ONCE), panel = part / parts, from = part % parts * AT_ONCE,
+               n = g->c - from < AT_ONCE ? g->c - from : AT_ONCE, step = sum_rows(g) * NR,
+               filters = g->k - panel * NR < NR ? g->k - panel * NR : NR;
+    double dw[AT_ONCE][9 * NR];
+    for (long c = 0; c < n; c++) from_sums(j, j->sums + panel * POINTS * step + (from + c) * NR, step, dw[c]);
+    for (long k = 0; k < filters; k++)
+        for (int i = 0; i < 9; i++) {
+            float *to = j->dw + ((panel * NR + k) * 9 + i) * g->c + from;
+            for (long c = 0; c < n; c++) to[c] = (float)dw[c][i * NR + k];
+        }
+}
+
+static void sum_part(const void *ctx, long part, int thread)
+{
+    (void)thread;
+    enum { TILES = 64 }; /* their points stay in L1 */
+    const joining *j = ctx;
+    const layout l = layout_of(j->g, j->tiles);
+    for (long at = 0; at < j->tiles; at += TILES)
+        sum_points(j->use, j->g, &l, part / POINTS, part % POINTS, at,
+                   j->tiles - at < TILES ? j->tiles - at : TILES, at == 0, j->v, j->sums);
+}
+
+void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw)
+{
+    pool_for(p, panels_of(g->k) * ceil_div(g->c, AT_ONCE), join_part,
+             &(joining){ .g = g, .groups = groups, .partial = partial, .sums = sums, .dw = dw });
+}
+
+void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, void *points, float *dw)
+{
+    const long tiles = images * tiles_of(g);
+    float *sums = (float *)((char *)points + round_up(points_bytes(g, tiles)));
+    pool_for(p, POINTS * panels_of(g->k), sum_part,
+             &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = tiles, .v = points, .sums = sums });
+    wino_join(p, g, 1, 0, sums, dw);
+}
