@@ -63,7 +63,7 @@ Test(cpu_ops, unknown_way_of_convolution_is_refused)
     cr_assert_neq(sx_machine_open(c.arena, c.registry, "cpu:1", 1, &m, &d), 0);
 }
 
-Test(cpu_ops, bf16_is_refused)
+Test(cpu_ops, f16_is_refused)
 {
     conform c = { 0 };
     sx_diags d;
@@ -71,8 +71,8 @@ Test(cpu_ops, bf16_is_refused)
     sx_program *p;
     cr_assert(find(&c, &d));
     cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), 0);
-    sx_graph *g = sx_graph_open(c.arena, &(sx_graph_want){ .compute = SX_BF16, .batch = 4 }, &d);
-    const sx_t x = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_BF16, (const long[]){ 4, 5, 0 }, true);
+    sx_graph *g = sx_graph_open(c.arena, &(sx_graph_want){ .compute = SX_F32, .batch = 4 }, &d);
+    const sx_t x = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_F16, (const long[]){ 4, 5, 0 }, true);
     sx_graph_result(g, sx_add(g, x, x), "y");
     cr_assert_eq(sx_program_open(c.arena, m, g, true, NULL, &p, &d), SX_E_UNSUPPORTED);
     cr_assert_gt(d.errors, 0);
@@ -195,4 +195,61 @@ Test(cpu_pool, memory)
     cr_assert_eq(pool_reserve(p, 1000, 64), 0);
     cr_assert_eq(pool_reserve(p, (size_t)1 << 62, 0), SX_E_MEMORY);
     pool_close(p);
+}
+
+/* --- bf16 --- */
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+static float of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The nearer of two neighbours, the even one of two as near; beyond the largest one the next is infinity. */
+static uint16_t nearest(float x)
+{
+    const uint32_t bits = bits_of(x), low = bits >> 16;
+    const double down = (double)of_bits(low << 16), step = (double)of_bits(0x7f7f0000) - (double)of_bits(0x7f7e0000);
+    const bool largest = (low & 0x7fff) == 0x7f7f;
+    const double up = largest ? down + copysign(step, down) : (double)of_bits((low + 1) << 16);
+    const double a = fabs((double)x - down), b = fabs(up - (double)x);
+    return (uint16_t)(a < b || (a == b && !(low & 1)) ? low : low + 1);
+}
+
+Test(cpu_bf16, every_pattern_becomes_f32_and_itself_again)
+{
+    enum { ALL = 1 << 16 };
+    static uint16_t half[ALL], again[ALL];
+    static float wide[ALL];
+    for (long i = 0; i < ALL; i++) half[i] = (uint16_t)i;
+    bf16_widen(ALL, half, wide);
+    bf16_narrow(ALL, wide, again);
+    for (uint32_t i = 0; i < ALL; i++) {
+        const bool nan = (i & 0x7fff) > 0x7f80;
+        cr_assert_eq(bits_of(wide[i]), i << 16);
+        cr_assert_eq(again[i], nan ? i | 0x40 : i, "%04x becomes %04x", i, again[i]);
+    }
+}
+
+Test(cpu_bf16, the_nearest_is_taken)
+{
+    enum { ALL = 1 << 16 };
+    static const uint32_t rest[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x1234, 0xabcd };
+    static uint16_t half[ALL];
+    static float wide[ALL];
+    for (int k = 0; k < 8; k++) {
+        for (uint32_t i = 0; i < ALL; i++) wide[i] = of_bits(i << 16 | rest[k]);
+        bf16_narrow(ALL, wide, half);
+        for (uint32_t i = 0; i < ALL; i++) {
+            if (isnan(wide[i])) cr_assert_gt(half[i] & 0x7fff, 0x7f80, "%08x is no NaN", i << 16 | rest[k]);
+            else if (isinf(wide[i])) cr_assert_eq(half[i], i);
+            else cr_assert_eq(half[i], nearest(wide[i]), "%08x becomes %04x", i << 16 | rest[k], half[i]);
+        }
+    }
 }

@@ -253,15 +253,17 @@ static sx_dtype result_type(const sx_graph *g, uint32_t code, int n, const sx_t 
 {
     const sx_dtype first = n ? sx_graph_val(g, in[0])->dtype : SX_F32;
     const sx_dtype wide = y->batched ? g->compute : SX_F32;
-    bool computed = code == SX_OP_CAST;
-    if (!code) return SX_F32;
+    bool computed = code == SX_OP_CAST, mixed = false;
     if (code == SX_OP_GATHER) return first == SX_I32 ? SX_I32 : wide;
-    for (int i = 0; i < n; i++) computed |= sx_graph_val(g, in[i])->dtype == g->compute;
-    switch (sx_op_type((sx_opcode)code)) {
+    for (int i = 0; i < n; i++) {
+        computed |= sx_graph_val(g, in[i])->dtype == g->compute;
+        mixed |= sx_graph_val(g, in[i])->dtype != first;
+    }
+    switch (code ? sx_op_type((sx_opcode)code) : 'C') {
     case 'C': return computed ? wide : SX_F32;
     case 'I': return SX_I32;
     case 'U': return SX_U8;
-    case 'S': return first;
+    case 'S': return code == SX_OP_CONCAT && mixed ? wide : first;
     default: return SX_F32;
     }
 }

@@ -142,7 +142,7 @@ static bool shape_concat(const struct job *j)
     same(j, 0);
     for (int i = 1; i < j->n; i++) {
         const sx_val *y = in(j, i);
-        bool fits = y->rank == x->rank && y->dtype == x->dtype;
+        bool fits = y->rank == x->rank && (y->dtype == x->dtype || (x->dtype < SX_I32 && y->dtype < SX_I32));
         for (int k = 0; fits && k < x->rank; k++) fits = k == axis || x->shape[k] == y->shape[k];
         if (!fits) return REFUSE("cannot join %s and %s", text(j, 0), text(j, i));
         if (__builtin_add_overflow(j->out->shape[axis], y->shape[axis], &j->out->shape[axis]))

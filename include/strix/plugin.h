@@ -197,7 +197,7 @@ sx_t sx_constant(sx_graph *g, float value, const long *shape);
 sx_t sx_stop(sx_graph *g, sx_t x);                                   /* x, but no gradient passes */
 
 /* --- Own ops: what the list cannot express. --- */
-typedef struct { void *data; const long *shape; int rank; } sx_view;             /* f32, row-major, batch first */
+typedef struct { void *data; const long *shape; int rank; } sx_view;             /* f32 whatever train.precision is, row-major, batch first */
 typedef struct {
     uint32_t size, attr_size;                    /* attr_size: bytes of attr, which are copied */
     const char *name;

@@ -1,4 +1,4 @@
-/* map.c: elementwise ops: maps and their gradients with numpy's broadcasting, fills and casts. Maps take
+/* map.c: elementwise ops: maps and their gradients with numpy's broadcasting, fills. Maps take
  * contiguous arrays, so what is broadcast is spread out into a block that stays in L1. */
 #include <string.h>
 #include "cpu.h"
@@ -170,36 +170,29 @@ static void fill_rows(const task *t, const lane *l, long from, long n)
 }
 const kernel k_fill = { .rows = fill_rows };
 
-SX_FAST static void widen_u8(long n, const uint8_t *x, float *y) { for (long i = 0; i < n; i++) y[i] = x[i]; }
-SX_FAST static void widen_i32(long n, const int32_t *x, float *y)
+enum { PARTS = 64 };                             /* rows of an own op are computed in so many at most */
+typedef struct { const task *t; const pass *r; } call;
+
+static void own_part(const void *ctx, long i, int thread)
 {
-    for (long i = 0; i < n; i++) y[i] = (float)x[i];
+    const call *c = ctx;
+    const task *t = c->t;
+    const long parts = t->rows < PARTS ? t->rows : PARTS;
+    sx_view in[16], y = { whole_at(&t->out, c->r), t->out.dim, t->out.rank };
+    (void)thread;
+    for (int k = 0; k < t->inputs; k++)
+        in[k] = (sx_view){ whole_at(&t->in[k], c->r), t->in[k].dim, t->in[k].rank };
+    t->op->op->host(t->op->attr, t->inputs, in, &y, i * t->rows / parts, (i + 1) * t->rows / parts);
 }
 
-void cast_to_f32(sx_dtype from, long n, const void *x, float *y)
+static void own_whole(const task *t, int n, const pass *r)
 {
-    if (from == SX_U8) widen_u8(n, x, y);
-    else if (from == SX_I32) widen_i32(n, x, y);
-    else memcpy(y, x, (size_t)n * sizeof *y);
-}
-
-static void cast_rows(const task *t, const lane *l, long from, long n)
-{
-    cast_to_f32(t->in[0].dtype, n * row_size(&t->out), in_at(t, 0, l, from), out_at(t, l, from));
-}
-const kernel k_cast = { .by_rows = 1, .rows = cast_rows };
-
-static void own_rows(const task *t, const lane *l, long from, long n)
-{
-    const sx_op *op = t->op->op;
-    sx_view in[16], y = { whole_at(&t->out, l->run), t->out.dim, t->out.rank };
-    for (int i = 0; i < t->inputs; i++)
-        in[i] = (sx_view){ whole_at(&t->in[i], l->run), t->in[i].dim, t->in[i].rank };
-    op->host(t->op->attr, t->inputs, in, &y, from, from + n);
+    (void)n;
+    pool_for(r->pool, t->rows < PARTS ? t->rows : PARTS, own_part, &(call){ t, r });
 }
 static bool own_make(sx_dev *dev, task *t)
 {
     (void)dev;
     return t->op->op->host && t->inputs <= 16;
 }
-const kernel k_own = { .alone = true, .make = own_make, .rows = own_rows };
+const kernel k_own = { .alone = true, .make = own_make, .whole = own_whole };
