@@ -131,6 +131,8 @@ EXTRA_DIST += tests/data/hpo-bench-points.json tests/data/median.json tests/data
 
 # Training, evaluation and prediction as a user meets them.
 TESTS += tests/test_train_cli.sh tests/test_ends.sh tests/test_memory.sh
+check_PROGRAMS += tests/peak
+tests_peak_LDADD =
 EXTRA_DIST += tests/test_train_cli.sh tests/test_ends.sh tests/test_memory.sh
 
 # Against PyTorch in double; golden/ holds the scripts that made the numbers.

@@ -1,8 +1,20 @@
-/* bnpool.c: max-pooling of 2x2 windows and what stands beside it in a net with batch normalisation, in one pass over the
- * pixels: largest element with its place, and the gradient of both. */
+/* bnpool.c: max-pooling of 2x2 windows and what stands beside it in a net with batch normalisation, in one pass over
+ * lines of pixels: largest element with its place, and the gradient of both. */
 #include "pool2d.h"
 
-/* --- forward: y and the place of each, as by maxpool and maxpool_arg over signed pixels --- */
+/* --- forward: y and, if wanted, the place of each, as by maxpool and maxpool_arg over signed pixels --- */
+SX_FAST static void max_line(long windows, long c, const float *restrict s, const float *restrict x,
+                             const float *restrict down, float *restrict y)
+{
+    for (long w = 0; w < windows; w++, x += 2 * c, down += 2 * c, y += c)
+        for (long j = 0; j < c; j++) {
+            const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
+            float m = BEATS(b, a) ? b : a;
+            m = BEATS(d, m) ? d : m;
+            y[j] = s[j] * (BEATS(e, m) ? e : m);
+        }
+}
+
 SX_FAST static void pool_line(long windows, long c, const float *restrict s, const float *restrict x,
                               const float *restrict down, float *restrict y, uint8_t *restrict arg)
 {
@@ -44,16 +56,17 @@ static void pool_rows(const task *t, const lane *l, long from, long n)
     const pooling *g = t->own;
     const window_lines w = lines_of(t, l, n);
     const long line = g->ow * g->c;
-    const float *x = arg_at(&t->in[0], l, from), *gamma = in_at(t, 1, l, 0);
-    float *sign = (float *)l->scratch, *y = out_at(t, l, from);
-    uint8_t *arg = arg_at(&t->also, l, from);
-    for (long j = 0; j < g->c; j++) sign[j] = gamma[j] < 0 ? -1 : 1;
+    const float *x = arg_at(&t->in[0], l, from), *sign = pool_signs(t, l, (float *)l->scratch);
+    float *y = out_at(t, l, from);
+    uint8_t *arg = t->also.id ? arg_at(&t->also, l, from) : NULL;
     for (long k = w.from; k < w.from + w.n; k++) {
-        const float *at = x + line_at(t, &w, &t->in[0], k);
-        pool_line(g->ow, g->c, sign, at, at + g->w * g->c, y + (t->out.strip ? k - w.from : k) * line, arg + k * line);
+        const float *at = x + line_at(t, &w, &t->in[0], k), *down = at + g->w * g->c;
+        float *to = y + (t->out.strip ? k - w.from : k) * line;
+        if (arg) pool_line(g->ow, g->c, sign, at, down, to, arg + k * line);
+        else max_line(g->ow, g->c, sign, at, down, to);
     }
 }
-static const kernel pool_pair = { .rows = pool_rows };
+static const kernel halve = { .rows = pool_rows };
 
 /* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0 --- */
 typedef struct { const float *mean, *a, *b, *d; } channel_factors;
@@ -116,21 +129,27 @@ static void drop_task(chain *c, int i)
     for (; i < c->n; i++) c->t[i] = c->t[i + 1];
 }
 
-static bool is_pair(const task *a, const task *b)
+/* Max-pooling over the same pixels, and signs. */
+static bool is_twin(const task *arg, const task *t)
 {
-    return b->kernel == &k_maxpool && b->inputs == 2 && a->in[0].id == b->in[0].id && a->in[1].id == b->in[1].id;
+    return arg->kernel == &k_maxpool_arg && !arg->out.local && arg->inputs == t->inputs
+        && arg->in[0].id == t->in[0].id && (t->inputs == 1 || arg->in[1].id == t->in[1].id)
+        && is_halving(arg->own);
 }
 
+/* Both run where the first of them did. */
 static void join_pooling(chain *c, int i)
 {
     task *t = &c->t[i];
-    if (t->kernel != &k_maxpool_arg || t->inputs != 2 || t->out.local || !is_halving(t->own)) return;
-    int k = i + 1;
-    while (k < c->n && !is_pair(t, &c->t[k])) k++;
-    if (k == c->n) return;
-    t->also = t->out, t->out = c->t[k].out;
-    t->kernel = &pool_pair, t->name = "maxpool";
-    drop_task(c, k);
+    if (t->kernel != &k_maxpool || !is_halving(t->own)) return;
+    t->kernel = &halve, t->name = "maxpool";
+    for (int k = 0; k < c->n; k++) {
+        if (!is_twin(&c->t[k], t)) continue;
+        t->also = c->t[k].out;
+        if (k < i) c->t[k] = *t;
+        drop_task(c, k < i ? i : k);
+        return;
+    }
 }
 
 static void join_spreading(chain *c, int i)
@@ -154,6 +173,6 @@ static void join_spreading(chain *c, int i)
 
 void pool_join(chain *c)
 {
-    for (int i = 0; i < c->n; i++) join_pooling(c, i);
+    for (int i = c->n; i-- > 0;) join_pooling(c, i);
     for (int i = 0; i < c->n; i++) join_spreading(c, i);
 }

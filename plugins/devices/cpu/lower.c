@@ -1,6 +1,6 @@
 /* lower.c: which ops share a stage. An op joins the chain of an op before it where both go by the same rows
- * and nothing that it reads is still to come; updates side by side become one loop. Values that no other
- * chain reads are not stored. */
+ * and nothing that it reads is still to come; updates become one loop (late.c). Values that no other chain
+ * reads are not stored. */
 #include <string.h>
 #include "cpu.h"
 
@@ -13,6 +13,7 @@ typedef struct {
     const sx_node *op; uint32_t n;
     task **t;
     uint32_t *chain_of;                          /* of an op: its list + 1; 0: none yet */
+    const uint32_t *at;                          /* of an op: where it runs, see late.c */
     bool *wanted;                                /* of a value: a chain that does not make it reads it */
     list *lists; uint32_t lists_n;
 } lowering;
@@ -25,7 +26,7 @@ static bool makes_rows(const task *t) { return t->out.id && t->out.row > 0; }
 static size_t bytes_of(const tensor *a) { return (size_t)a->size * (a->dtype == SX_U8 ? 1 : 4); }
 
 /* An op without result writes into its first input; an update into its slots as well. */
-static bool writes_input(const task *t, int i)
+bool task_writes(const task *t, int i)
 {
     return !t->out.id && (i == 0 || (t->kernel == &k_update && i >= 4));
 }
@@ -36,7 +37,7 @@ static bool reads_late(const lowering *w, uint32_t from, uint32_t at)
     const task *t = w->t[at];
     for (uint32_t i = from; i < at; i++)
         for (int j = 0; !w->chain_of[i] && j < w->t[i]->inputs; j++)
-            for (int k = 0; writes_input(w->t[i], j) && k < t->inputs; k++)
+            for (int k = 0; task_writes(w->t[i], j) && k < t->inputs; k++)
                 if (w->t[i]->in[j].id == t->in[k].id) return true;
     return false;
 }
@@ -89,17 +90,30 @@ static void add_op(lowering *w, list *l, uint32_t op, bool afar)
     w->chain_of[op] = (uint32_t)(l - w->lists) + 1;
 }
 
+/* Ops that wait for op `at`, and it; false: none do. */
+static bool gather_late(lowering *w, uint32_t at)
+{
+    size_t n = 1;
+    for (uint32_t i = 0; i < at && w->t[at]->kernel == &k_update; i++) n += w->at[i] == at;
+    if (n == 1) return false;
+    list *l = &w->lists[w->lists_n++];
+    l->op = sx_plan_alloc(w->p, n * sizeof *l->op);
+    for (uint32_t i = 0; i <= at; i++)
+        if (w->at[i] == at) add_op(w, l, i, false);
+    return true;
+}
+
 static void gather_chains(lowering *w)
 {
     for (uint32_t from = 0; from < w->n; from++) {
-        if (w->chain_of[from]) continue;
+        if (w->chain_of[from] || w->at[from] != from || gather_late(w, from)) continue;
         list *l = &w->lists[w->lists_n++];
         place at = { w->lists_n, from, false, false };
         l->op = sx_plan_alloc(w->p, 2 * LONGEST * sizeof *l->op);
         add_op(w, l, from, false);
         for (uint32_t i = from + 1; i < w->n && i - from < FARTHEST && l->n < LONGEST; i++) {
             if (w->chain_of[i]) continue;
-            if (joins(w, &at, i)) add_op(w, l, i, at.parted);
+            if (w->at[i] == i && joins(w, &at, i)) add_op(w, l, i, at.parted);
             else at.gap = true, at.parted |= parts(w, i);
         }
     }
@@ -141,6 +155,7 @@ static void add_copy(list *l, uint32_t op)
 
 static bool copy_maker(const lowering *w, list *l, uint32_t self, const task *t)
 {
+    if (t->kernel->alone || t->kernel->whole) return false;
     for (int j = 0; j < t->inputs; j++) {
         const int64_t maker = maker_of(w, t->in[j].id);
         if (maker < 0 || w->chain_of[maker] == self || !w->t[maker]->again || w->t[maker]->rows != t->rows
@@ -208,11 +223,11 @@ static int add_stage(const lowering *w, const list *l)
     int reads = 0, writes = 0;
     for (int i = 0; i < l->n; i++) {
         const task *t = tasks[i];
-        if (!c->whole && stays_inside(w, l, i)) chain_local(c, t->out.id);
+        if ((!c->whole || i + 1 < l->n) && stays_inside(w, l, i)) chain_local(c, t->out.id);
         else if (t->out.id) out[writes++] = t->op->out;
         for (int j = 0; j < t->inputs; j++) {
             if (!made_in(w, l, t->in[j].id)) in[reads++] = value_of(&t->in[j]);
-            if (writes_input(t, j)) out[writes++] = value_of(&t->in[j]);
+            if (task_writes(t, j)) out[writes++] = value_of(&t->in[j]);
         }
     }
     pool_join(c);
@@ -238,6 +253,7 @@ int cpu_lower(sx_dev *dev, sx_plan *p)
     }
     pool_first(p, w.n, w.t);
     w.wanted = sx_plan_alloc(p, (size_t)most + 1);
+    w.at = late_ops(p, w.n, w.t, most);
     gather_chains(&w);
     for (uint32_t i = 0; i < w.n; i++) w.t[i]->again = is_cheap(&w, w.t[i]);
     for (uint32_t k = 0; k < w.lists_n; k++) repeat_ops(&w, &w.lists[k], k + 1);

@@ -89,7 +89,7 @@ static long place(const pooling *g, long i, long j, long r, long s)
 
 /* --- largest element: the first of equals wins. A channel whose sign is -1 has its smallest one taken
  * (poolfirst.c). --- */
-static const float *signs_of(const task *t, const lane *l, float *room)
+const float *pool_signs(const task *t, const lane *l, float *room)
 {
     const float *gamma = t->inputs > 1 ? in_at(t, 1, l, 0) : NULL;
     for (long j = 0; j < t->in[0].dim[3]; j++) room[j] = gamma && gamma[j] < 0 ? -1 : 1;
@@ -109,30 +109,9 @@ SX_FAST static void times(long c, const float *restrict sign, float *restrict y)
     for (long j = 0; j < c; j++) y[j] *= sign[j];
 }
 
-SX_FAST static void max_of_4(long c, const float *restrict s, const float *restrict x,
-                             const float *restrict down, float *restrict y)
-{
-    for (long j = 0; j < c; j++) {
-        const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
-        float m = BEATS(b, a) ? b : a;
-        m = BEATS(d, m) ? d : m;
-        y[j] = s[j] * (BEATS(e, m) ? e : m);
-    }
-}
-
-/* 2x2 pixels that lie side by side */
-static bool is_square(const pooling *g, inside in)
-{
-    return g->kh == 2 && g->kw == 2 && in.r1 - in.r0 == 2 && in.s1 - in.s0 == 2 && g->dilation[1] == 1;
-}
-
 static void max_pixel(const pooling *g, const float *sign, const float *x, long i, long j, float *y)
 {
     const inside in = inside_of(g, i, j);
-    if (is_square(g, in)) {
-        max_of_4(g->c, sign, x + place(g, i, j, 0, 0), x + place(g, i, j, 1, 0), y);
-        return;
-    }
     for (long k = 0; k < g->c; k++) y[k] = -INFINITY;
     for (long r = in.r0; r < in.r1; r++)
         for (long s = in.s0; s < in.s1; s++) max_into(g->c, sign, x + place(g, i, j, r, s), y);
@@ -145,7 +124,7 @@ static void each_pixel(const task *t, const lane *l, long from, long n, pixel_wo
     const pooling *g = t->own;
     const stretch part = window_lines(t, l, n);
     const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
-    const float *x = strip_at(&t->in[0], l, from, skipped), *sign = signs_of(t, l, (float *)l->scratch);
+    const float *x = strip_at(&t->in[0], l, from, skipped), *sign = pool_signs(t, l, (float *)l->scratch);
     float *y = strip_at(&t->out, l, from, part.from * g->ow * g->c);
     for (long k = 0; k < part.n; k++) {          /* a strip begins with its own first window line */
         const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
@@ -170,20 +149,6 @@ SX_FAST static void arg_into(long c, const float *restrict sign, const float *re
     }
 }
 
-SX_FAST static void arg_of_4(long c, const float *restrict s, const float *restrict x,
-                             const float *restrict down, int32_t *restrict arg)
-{
-    for (long j = 0; j < c; j++) {
-        const float a = s[j] * x[j], b = s[j] * x[j + c], d = s[j] * down[j], e = s[j] * down[j + c];
-        const int second = BEATS(b, a);
-        float m = second ? b : a;
-        const int third = BEATS(d, m);
-        m = third ? d : m;
-        const int k = third ? 2 : second;
-        arg[j] = BEATS(e, m) ? 3 : k;
-    }
-}
-
 SX_FAST static void narrow(long c, const int32_t *restrict from, uint8_t *restrict to)
 {
     for (long j = 0; j < c; j++) to[j] = (uint8_t)from[j];
@@ -195,11 +160,6 @@ static void arg_pixel(const pooling *g, float *sign, const float *x, long i, lon
     const inside in = inside_of(g, i, j);
     float *best = sign + g->c;
     int32_t *arg = (int32_t *)(best + g->c);
-    if (is_square(g, in)) {
-        arg_of_4(g->c, sign, x + place(g, i, j, 0, 0), x + place(g, i, j, 1, 0), arg);
-        narrow(g->c, arg, y);
-        return;
-    }
     for (long k = 0; k < g->c; k++) best[k] = -INFINITY, arg[k] = (int32_t)(in.r0 * g->kw + in.s0);
     for (long r = in.r0; r < in.r1; r++)
         for (long s = in.s0; s < in.s1; s++)
@@ -214,7 +174,7 @@ static void arg_rows(const task *t, const lane *l, long from, long n)
     const long image = g->h * g->w * g->c, skipped = t->line ? part.from * t->grain * g->c : 0;
     const float *x = strip_at(&t->in[0], l, from, skipped);
     uint8_t *y = (uint8_t *)arg_at(&t->out, l, from) + (t->out.strip ? 0 : part.from * g->ow * g->c);
-    signs_of(t, l, (float *)l->scratch);
+    pool_signs(t, l, (float *)l->scratch);
     for (long k = 0; k < part.n; k++) {
         const float *at = t->line ? x + k * t->grain * g->c : x + k / g->oh * image;
         for (long j = 0; j < g->ow; j++, y += g->c)

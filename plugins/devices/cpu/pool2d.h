@@ -10,6 +10,9 @@ typedef struct {
     bool apart;                                  /* no element belongs to two windows */
 } pooling;
 
+/* 1 or -1 for each channel, in `room`: by the second input where there is one. */
+const float *pool_signs(const task *t, const lane *l, float *room);
+
 /* Windows of 2x2 pixels side by side; what is left of odd lines and columns belongs to none. */
 static inline bool is_halving(const pooling *g)
 {
