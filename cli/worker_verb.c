@@ -50,7 +50,7 @@ static int work(cli_context *c, sx_study *s, listener *l)
                                .until =
                                    seconds > 0 ? (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + seconds : 0 };
     long done, failed;
-    return sx_work(c->arena, s, &w, &done, &failed, &c->diags);
+    return sx_work_run(c->arena, s, &w, &done, &failed, &c->diags);
 }
 
 static int run(cli_context *c)

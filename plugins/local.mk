@@ -107,10 +107,10 @@ plugins_pruners_patience_la_LIBADD = -lm
 plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
 plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/chain.c \
 	plugins/devices/cpu/lower.c plugins/devices/cpu/poolfirst.c plugins/devices/cpu/softmax.c \
-	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
+	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/late.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
 	plugins/devices/cpu/winograd.c plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c \
 	plugins/devices/cpu/winograd.h plugins/devices/cpu/winograd_tiles.h \
-	plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h \
+	plugins/devices/cpu/direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h \
 	plugins/devices/cpu/isa.c plugins/devices/cpu/limits.c \
 	plugins/devices/cpu/map.c plugins/devices/cpu/cast.c plugins/devices/cpu/bf16.c plugins/devices/cpu/norm.c plugins/devices/cpu/pool2d.c plugins/devices/cpu/pool2d.h \
 	plugins/devices/cpu/bnpool.c plugins/devices/cpu/resize.c plugins/devices/cpu/rows.c \

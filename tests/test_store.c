@@ -324,10 +324,12 @@ Test(store, news_in_order_with_pause)
  * not. */
 Test(store, points_are_the_same_with_and_without_their_short_form)
 {
-    static const char *const change[] = { NULL, "UPDATE strix_trial SET point = NULL WHERE trial_id = 2",
-                                          "UPDATE strix_trial SET point = 'zz' || substr(point, 3)",
-                                          "UPDATE strix_trial SET point = substr(point, 2)",
-                                          "UPDATE strix_trial SET point = '0' || substr(point, 2)" };
+    static const char *const change[] = { NULL, "UPDATE strix_event SET body = NULL WHERE trial_id = 2",
+                                          "UPDATE strix_event SET body = 'zz' || substr(body, 3)",
+                                          "UPDATE strix_event SET body = substr(body, 2)",
+                                          "UPDATE strix_event SET body = '0' || substr(body, 2)",
+                                          "UPDATE strix_event SET body = substr(body, 17)",
+                                          "UPDATE strix_event SET body = 'fffffffffffffff0'" };
     int64_t study;
     sx_db *db = opened(&study);
     sx_trial_row r;
@@ -335,7 +337,7 @@ Test(store, points_are_the_same_with_and_without_their_short_form)
         cr_assert_eq(claim(db, study, "w", 60, &r), 0);
         cr_assert_eq(finish(db, &r, SX_DONE, -0.5, NULL), 0);
     }
-    cr_assert_str_eq(sql("SELECT count(*) FROM strix_trial WHERE length(point) = 64"), "4");
+    cr_assert_str_eq(sql("SELECT count(*) FROM strix_event WHERE length(body) = 64"), "4");
     for (size_t k = 0; k < sizeof change / sizeof *change; k++) {
         if (change[k]) sql(change[k]);
         struct heard h = { 0 };

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "places.h"
 
+enum { NEAR = 64 };                              /* events back, where the start of a trial is looked for */
 /* trial->fate: what happened; NULL: it does not fit the space */
 typedef struct { int64_t seq; const sx_trial *trial; bool ended; } event;
 /* What is known after some of the events: ended trials, then running ones. */
@@ -51,23 +52,42 @@ bool sx_past_fit(const sx_past *p, double *x)
     return true;
 }
 
-void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
+/* The point of an earlier one of the last events of the trial, if this is the same. */
+static const double *known(const sx_past *p, const sx_trial *t)
 {
+    const size_t bytes = (size_t)p->domain->space.n * sizeof *t->x;
+    for (long i = p->events.n; i-- > 0 && i >= p->events.n - NEAR;) {
+        const sx_trial *was = p->events.v[i].trial;
+        if (was && was->number == t->number) return memcmp(was->x, t->x, bytes) ? NULL : was->x;
+    }
+    return NULL;
+}
+
+/* As a point of the space; NULL: it does not fit. */
+static const double *point(const sx_past *p, const sx_trial *t)
+{
+    const double *was = known(p, t);
+    if (was) return was;
     const size_t n = (size_t)p->domain->space.n;
     double *x = sx_alloc_array(p->arena, n, sizeof *x);
+    if (n) memcpy(x, t->x, n * sizeof *x);
+    return sx_past_fit(p, x) ? x : NULL;
+}
+
+void sx_past_add(sx_past *p, int64_t seq, const sx_trial_row *row)
+{
     sx_trial *t = sx_dup(p->arena, &row->t, sizeof row->t);
-    if (n) memcpy(x, row->t.x, n * sizeof *x);
-    const bool legal = sx_past_fit(p, x);
-    t->x = x;
+    const size_t each = sizeof *t->value;
+    t->x = point(p, &row->t);
     t->value =
-        row->t.value ? sx_dup(p->arena, row->t.value, (size_t)p->domain->space.objectives * sizeof *x) : NULL;
+        row->t.value ? sx_dup(p->arena, row->t.value, (size_t)p->domain->space.objectives * each) : NULL;
     t->constraint = row->t.constraint ? sx_dup(p->arena, row->t.constraint,
-                                               (size_t)p->domain->space.constraints * sizeof *x)
+                                               (size_t)p->domain->space.constraints * each)
                                       : NULL;
     t->step = t->steps ? sx_dup(p->arena, row->t.step, (size_t)t->steps * sizeof *t->step) : NULL;
     t->curve = t->steps ? sx_dup(p->arena, row->t.curve, (size_t)t->steps * sizeof *t->curve) : NULL;
     const bool ended = t->fate != SX_RUNNING && t->fate != SX_PAUSED;
-    SX_PUSH(p->arena, p->events, ((event){ seq, legal ? t : NULL, ended }));
+    SX_PUSH(p->arena, p->events, ((event){ seq, t->x ? t : NULL, ended }));
 }
 
 void sx_past_count(const sx_past *p, long *ended, long *fit)
@@ -119,6 +139,7 @@ sx_history sx_past_at(sx_past *p, sx_arena *a, int64_t seen)
     else {
         const long known = s->done;
         go_on(p, p->arena, s, seen);
+        sx_places_expect(p->places, s->done - known);
         for (long i = known; i < s->done; i++) sx_places_add(p->places, s->v[i]->x);
     }
     return (sx_history){ .n = s->n, .done = s->done, .trial = s->v, .places = p->places };

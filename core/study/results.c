@@ -38,22 +38,30 @@ static void gather(void *ctx, const sx_trial_row *row)
     SX_PUSH(g->a, *g, r);
 }
 
-static long gather_rows(sx_study *s, sx_arena *a, bool brief, const sx_trial_row *const **rows, sx_diags *d)
+typedef int reader(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+
+/* way: the store's, NULL where it has none. */
+static long gather_rows(sx_study *s, sx_arena *a, reader *way, const sx_trial_row *const **rows, sx_diags *d)
 {
     gathering g = { .s = s, .a = a };
-    const int rc = (brief && s->store->brief ? s->store->brief : s->store->trials)(s->db, s->id, gather, &g);
+    const int rc = (way ? way : s->store->trials)(s->db, s->id, gather, &g);
     *rows = g.v;
     return rc ? sx_study_told(s, rc, d) : g.n;
 }
 
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
 {
-    return gather_rows(s, a, false, rows, d);
+    return gather_rows(s, a, NULL, rows, d);
 }
 
 long sx_study_brief(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
 {
-    return gather_rows(s, a, true, rows, d);
+    return gather_rows(s, a, s->store->brief, rows, d);
+}
+
+long sx_study_leased(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d)
+{
+    return gather_rows(s, a, s->store->leased ? s->store->leased : s->store->brief, rows, d);
 }
 
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row)

@@ -67,6 +67,8 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 /* The same without points and curves, several times as fast. */
 long sx_study_brief(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
+/* The same of the trials that workers have, and perhaps others. */
+long sx_study_leased(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 /* The best complete trial, by the first objective, that kept the measured constraints; NULL: there is none. */
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);
 bool sx_study_feasible(const sx_study *s, const sx_trial_row *row);  /* what is not known counts as kept */

@@ -330,7 +330,7 @@ static int bury(sx_study *s, long pid, const char *reason, sx_diags *d)
     const char *mine = sx_worker_name(a, 0, 0);
     const size_t host = strlen(mine) - 3;        /* without "0-0" */
     const sx_trial_row *const *row;
-    const long n = sx_study_brief(s, a, &row, d);
+    const long n = sx_study_leased(s, a, &row, d);
     for (long i = 0; i < n; i++) {
         const sx_trial_row *r = row[i];
         if (r->t.fate != SX_RUNNING || r->waiting || !r->worker || strncmp(r->worker, mine, host)) continue;
@@ -370,7 +370,7 @@ static int one_trial(worker *w, long *done, long *failed)
     return rc;
 }
 
-int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, long *failed, sx_diags *d)
+int sx_work_run(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done, long *failed, sx_diags *d)
 {
     const sx_exp *e = sx_study_exp(s);
     worker w = { .a = a,

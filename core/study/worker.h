@@ -23,7 +23,7 @@ typedef struct {
 /* Returns 0 when nothing is left, SX_E_STOPPED after a signal. A trial that fails costs that trial only; what
  * would fail every trial (no data, no device, disk full) ends the worker with its code, and the trial is
  * given back. */
-int sx_work(sx_arena *a, sx_study *s, const sx_worker_want *w, long *done, long *failed, sx_diags *d);
+int sx_work_run(sx_arena *a, sx_study *s, const sx_worker_want *w, long *done, long *failed, sx_diags *d);
 const char *sx_worker_name(sx_arena *a, long pid, int thread);       /* HOST-PID-THREAD */
 /* Gives back the trials of workers of this host that are no more: of process pid, or with pid 0 of all that
  * do not exist. */

@@ -53,8 +53,8 @@ typedef struct {
     int (*find)(sx_db *db, const char *name, int64_t *study, sx_study_row *row);
     int (*list)(sx_db *db, sx_on_study *each, void *ctx);
     int (*rename)(sx_db *db, int64_t study, const char *name);
-    /* Events after *since, in order, each with x and, but where it starts, values and curve as they were;
-     * *since is moved behind the last one. */
+    /* Events after *since, in order, each with number, x, tag and, but where it starts, values and curve as they
+     * were; *since is moved behind the last one. `each` does not call the store. */
     int (*news)(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
     /* Every trial as it is now, in order of number. */
     int (*trials)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
@@ -88,5 +88,7 @@ typedef struct {
     /* As `trials`, without points, their words and curves: who runs what, how it ended, where it lies. Or
      * NULL. */
     int (*brief)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+    /* As `brief`, those alone that a worker has: a few of many. Or NULL. */
+    int (*leased)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 } sx_store;
 #endif

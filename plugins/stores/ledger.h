@@ -73,7 +73,6 @@ int sx_ledger_open(sx_db *db, int64_t study, const char *name, struct ledger **o
 struct shown { int64_t id; const char *name; const sx_dist *dist; double v; };
 typedef struct {
     int64_t id; double *x, *value;               /* value NULL: none */
-    const double *known;                         /* the point, if it is known already; or NULL */
     struct { struct shown *v; long n, cap; } shown;
     struct { long *v; long n, cap; } step;
     struct { double *v; long n, cap; } curve, constraint;
@@ -81,15 +80,13 @@ typedef struct {
 enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 8 }; /* shown: for people */
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
                    sx_body *body);               /* their ids ascending, all else zero */
-/* A point in one word, for histories that are read fast: strix_trial.point beside Optuna's rows, valid in
- * the space that it was written in. */
-uint64_t sx_point_hash(const char *space);
-const char *sx_point_pack(sx_arena *a, const struct ledger *l, const double *x); /* NULL: no space is known */
-/* NULL: of another space */
-const double *sx_point_unpack(sx_arena *a, const struct ledger *l, const char *text);
 const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
-int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate);
+/* A row, and what the other tables have to say of it; most: of its reports, or -1; whole: nothing more. */
+typedef struct { sx_trial_row r; int64_t event; long most; bool whole; } sx_head;
+int sx_heads_fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long heads, sx_head *h);
+int sx_event_add(sx_db *db, const struct ledger *l, int64_t trial, const char *fate);
+uint64_t sx_space_hash(const char *space);
 int sx_trial_mine(sx_db *db, int64_t trial, const char *worker); /* 0; SX_E_LOST. worker NULL: anybody's */
 int sx_trial_note(sx_db *db, int64_t trial, const char *key, const char *json);
 int sx_trial_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m);

@@ -20,12 +20,13 @@ static const char revision[] = "v3.2.0.a";
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
-    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, point TEXT," \
+    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT," \
     " PRIMARY KEY (trial_id));" \
     "CREATE INDEX IF NOT EXISTS strix_trial_lease ON strix_trial (lease_until) WHERE lease_until IS NOT " \
     "NULL;" \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_event (" STUDY ", seq BIGINT NOT NULL, " TRIAL "," \
-    " fate VARCHAR(8) NOT NULL, steps INTEGER NOT NULL, PRIMARY KEY (study_id, seq));" \
+    " fate VARCHAR(8) NOT NULL, steps INTEGER NOT NULL, number INTEGER NOT NULL, tag BIGINT NOT NULL," \
+    " body TEXT, PRIMARY KEY (study_id, seq));" \
     "CREATE INDEX IF NOT EXISTS strix_event_trial ON strix_event (trial_id);" \
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_report (" TRIAL ", step BIGINT NOT NULL," \
     " metric VARCHAR(512) NOT NULL, value DOUBLE PRECISION, PRIMARY KEY (trial_id, step, metric));" \
@@ -58,21 +59,35 @@ static int check_revision(sx_db *db, const char *url, bool write)
     return write ? SX_E_STORE : 0;
 }
 
+/* 1: some study's first event is of a trial that is no more, or another one by now. Whole studies are deleted,
+ * never single trials, so one of each tells. */
+static int has_orphans(sx_db *db)
+{
+    int64_t found;
+    return sx_db_lookup(db, &found,
+                        "WITH RECURSIVE ids (i) AS (SELECT min(study_id) FROM strix_event UNION ALL"
+                        " SELECT (SELECT min(e.study_id) FROM strix_event e WHERE e.study_id > ids.i) FROM ids"
+                        " WHERE ids.i IS NOT NULL)"
+                        " SELECT 1 FROM ids JOIN strix_event e ON e.study_id = ids.i AND e.seq = 1"
+                        " LEFT JOIN strix_trial r ON r.trial_id = e.trial_id"
+                        " LEFT JOIN trials t ON t.trial_id = e.trial_id"
+                        " LEFT JOIN studies s ON s.study_id = ids.i AND t.study_id = s.study_id"
+                        " WHERE s.study_id IS NULL OR r.study_name IS NULL OR r.study_name <> s.study_name"
+                        " OR coalesce(CAST(t.datetime_start AS TEXT), '') <> coalesce(r.start, '') LIMIT 1", "");
+}
+
 /* Rows of studies that Python deleted; a reused id has another study name or start. */
 static int clean(sx_db *db)
 {
     int rc = sx_db_run(db, "DELETE FROM strix_study WHERE NOT EXISTS (SELECT 1 FROM studies s"
                        " WHERE s.study_id = strix_study.study_id AND s.study_name = strix_study.study_name)",
                        "");
-    if (!rc) rc = sx_db_run(db, "DELETE FROM strix_trial WHERE NOT EXISTS (SELECT 1 FROM trials t"
-                            " JOIN studies s ON s.study_id = t.study_id"
-                            " WHERE t.trial_id = strix_trial.trial_id"
-                            " AND s.study_name = strix_trial.study_name"
-                            " AND coalesce(CAST(t.datetime_start AS TEXT), '') ="
-                            " coalesce(strix_trial.start, ''))",
-                            "");
-    if (rc || !db->driver->changes(db->conn)) return rc;
+    if (rc || (rc = has_orphans(db)) != 1) return rc;
     return db->driver->script(db->conn,
+        "DELETE FROM strix_trial WHERE NOT EXISTS (SELECT 1 FROM trials t JOIN studies s"
+        " ON s.study_id = t.study_id WHERE t.trial_id = strix_trial.trial_id"
+        " AND s.study_name = strix_trial.study_name"
+        " AND coalesce(CAST(t.datetime_start AS TEXT), '') = coalesce(strix_trial.start, ''));"
         "DELETE FROM strix_event WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);"
         "DELETE FROM strix_report WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);"
         "DELETE FROM strix_file WHERE trial_id NOT IN (SELECT trial_id FROM strix_trial);");
@@ -257,7 +272,7 @@ int sx_optuna_study(sx_db *db, const sx_study_row *want, int64_t *study)
     l->axes = want->axes;
     l->distribution = want->distribution;
     l->space = want->space;
-    l->space_hash = sx_point_hash(want->space);
+    l->space_hash = sx_space_hash(want->space);
     return 0;
 }
 

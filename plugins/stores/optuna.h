@@ -47,6 +47,7 @@ int sx_optuna_rename(sx_db *db, int64_t study, const char *name);
 int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+int sx_optuna_leased(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
                     void *ctx, sx_trial_row *mine);
 int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
@@ -67,5 +68,5 @@ int sx_optuna_notes(sx_db *db, int64_t study, const char *key, sx_on_note *each,
     .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, \
     .last_error = sx_optuna_last_error, .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, \
     .notes = sx_optuna_notes, \
-    .import = sx_optuna_import, .brief = sx_optuna_brief
+    .import = sx_optuna_import, .brief = sx_optuna_brief, .leased = sx_optuna_leased
 #endif

@@ -101,59 +101,6 @@ const char *sx_body_text(sx_arena *a, const sx_body *b)
     return kept;
 }
 
-/* --- Points in one word: the hash of the space, then the bits of each number --- */
-
-uint64_t sx_point_hash(const char *space)
-{
-    uint64_t h = 14695981039346656037u;
-    for (; space && *space; space++) h = (h ^ (unsigned char)*space) * 1099511628211u;
-    return h;
-}
-
-enum { DIGITS = 16 };
-static void put_word(uint64_t v, char *to)
-{
-    for (int i = DIGITS; i-- > 0; v >>= 4) to[i] = "0123456789abcdef"[v & 15];
-}
-
-static bool get_word(const char *from, uint64_t *v)
-{
-    *v = 0;
-    for (int i = 0; i < DIGITS; i++) {
-        const char c = from[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
-        *v = *v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return true;
-}
-
-const char *sx_point_pack(sx_arena *a, const struct ledger *l, const double *x)
-{
-    if (!l->space || !l->axes) return NULL;
-    char *text = sx_alloc_array(a, (size_t)l->axes->n + 2, DIGITS);
-    put_word(l->space_hash, text);
-    for (int i = 0; i < l->axes->n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        put_word(bits, text + (size_t)(i + 1) * DIGITS);
-    }
-    return text;
-}
-
-const double *sx_point_unpack(sx_arena *a, const struct ledger *l, const char *text)
-{
-    uint64_t word;
-    const size_t n = (size_t)(l->axes ? l->axes->n : 0);
-    if (!text || !l->space || !l->axes || strlen(text) != (n + 1) * DIGITS) return NULL;
-    if (!get_word(text, &word) || word != l->space_hash) return NULL;
-    double *x = sx_alloc_array(a, n + 1, sizeof *x);
-    for (size_t i = 0; i < n; i++) {
-        if (!get_word(text + (i + 1) * DIGITS, &word)) return NULL;
-        memcpy(&x[i], &word, sizeof word);
-    }
-    return x;
-}
-
 /* --- Values, curves, constraints --- */
 
 static void take_value(reading *r, sx_body *b, sx_cursor *q)
@@ -218,9 +165,7 @@ static int read_run(reading *r, unsigned want)
 {
     const int64_t from = r->body[0].id, to = r->body[r->n - 1].id;
     const bool whole = r->n >= MANY && r->n >= to / 2;
-    bool points = want & SX_BODY_SHOWN;
-    for (long i = 0; i < r->n && !points; i++) points = want & SX_BODY_POINT && !r->body[i].known;
-    int rc = points ? read_table(r, &params, from, to, whole) : 0;
+    int rc = want & (SX_BODY_POINT | SX_BODY_SHOWN) ? read_table(r, &params, from, to, whole) : 0;
     if (!rc && want & SX_BODY_VALUE) rc = read_table(r, &values, from, to, whole);
     if (!rc && want & SX_BODY_CURVE) rc = read_table(r, &steps, from, to, whole);
     return rc || !r->l->axes || !r->l->axes->constraints ? rc : read_table(r, &constraints, from, to, whole);
@@ -232,10 +177,7 @@ int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want
     double *x = l->axes && want & SX_BODY_POINT ? sx_alloc_array(a, (size_t)n * axes + 1, sizeof *x) : NULL;
     int rc = 0;
     for (size_t i = 0; x && i < (size_t)n * axes; i++) x[i] = NAN;
-    for (long i = 0; i < n && x; i++) {
-        body[i].x = x + (size_t)i * axes;
-        if (body[i].known && axes) memcpy(body[i].x, body[i].known, axes * sizeof *x);
-    }
+    for (long i = 0; i < n && x; i++) body[i].x = x + (size_t)i * axes;
     for (long from = 0, to; from < n && !rc; from = to) {
         for (to = from + 1; to < n && body[to].id - body[to - 1].id <= CLOSE;) to++;
         rc = read_run(&(reading){ db, l, a, body + from, to - from, 0, -1, want & SX_BODY_SHOWN }, want);

@@ -16,26 +16,16 @@ static int last_event(sx_db *db, int64_t study, int64_t *seq)
     return rc < 0 ? rc : 0;
 }
 
-int sx_event_add(sx_db *db, int64_t study, int64_t trial, const char *fate)
-{
-    return sx_db_run(db,
-               "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps) VALUES ($1,"
-               " (SELECT coalesce(max(e.seq), 0) + 1 FROM strix_event e WHERE e.study_id = $1), $2, $3,"
-               " (SELECT count(*) FROM trial_intermediate_values v WHERE v.trial_id = $2))",
-               "iit", study, trial, fate);
-}
-
 static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_trial_row *r,
                     const char *worker, double lease_until)
 {
     return sx_db_run(db,
-               "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, "
-               "tag, queued, point)"
-               " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, "
-               "$4, $5, $6, $7, $8, $9)",
-               "ititriiit", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
-               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued),
-               r ? sx_point_pack(db->mine, l, r->t.x) : NULL);
+               "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, tag,"
+               " queued)"
+               " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, $4, $5,"
+               " $6, $7, $8)",
+               "ititriii", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
+               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued));
 }
 
 /* Has a running trial of another program all its values? Only then may a sampler see it: what it saw must
@@ -63,11 +53,11 @@ static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, b
     if (fin && s->last[0] && sx_fate_ended(sx_fate_of(s->last))) { *settled = true; return 0; }
     if (!fin && (rc = complete(db, l, s->id)) != 1) return rc;
     if (!s->last[0] &&
-        ((rc = add_side(db, l, s->id, NULL, NULL, NAN)) || (rc = sx_event_add(db, l->id, s->id, "RUNNING"))))
+        ((rc = add_side(db, l, s->id, NULL, NULL, NAN)) || (rc = sx_event_add(db, l, s->id, "RUNNING"))))
         return rc;
     *settled = fin;
     *wrote = true;
-    return fin ? sx_event_add(db, l->id, s->id, s->state) : 0;
+    return fin ? sx_event_add(db, l, s->id, s->state) : 0;
 }
 
 /* Gives what other programs did its events. ONCE_MORE: there were some. They are committed before anybody is
@@ -228,7 +218,7 @@ static int begin_trial(sx_db *db, const struct ledger *l, bool queued, const cha
     if (rc || (rc = last_event(db, l->id, &made->seen)) || (rc = insert_params(db, l, made->id, made->t.x)))
         return rc;
     if ((rc = add_side(db, l, made->id, made, worker, sx_db_until(db, lease)))) return rc;
-    return sx_event_add(db, l->id, made->id, "RUNNING");
+    return sx_event_add(db, l, made->id, "RUNNING");
 }
 
 static int resume_trial(sx_db *db, const struct ledger *l, long number, const char *worker, double lease,
@@ -242,7 +232,7 @@ static int resume_trial(sx_db *db, const struct ledger *l, long number, const ch
         "ii", l->id, (int64_t)number);
     if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_STORE, "trial %ld is not paused", number);
     const int bad = take(db, *trial, worker, lease, 1);
-    return bad ? bad : sx_event_add(db, l->id, *trial, "RUNNING");
+    return bad ? bad : sx_event_add(db, l, *trial, "RUNNING");
 }
 
 typedef struct {
@@ -363,7 +353,7 @@ static int import_one(sx_db *db, const struct ledger *l, const sx_trial_row *fro
     sx_time_text(r.started > 0 ? r.started : now, at);
     if (rc || (rc = insert_trial(db, l, (long)number, "RUNNING", at, &r.id))) return rc;
     if ((rc = insert_params(db, l, r.id, r.t.x)) || (rc = add_side(db, l, r.id, NULL, NULL, NAN))) return rc;
-    if ((rc = sx_event_add(db, l->id, r.id, "RUNNING"))) return rc;
+    if ((rc = sx_event_add(db, l, r.id, "RUNNING"))) return rc;
     for (long i = 0; !rc && i < r.t.steps; i++) {
         const sx_metric m = { "value", sx_user_value(l, 0, r.t.curve[i]), 0 };
         rc = sx_trial_report(db, r.id, r.t.step[i], 1, &m);

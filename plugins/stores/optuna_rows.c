@@ -1,4 +1,4 @@
-/* optuna_rows.c: trials read: as they are now, or event by event as a study's history has them. */
+/* optuna_rows.c: trials as they are now, read from Optuna's tables and ours. */
 #include <stdlib.h>
 #include <string.h>
 #include "arena.h"
@@ -49,31 +49,21 @@ static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
 
 /* --- Rows and their bodies --- */
 
-typedef struct {
-    sx_trial_row r;
-    int64_t event; long most;                    /* most: reports that belong to it */
-    const double *known;                         /* the point, if the row has it */
-} head;
-struct heads { head *v; long n, cap; };
-
 static int ascending(const void *a, const void *b)
 {
     const int64_t x = ((const sx_body *)a)->id, y = ((const sx_body *)b)->id;
     return (x > y) - (x < y);
 }
 
-/* One body for each trial, by id. */
-static sx_body *bodies_of(sx_arena *a, const struct heads *h, long *n)
+/* One body for each trial of which more is to be read, by id. */
+static sx_body *bodies_of(sx_arena *a, long heads, const sx_head *h, long *n)
 {
-    sx_body *b = sx_alloc_array(a, (size_t)h->n + 1, sizeof *b);
-    for (long i = 0; i < h->n; i++) b[i].id = h->v[i].r.id, b[i].known = h->v[i].known;
-    qsort(b, (size_t)h->n, sizeof *b, ascending);
+    sx_body *b = sx_alloc_array(a, (size_t)heads + 1, sizeof *b);
+    long all = 0;
     *n = 0;
-    for (long i = 0; i < h->n; i++) {
-        sx_body *last = *n ? &b[*n - 1] : NULL;
-        if (!last || b[i].id != last->id) b[(*n)++] = b[i];
-        else if (!last->known) last->known = b[i].known;
-    }
+    for (long i = 0; i < heads; i++) if (!h[i].whole) b[all++].id = h[i].r.id;
+    qsort(b, (size_t)all, sizeof *b, ascending);
+    for (long i = 0; i < all; i++) if (!*n || b[i].id != b[*n - 1].id) b[(*n)++] = b[i];
     return b;
 }
 
@@ -89,91 +79,49 @@ static void put_on(const struct ledger *l, const sx_body *b, long most, sx_trial
     r->t.constraint = whole ? b->constraint.v : NULL;
 }
 
-/* What the other tables say of these trials. */
-static int fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, struct heads *h)
+int sx_heads_fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long heads, sx_head *h)
 {
     long n;
     const bool shown = want & SX_BODY_SHOWN;
-    sx_body *body = bodies_of(a, h, &n);
-    int rc = sx_bodies_read(db, l, a, want, n, body);
-    for (long i = 0; i < h->n && !rc; i++) {
-        sx_trial_row *r = &h->v[i].r;
+    sx_body *body = bodies_of(a, heads, h, &n);
+    int rc = n ? sx_bodies_read(db, l, a, want, n, body) : 0;
+    for (long i = 0; i < heads && !rc; i++) {
+        if (h[i].whole) continue;
+        sx_trial_row *r = &h[i].r;
         const sx_body key = { .id = r->id }, *b = bsearch(&key, body, (size_t)n, sizeof *b, ascending);
-        put_on(l, b, h->v[i].most, r);
+        put_on(l, b, h[i].most, r);
         if (shown) r->values = sx_body_text(a, b);
         if (shown && (r->waiting || !b->shown.n)) rc = read_fixed(db, a, r);
     }
     return rc;
 }
 
+/* --- As it is now --- */
+
 typedef struct {
     const struct ledger *ledger; sx_arena *arena;
-    int64_t study, since; unsigned want;
-    struct heads heads;
+    int64_t study; unsigned want; bool leased;
+    struct { sx_head *v; long n, cap; } heads;
 } reading;
 enum { ALL = SX_BODY_POINT | SX_BODY_SHOWN | SX_BODY_VALUE | SX_BODY_CURVE };
-
-/* --- History --- */
-
-static int read_news(sx_db *db, void *ctx)
-{
-    reading *n = ctx;
-    const sx_driver *d = db->driver;
-    n->heads.n = 0;
-    sx_cursor *q =
-        sx_db_query(db,
-              "SELECT e.seq, e.fate, e.steps, e.trial_id, t.number, coalesce(s.attempt, 0),"
-              " coalesce(s.seen, 0), coalesce(s.tag, 0), coalesce(s.queued, 0),"
-              " CASE WHEN e.fate = 'RUNNING' THEN s.point END" SX_ROWS
-              "JOIN strix_event e ON e.trial_id = t.trial_id"
-              " WHERE e.study_id = $1 AND e.seq > $2 ORDER BY e.seq",
-              "ii", n->study, n->since);
-    int rc;
-    while ((rc = sx_db_next(db, q)) == 1) {
-        head h = { .event = d->integer(q, 0), .most = (long)d->integer(q, 2),
-                   .r = { .size = sizeof h.r, .id = d->integer(q, 3), .attempt = (int)d->integer(q, 5),
-                          .seen = d->integer(q, 6), .queued = d->integer(q, 8),
-                          .t = { .number = (long)d->integer(q, 4), .fate = sx_fate_of(d->text(q, 1)),
-                                 .tag = d->integer(q, 7) } } };
-        h.known = sx_point_unpack(n->arena, n->ledger, d->text(q, 9));
-        if (h.r.t.fate == SX_RUNNING) h.most = 0;
-        else n->want |= SX_BODY_VALUE | SX_BODY_CURVE;
-        SX_PUSH(n->arena, n->heads, h);
-    }
-    return rc || !n->heads.n ? rc : fill(db, n->ledger, n->arena, n->want, &n->heads);
-}
-
-int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx)
-{
-    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .since = *since, .want = SX_BODY_POINT };
-    if (!n.ledger) return SX_E_USAGE;
-    n.arena = sx_arena_open(NULL);
-    const int rc = sx_db_reading(db, read_news, &n);
-    for (long i = 0; i < n.heads.n && !rc; i++) {
-        each(ctx, n.heads.v[i].event, &n.heads.v[i].r);
-        *since = n.heads.v[i].event;
-    }
-    sx_arena_close(n.arena);
-    return rc;
-}
-
-/* --- As it is now --- */
 
 static int read_trials(sx_db *db, void *ctx)
 {
     reading *n = ctx;
     n->heads.n = 0;
     sx_cursor *q = sx_db_query(
-        db, "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id", "i", n->study);
+        db, n->leased ? "SELECT " ROW " FROM strix_trial s CROSS JOIN trials t WHERE s.lease_until IS NOT NULL"
+                        " AND t.trial_id = s.trial_id AND t.study_id = $1 ORDER BY t.number, t.trial_id"
+                      : "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id", "i", n->study);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1)
-        SX_PUSH(n->arena, n->heads, ((head){ .r = row_at(db, q, n->arena), .most = -1 }));
-    return rc ? rc : fill(db, n->ledger, n->arena, n->want, &n->heads);
+        SX_PUSH(n->arena, n->heads, ((sx_head){ .r = row_at(db, q, n->arena), .most = -1 }));
+    return rc ? rc : sx_heads_fill(db, n->ledger, n->arena, n->want, n->heads.n, n->heads.v);
 }
 
-static int each_trial(sx_db *db, int64_t study, unsigned want, sx_on_trial *each, void *ctx)
+static int each_trial(sx_db *db, int64_t study, unsigned want, bool leased, sx_on_trial *each, void *ctx)
 {
-    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .want = want };
+    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .want = want, .leased = leased };
     if (!n.ledger) return SX_E_USAGE;
     n.arena = sx_arena_open(NULL);
     const int rc = sx_db_reading(db, read_trials, &n);
@@ -184,12 +132,17 @@ static int each_trial(sx_db *db, int64_t study, unsigned want, sx_on_trial *each
 
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    return each_trial(db, study, ALL, each, ctx);
+    return each_trial(db, study, ALL, false, each, ctx);
 }
 
 int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    return each_trial(db, study, SX_BODY_VALUE, each, ctx);
+    return each_trial(db, study, SX_BODY_VALUE, false, each, ctx);
+}
+
+int sx_optuna_leased(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
+{
+    return each_trial(db, study, SX_BODY_VALUE, true, each, ctx);
 }
 
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r)
@@ -197,9 +150,9 @@ int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_t
     sx_cursor *q = sx_db_query(db, "SELECT " ROW SX_ROWS "WHERE t.trial_id = $1", "i", id);
     int rc = sx_db_next(db, q);
     if (rc != 1) return rc ? rc : sx_store_error(SX_E_LOST, "trial id %lld is gone", (long long)id);
-    head h = { .r = row_at(db, q, a), .most = -1 };
+    sx_head h = { .r = row_at(db, q, a), .most = -1 };
     sx_db_stop(db, q);
-    rc = fill(db, l, a, ALL, &(struct heads){ &h, 1, 1 });
+    rc = sx_heads_fill(db, l, a, ALL, 1, &h);
     *r = h.r;
     return rc;
 }

@@ -15,9 +15,19 @@ static void use(sx_arena *a, struct uses *u, const char *name, const char *text)
     SX_PUSH(a, *u, ((struct used){ name, text }));
 }
 
-static int read_rows(sx_db *db, const char *sql, int64_t study, sx_arena *a, struct uses *u)
+/* What the trials of others have, from trial `from` on; all: our own, too. */
+static int read_rows(sx_db *db, const struct ledger *l, bool all, int64_t from, sx_arena *a, struct uses *u)
 {
-    sx_cursor *q = sx_db_query(db, sql, "i", study);
+    sx_cursor *q = sx_db_query(db,
+                               all ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p"
+                                     " JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = $1 AND t.trial_id >= $2"
+                                     " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
+                                   : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t"
+                                     " LEFT JOIN strix_trial s ON s.trial_id = t.trial_id"
+                                     " JOIN trial_params p ON p.trial_id = t.trial_id"
+                                     " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0 AND t.trial_id >= $2"
+                                     " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)",
+                               "ii", l->id, from);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) {
         const char *name = sx_db_text(db, q, 0, a), *text = sx_db_text(db, q, 1, a);
@@ -26,44 +36,39 @@ static int read_rows(sx_db *db, const char *sql, int64_t study, sx_arena *a, str
     return rc;
 }
 
-/* What the study's rows have. What strix wrote stands in a list, so that only the trials of others are looked
- * through; without a list all of them. */
-static int read_used(sx_db *db, int64_t study, sx_arena *a, struct uses *u)
+/* What the study's rows have: a list of names and distributions, true for what strix writes and for all trials
+ * below the id at its end, so that few have to be looked through; without a list all of them. */
+static int read_used(sx_db *db, const struct ledger *l, sx_arena *a, struct uses *u)
 {
-    sx_cursor *q = sx_db_query(db, "SELECT used FROM strix_study WHERE study_id = $1", "i", study);
+    sx_cursor *q = sx_db_query(db, "SELECT used FROM strix_study WHERE study_id = $1", "i", l->id);
     const int rc = sx_db_next(db, q);
     if (rc < 0) return rc;
     const char *text = rc ? db->driver->text(q, 0) : NULL;
     json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-    for (size_t i = 0; i + 1 < json_array_size(list); i += 2) {
+    const size_t n = json_array_size(list);
+    for (size_t i = 0; i + 1 < n; i += 2) {
         const char *name = json_string_value(json_array_get(list, i)),
                    *dist = json_string_value(json_array_get(list, i + 1));
         if (name && dist && sx_db_dist(db, dist)) use(a, u, sx_strdup(a, name), sx_strdup(a, dist));
     }
+    const int64_t below = n % 2 ? (int64_t)json_integer_value(json_array_get(list, n - 1)) : 0;
     if (rc) sx_db_stop(db, q);
     const bool listed = list != NULL;
     json_decref(list);
-    return read_rows(db,
-                     listed ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t"
-                              " LEFT JOIN strix_trial s ON s.trial_id = t.trial_id JOIN trial_params p ON p.trial_id = t.trial_id"
-                              " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0"
-                              " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
-                            : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p"
-                              " JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = $1 GROUP BY p.param_name,"
-                              " p.distribution_json ORDER BY min(p.param_id)",
-                     study, a, u);
+    return read_rows(db, l, !listed, below, a, u);
 }
 
-/* The list: what was used, and what this process will write. */
-static int keep_used(sx_db *db, int64_t study, const struct uses *u)
+/* The list: what was used, and what this process will write. Trials below `stored` have ended. */
+static int keep_used(sx_db *db, const struct ledger *l, const struct uses *u)
 {
     json_t *list = json_array();
     for (long i = 0; i < u->n; i++) {
         json_array_append_new(list, json_string(u->v[i].name));
         json_array_append_new(list, json_string(u->v[i].text));
     }
+    json_array_append_new(list, json_integer(l->stored));
     char *text = json_dumps(list, JSON_COMPACT);
-    const int rc = sx_db_run(db, "UPDATE strix_study SET used = $1 WHERE study_id = $2", "ti", text, study);
+    const int rc = sx_db_run(db, "UPDATE strix_study SET used = $1 WHERE study_id = $2", "ti", text, l->id);
     free(text);
     json_decref(list);
     return rc;
@@ -152,10 +157,10 @@ int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other
     int rc = other && db->write ? sx_db_lookup(db, &taken, "SELECT 1 FROM studies WHERE study_id = $1"
                                                " /*! FOR UPDATE */", "i", l->id)
                                 : 0;
-    if (rc >= 0 && n) rc = read_used(db, l->id, a, &u);
+    if (rc >= 0 && n) rc = read_used(db, l, a, &u);
     for (int i = 0; i < n && rc >= 0; i++) rc = join_axis(db, l->id, &u, w, i, &written[i]);
     for (int i = 0; i < n; i++) use(a, &u, w->axes->axis[i]->name, written[i]);
-    if (rc >= 0 && n && db->write) rc = keep_used(db, l->id, &u);
+    if (rc >= 0 && n && db->write) rc = keep_used(db, l, &u);
     if (rc >= 0 && other && db->write) rc = keep_from(db, l->id);
     sx_arena_close(a);
     l->written = written;

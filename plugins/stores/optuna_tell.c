@@ -57,7 +57,7 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
         rc = sx_db_run(db, "UPDATE strix_trial SET lease_until = NULL, reason = $1 WHERE trial_id = $2", "ti",
                  reason, trial);
     /* Another program's trial that has no event yet gets both of its events from settle(). */
-    return rc || !db->driver->changes(db->conn) ? rc : sx_event_add(db, l->id, trial, sx_fate_word(fate));
+    return rc || !db->driver->changes(db->conn) ? rc : sx_event_add(db, l, trial, sx_fate_word(fate));
 }
 
 
@@ -271,7 +271,7 @@ int sx_trial_tell(sx_db *db, const struct ledger *l, const sx_trial_row *r)
         rc = sx_db_run(db,
                  "UPDATE strix_trial SET lease_until = NULL, worker = NULL, reason = $1 WHERE trial_id = $2",
                  "ti", r->reason, r->id);
-        return rc ? rc : sx_event_add(db, l->id, r->id, "PAUSED");
+        return rc ? rc : sx_event_add(db, l, r->id, "PAUSED");
     }
     bool nan = r->t.fate == SX_DONE && !r->t.value;
     for (int i = 0; !nan && r->t.fate == SX_DONE && i < l->objectives; i++) nan = isnan(r->t.value[i]);

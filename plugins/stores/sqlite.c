@@ -115,7 +115,8 @@ static int open_file(sx_conn *c, const char *name, int flags)
 {
     sqlite3_close(c->db);
     c->db = NULL;
-    const int rc = sqlite3_open_v2(name, &c->db, flags, NULL);
+    /* A connection has one user at a time. */
+    const int rc = sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc)
         return c->db ? sx_store_error(SX_E_STORE, "cannot open %s: %s", c->path, sqlite3_errmsg(c->db))
                      : fail(c, SQLITE_NOMEM);
