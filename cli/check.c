@@ -149,16 +149,22 @@ static void print_costs(cli_context *c, const sx_exp *e, const sx_machine *m, co
            m ? m->name : "a device that keeps every value");
     for (int i = 0; i < PARTS; i++)
         if (part(b, i) > 0) printf("%s %s %s", i ? "," : "", parts[i].doc, cli_bytes(a, part(b, i)));
-    if (m && m->info.memory) printf(" of %s", cli_bytes(a, (double)m->info.memory));
+    if (isfinite(sx_memory_limit(e, m))) printf(" of %s", cli_bytes(a, sx_memory_limit(e, m)));
     printf("\n");
+    if (b->spared)
+        printf("computed again in the backward pass, so that this is %s less: %.1f %% more operations\n",
+               cli_bytes(a, (double)b->spared), 100 * b->again);
 }
 
-static void warn_memory(cli_context *c, const sx_machine *m, const sx_budget *b)
+static void warn_memory(cli_context *c, const sx_exp *e, const sx_machine *m, const sx_budget *b)
 {
-    if (!m || !m->info.memory || b->total <= m->info.memory) return;
-    sx_warn(&c->diags, SX_NOWHERE, "a training takes %s, and device '%s' has %s",
-            cli_bytes(c->arena, (double)b->total), m->name, cli_bytes(c->arena, (double)m->info.memory));
-    sx_hint(&c->diags, "Make the batch or the layers smaller.");
+    const double limit = sx_memory_limit(e, m);
+    if ((double)b->total <= limit) return;
+    const char *who = e->train.memory > 0 ? "train.memory allows" : sx_format(c->arena, "device '%s' has", m->name);
+    sx_warn(&c->diags, SX_NOWHERE, "a training takes %s, and %s %s", cli_bytes(c->arena, (double)b->total), who,
+            cli_bytes(c->arena, limit));
+    sx_hint(&c->diags, "Make the batch or the layers smaller%s.",
+            e->train.recompute == SX_AGAIN_NONE ? ", or leave train.recompute at \"auto\"" : "");
 }
 
 static json_t *json_costs(const sx_machine *m, const sx_budget *b)
@@ -166,6 +172,8 @@ static json_t *json_costs(const sx_machine *m, const sx_budget *b)
     json_t *o = json_object();
     for (int i = 0; i < PARTS; i++)
         json_object_set_new(o, parts[i].name, json_integer((json_int_t)part(b, i)));
+    json_object_set_new(o, "spared", json_integer((json_int_t)b->spared));
+    cli_json_real(o, "again", b->again);
     json_object_set_new(o, "device", m ? json_string(m->name) : json_null());
     json_object_set_new(o, "device_memory", m ? json_integer((json_int_t)m->info.memory) : json_null());
     return o;
@@ -240,7 +248,7 @@ static int try_point(cli_context *c, const sx_exp *e, const sx_machine *m, long 
     if (!rc) rc = sx_exp_price(a, p, m, &cost, &why, &own);
     if (!rc) {
         t->built++;
-        t->fit += !m || !m->info.memory || cost.total <= m->info.memory;
+        t->fit += (double)cost.total <= sx_memory_limit(p, m);
     } else if (rc == SX_E_REFUSED) {
         count_reason(a, c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
     } else {
@@ -355,7 +363,7 @@ static int run(cli_context *c)
     warn_unused(c, e);
     warn_inputs(c, e);
     warn_weights(c, e);
-    warn_memory(c, m, &cost);
+    warn_memory(c, e, m, &cost);
     cli_warn_vars(c, e);
     if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);

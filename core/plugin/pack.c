@@ -2,6 +2,8 @@
  * put where a data set tells errors. */
 #include "tensors.h"
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct sx_pack { sx_arena *arena; sx_blobs blobs; };
 
@@ -27,3 +29,11 @@ const sx_blob *sx_pack_at(const sx_pack *p, long i)
 }
 
 void sx_pack_close(sx_pack *p) { if (p) sx_arena_close(p->arena); }
+
+void sx_set_copied(sx_set *set, const void *from, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)from;
+    const uintptr_t first = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+    (void)set;
+    if (first < end) madvise((char *)(uintptr_t)from + (first - at), end - first, MADV_DONTNEED);
+}

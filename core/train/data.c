@@ -27,6 +27,7 @@ typedef struct {                                 /* a part of the data set, colu
     long count; int inputs, labels;
     column input[SX_COLUMNS], label[SX_COLUMNS];
     sx_where where;
+    part *from;                                  /* NULL: no plugin's */
 } content;
 
 static int check_input(const column *c, long count, sx_where where, sx_diags *d)
@@ -114,7 +115,7 @@ static int open_part(sx_arena *a, const sx_exp *e, sx_part which, content *r, sx
     p->set.file[sizeof p->set.file - 1] = p->set.hint[sizeof p->set.hint - 1] = 0;
     const sx_where where = p->set.file[0] ? (sx_where){ .file = p->set.file }
                                           : sx_conf_where(a, sx_conf_member(e->root, "dataset"));
-    *r = (content){ .count = p->set.count, .where = where };
+    *r = (content){ .count = p->set.count, .where = where, .from = p };
     if (bad) {
         bad = bad < 0 ? bad : SX_E_DATA;
         sx_error(d, bad, where, "%s", p->set.error[0] ? p->set.error : "the data set could not be opened");
@@ -180,24 +181,31 @@ static int upload(const sx_machine *m, sx_memory *to, size_t at, const void *fro
     return bad ? sx_machine_error(m, bad, d) : 0;
 }
 
-/* Rows of a column behind those that are there already. */
-static int put_rows(const sx_machine *m, sx_memory *to, const sx_column_shape *s, long from, long count,
-                    const void *data, sx_diags *d)
+/* Rows of a column behind those that are there already, piece by piece: what the plugin holds goes as the table grows. */
+static int put_rows(const sx_machine *m, sx_memory *to, const sx_column_shape *s, long from, const content *r,
+                    const column *c, sx_diags *d)
 {
-    const size_t each = row_bytes(s);
-    return m ? upload(m, to, (size_t)from * each, data, (size_t)count * each, d) : 0;
+    const size_t each = row_bytes(s), all = (size_t)r->count * each, most = (size_t)1 << 18;
+    const char *data = c->data;
+    int bad = 0;
+    for (size_t at = 0; m && at < all && !bad; at += most) {
+        const size_t n = all - at < most ? all - at : most;
+        bad = upload(m, to, (size_t)from * each + at, data + at, n, d);
+        if (r->from && r->from->item->copied) r->from->item->copied(&r->from->set, data + at, n);
+    }
+    return bad;
 }
 
 static int fill_table(sx_data *t, const sx_machine *m, long from, const content *r, sx_diags *d)
 {
     int bad = 0;
     for (int i = 0; i < t->shape.inputs && !bad; i++)
-        bad = put_rows(m, t->x[i], &t->shape.input[i], from, r->count, r->input[i].data, d);
+        bad = put_rows(m, t->x[i], &t->shape.input[i], from, r, &r->input[i], d);
     for (int i = 0; i < t->shape.labels && !bad; i++) {
         const size_t bytes = (size_t)r->count * sizeof(int32_t);
         int32_t *host = (int32_t *)(uintptr_t)t->label[i] + from;
         if (r->label[i].data) memcpy(host, r->label[i].data, bytes);
-        bad = put_rows(m, t->y[i], &t->shape.label[i], from, r->count, host, d);
+        bad = m ? upload(m, t->y[i], (size_t)from * sizeof *host, host, bytes, d) : 0;
     }
     return bad;
 }

@@ -283,7 +283,12 @@ typedef struct {
     /* 0 or SX_E_DATA with set->error; a test part of count 0: there is none. */
     int (*open)(const void *params, sx_part part, sx_set *set);
     void (*close)(sx_set *set);
+    /* Optional: the core has copied these bytes of a column and reads them no more before close, so that their memory may go:
+     * else a data set would lie in memory twice while it is loaded. */
+    void (*copied)(sx_set *set, const void *from, size_t bytes);
 } sx_dataset;
+/* For `copied`, where the column came from malloc or is mapped: gives the whole pages in there back. */
+void sx_set_copied(sx_set *set, const void *from, size_t bytes);
 /* Safetensors files (https://github.com/huggingface/safetensors), for data sets: mapped, every size in them checked. */
 typedef struct {                                 /* dtype: "F32", "I64" ..; data may be unaligned */
     const char *name, *dtype; int rank; long shape[SX_RANK]; size_t bytes; const void *data;

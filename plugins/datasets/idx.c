@@ -209,5 +209,6 @@ static int open_set(const void *params_, sx_part part, sx_set *set)
 }
 
 SX_DEFINE(SX_KIND_DATASET, sx_dataset, idx, params, struct idx,
-          .doc = "images and labels in the IDX format of MNIST", .open = open_set, .close = close_set);
+          .doc = "images and labels in the IDX format of MNIST", .open = open_set, .close = close_set,
+          .copied = sx_set_copied);
 SX_PLUGIN("idx", "1.0", "MIT", SX_ITEM(idx));

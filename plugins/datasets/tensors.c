@@ -199,5 +199,5 @@ static int open_set(const void *params_, sx_part part, sx_set *set)
 
 SX_DEFINE(SX_KIND_DATASET, sx_dataset, tensors, params, struct tensors,
           .doc = "several inputs and labels by name, from safetensors files", .open = open_set,
-          .close = close_set);
+          .close = close_set, .copied = sx_set_copied);
 SX_PLUGIN("tensors", "1.0", "MIT", SX_ITEM(tensors));
