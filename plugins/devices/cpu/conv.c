@@ -85,6 +85,13 @@ static long bands_of(const geometry *g, long images)
     return images >= FEW || taps_of(g) < TAPS || n < 2 ? 1 : n;
 }
 
+/* Is it summed straight from its image? Then that kernel has taken the task. */
+static bool is_direct(task *t)
+{
+    const conv *c = t->own;
+    return (c->path == CONV_AUTO || c->path == CONV_THIN) && direct_make(t, c->kind, &conv_thin, &c->g);
+}
+
 static const kernel few_images;
 static bool fwd_make(sx_dev *dev, task *t)
 {
@@ -94,7 +101,7 @@ static bool fwd_make(sx_dev *dev, task *t)
     if (c->bands > 1) {
         t->kernel = &few_images;
         if (t->lane) t->lane = ceil_div(column_bytes(&c->g), c->g.oh) * ceil_div(c->g.oh, c->bands);
-    }
+    } else t->thin = is_direct(t) && 4 * t->in[0].size <= t->out.size;
     return true;
 }
 static bool bwd_x_make(sx_dev *dev, task *t)
@@ -107,6 +114,7 @@ static const kernel weights_winograd;
 static bool bwd_w_make(sx_dev *dev, task *t)
 {
     if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1])) return false;
+    if (is_direct(t)) return true;
     const conv *c = t->own;
     const geometry *g = &c->g;
     if (!wino_can(g) || !(c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays_w(g, t->rows))))

@@ -32,8 +32,9 @@ static int open_dev(const void *params, int index, sx_dev **dev)
     if (path && !strcmp(path, "im2col")) conv = CONV_IM2COL;
     else if (path && !strcmp(path, "onednn")) conv = CONV_ONEDNN;
     else if (path && !strcmp(path, "winograd")) conv = CONV_WINOGRAD;
+    else if (path && !strcmp(path, "thin")) conv = CONV_THIN;
     else if (path && *path && strcmp(path, "auto"))
-        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, winograd or im2col", path);
+        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, winograd, thin or im2col", path);
     if (conv == CONV_ONEDNN && !dnnl_here())
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
     cpu_isa cap;

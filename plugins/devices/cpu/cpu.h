@@ -7,7 +7,7 @@
 #include "rng.h"
 
 enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block for L1 */
-typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD } conv_path;
+typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD, CONV_THIN } conv_path;
 struct sx_dev { conv_path conv; };
 struct sx_buf { char *p; size_t bytes; };
 
@@ -135,6 +135,7 @@ static inline void *partial_at(const task *t, const pass *r, long group)
     return r->scratch + t->partial_at + (size_t)group * t->partial;
 }
 static inline void *shared_at(const task *t, const pass *r) { return r->scratch + t->shared_at; }
+bool task_writes(const task *t, int i);          /* lower.c: into input i */
 static inline long row_size(const tensor *a) { return a->dim[0] > 0 ? a->size / a->dim[0] : 0; }
 static inline size_t stored_row(const tensor *a) { return a->half ? a->row / 2 : a->row; }
 static inline long ceil_div(long a, long b) { return (a + b - 1) / b; }
@@ -153,7 +154,7 @@ void chain_copy(const chain *c, const pass *r, bool back);           /* around a
 extern const kernel k_own;
 void norm_bwd_factors(const task *t, const lane *l, float *k);      /* norm.c: a, b, d of each channel */
 
-/* product.c: c[rows, WIDTH] = a[rows, k] b[k, WIDTH], or added to it; rows <= ROWS. turn: y[j, i] = x[i, j], x of m lines
+/* product.c: c[rows, WIDTH] = a[rows, k] b[k, WIDTH], or added to it; rows <= ROWS. transposing: y[j, i] = x[i, j], x of m lines
  * of n. With the best instructions that are here, none better than `most`. */
 enum { PRODUCT_ROWS = 12, PRODUCT_WIDTH = 32 };
 typedef struct {
@@ -161,18 +162,18 @@ typedef struct {
     bool add; const void *const *soon; long soons;                   /* places that are wanted soon, to be fetched meanwhile; <= k */
 } factors;
 typedef void product(int rows, const factors *f);
-typedef void turn(long m, long n, const float *x, long ldx, float *y, long ldy);
+typedef void transposing(long m, long n, const float *x, long ldx, float *y, long ldy);
 product *product_of(cpu_isa most);
-turn *turn_of(cpu_isa most);
+transposing *turn_of(cpu_isa most);
 
 /* matmul.c: row-major y[m, n] = op(a)[m, k] op(b)[k, n] by all threads of a pool. matmul_of plans it: a and b are what
  * gives lines and columns, changed over where the result is turned. */
-typedef struct { bool turned; long ld; } operand;
+typedef struct { bool turned; long ld; } matmul_side;
 typedef struct {
     long rows, columns, depth;
     bool turned, by_rows;                        /* the result is; which side is cut into pieces */
     long piece, block, block_rows, block_columns;
-    operand a, b;
+    matmul_side a, b;
 } matmul;
 matmul matmul_of(unsigned trans, long m, long n, long k);
 size_t matmul_shared(const matmul *p);           /* bytes for all threads, and for each: its room in the pool */
@@ -192,6 +193,15 @@ void matmul_run(const matmul *p, cpu_isa most, pool *threads, const float *a, co
 void gemm(unsigned trans, long m, long n, long k, const float *a, long lda, const float *b, long ldb,
           float beta, float *c, long ldc);
 void gemm_once(void);
+
+/* gemm.c: can blocks of this product's result go straight to that update? update.c: n weights from `from` on, d: their
+ * gradient */
+bool matmul_feeds(const task *t, const task *update);
+void update_range(const task *t, const pass *r, const float *d, long from, long n);
+
+/* late.c: of each op, the one at whose place it runs, in its stage: itself, or a later one. values: the highest number of
+ * one */
+uint32_t *late_ops(const sx_plan *p, uint32_t n, task *const *t, uint32_t values);
 
 /* conv.c: geometry of a convolution; onednn.c: its primitives */
 typedef struct {
@@ -227,19 +237,25 @@ void wino_gather(const geometry *g, cpu_isa most, long all, long from, long imag
                  const float *dy, void *points, void *scratch);
 void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, void *points, float *dw);
 
-/* thin.c: few channels, as in first layers. Lines of results are counted through all images; any range of them:
- * x is the first image, y and dy begin with the range. u and sums: [taps, filters], filled up to vectors. */
-bool thin_can(const geometry *g);
-size_t thin_weights(const geometry *g);
-size_t thin_scratch(const geometry *g);
-void thin_prepare(const geometry *g, const float *w, float *u);
-void thin_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
-              void *scratch);
-void thin_weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
-                       float *sums, void *scratch);                  /* adds to sums */
-void thin_collect(const geometry *g, const float *sums, float *dw);
+/* direct.c: convolutions summed straight from their images. Lines of results (run, weights_grad) or of images (back)
+ * are counted through all images; any range of them: the other one is whole, this one begins with the range. u and
+ * sums: weights in the kernels' own order. */
+typedef struct {
+    bool (*can)(const geometry *g);
+    size_t (*weights)(const geometry *g), (*scratch)(const geometry *g);
+    void (*prepare)(const geometry *g, const float *w, float *u);
+    void (*run)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
+                void *scratch);
+    void (*back)(const geometry *g, cpu_isa most, long line, long lines, const float *dy, const float *u,
+                 float *dx, void *scratch);      /* NULL: cannot */
+    void (*weights_grad)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                         float *sums, void *scratch);                /* adds to sums */
+    void (*collect)(const geometry *g, const float *sums, float *dw);
+} conv_direct;
+extern const conv_direct conv_thin;              /* thin.c: few channels, as in first layers */
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
+bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g); /* false: it cannot */
 typedef struct dnnl_conv dnnl_conv;
 bool dnnl_here(void);
 /* What a primitive for so many images a call would take: bytes of weights in its own layout and of scratch;

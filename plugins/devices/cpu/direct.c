@@ -1,0 +1,71 @@
+/* direct.c: convolutions that are summed straight from their images as tasks: those of few channels (thin.c) and
+ * those of each channel by itself (depthwise.c). They go strip by strip with what follows, or with what makes
+ * their gradients. */
+#include <string.h>
+#include "cpu.h"
+
+typedef struct { geometry g; const conv_direct *way; bool back; } direct;
+
+/* Lines of `side` are divided; all of the other image is needed. */
+static void divide(task *t, const geometry *g, bool back)
+{
+    const long w = back ? g->w : g->ow, h = back ? g->h : g->oh;
+    t->line = back ? g->c : g->k;
+    t->grain = w;
+    t->extent = h * w * t->line;
+    t->entire = 1;
+}
+
+static long lines_of(const direct *d, long strip) { return strip / (d->back ? d->g.w : d->g.ow); }
+
+static void begin(const task *t, const pass *r)
+{
+    const direct *d = t->own;
+    d->way->prepare(&d->g, whole_at(&t->in[1], r), shared_at(t, r));
+}
+
+static void rows(const task *t, const lane *l, long from, long n)
+{
+    const direct *d = t->own;
+    const stretch part = strip_of(t, l, n * t->extent);
+    (d->back ? d->way->back : d->way->run)(&d->g, isa_most(), lines_of(d, part.from), lines_of(d, part.n),
+        in_at(t, 0, l, from), shared_at(t, l->run), strip_at(&t->out, l, from, part.from * t->line), l->scratch);
+}
+
+static void weights_rows(const task *t, const lane *l, long from, long n)
+{
+    const direct *d = t->own;
+    const stretch part = strip_of(t, l, n * t->extent);
+    float *sums = partial_at(t, l->run, l->group);
+    if (l->first) memset(sums, 0, t->partial);
+    d->way->weights_grad(&d->g, isa_most(), lines_of(d, part.from), lines_of(d, part.n), in_at(t, 0, l, from),
+                         strip_at(&t->in[1], l, from, part.from * t->line), sums, l->scratch);
+}
+
+static void weights_end(const task *t, const pass *r)
+{
+    const direct *d = t->own;
+    float *all = partial_at(t, r, 0);
+    const long n = (long)(d->way->weights(&d->g) / sizeof *all);
+    for (long i = 1; i < r->groups; i++) {
+        const float *sums = partial_at(t, r, i);
+        for (long j = 0; j < n; j++) all[j] += sums[j];
+    }
+    d->way->collect(&d->g, all, whole_at(&t->out, r));
+}
+
+static const kernel through = { .by_rows = 1, .begin = begin, .rows = rows };
+static const kernel to_weights = { .by_rows = 3, .sums = true, .rows = weights_rows, .end = weights_end };
+
+bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g)
+{
+    if (!way->can(g) || (kind == CONV_BWD_X && !way->back)) return false;
+    direct *d = t->own = sx_plan_alloc(t->plan, sizeof *d);
+    *d = (direct){ .g = *g, .way = way, .back = kind == CONV_BWD_X };
+    t->kernel = kind == CONV_BWD_W ? &to_weights : &through;
+    t->lane = way->scratch(g);
+    t->partial = kind == CONV_BWD_W ? way->weights(g) : 0;
+    t->shared = kind == CONV_BWD_W ? 0 : way->weights(g);
+    divide(t, g, d->back);
+    return true;
+}

@@ -1,0 +1,126 @@
+/* thin.c: convolutions of images with few channels, as first layers are: the taps of a window times the filters
+ * in registers, straight from lines of the image. Nothing is worth transforming there, and columns would be
+ * many times as large as the image. */
+#include <string.h>
+#include "cpu.h"
+#if defined __x86_64__ && defined __GNUC__
+#include <immintrin.h>
+#define HAVE_AVX 1
+#endif
+
+enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW, LANES = 16 };
+
+/* A line of results: n pixels, whose first taps lie `step` floats apart; tap t lies off[t] behind the first. */
+typedef struct {
+    long n, step, taps, k, lanes;                /* lanes: filters of u and sums, filled up to vectors */
+    const long *off;
+    const float *x, *u;
+    float *y;
+    const float *dy;                             /* gradients of the results give sums */
+    float *sums;
+} span;
+
+#define LEVEL 0
+#include "thin_kernels.h"
+#undef LEVEL
+#ifdef HAVE_AVX
+#define LEVEL 1
+#include "thin_kernels.h"
+#undef LEVEL
+#define LEVEL 2
+#include "thin_kernels.h"
+#undef LEVEL
+#endif
+
+typedef struct { void (*forward)(const span *s), (*gradient)(const span *s); } kernels;
+static const kernels *kernels_of(cpu_isa most)
+{
+    static const kernels sets[] = { { forward_0, gradient_0 },
+#ifdef HAVE_AVX
+                                    { forward_1, gradient_1 }, { forward_2, gradient_2 },
+#endif
+    };
+    const cpu_isa here = isa_here(), isa = most < here ? most : here;
+    return &sets[isa > ISA_AVX512 ? ISA_AVX512 : isa];
+}
+
+static bool can(const geometry *g)
+{
+    return g->c <= CHANNELS && g->r <= WINDOW && g->s <= WINDOW && g->groups == 1 && g->dilation[0] == 1
+        && g->dilation[1] == 1;
+}
+
+static long taps_of(const geometry *g) { return g->r * g->s * g->c; }
+static long lanes_of(const geometry *g) { return ceil_div(g->k, LANES) * LANES; }
+/* Floats of a line of the image as the results see it. */
+static long width_of(const geometry *g) { return ((g->ow - 1) * g->stride[1] + g->s) * g->c; }
+static size_t weights_of(const geometry *g) { return (size_t)(taps_of(g) * lanes_of(g)) * sizeof(float); }
+static size_t scratch_of(const geometry *g) { return (size_t)(g->r * width_of(g)) * sizeof(float); }
+
+static void prepare(const geometry *g, const float *w, float *u)
+{
+    const long taps = taps_of(g), lanes = lanes_of(g);
+    memset(u, 0, weights_of(g));
+    for (long k = 0; k < g->k; k++)
+        for (long t = 0; t < taps; t++) u[t * lanes + k] = w[k * taps + t];
+}
+
+static void collect(const geometry *g, const float *sums, float *dw)
+{
+    const long taps = taps_of(g), lanes = lanes_of(g);
+    for (long k = 0; k < g->k; k++)
+        for (long t = 0; t < taps; t++) dw[k * taps + t] = sums[t * lanes + k];
+}
+
+static span span_of(const geometry *g, const float *lines, long *off)
+{
+    const long width = width_of(g), run = g->s * g->c;
+    for (long t = 0; t < taps_of(g); t++) off[t] = t / run * width + t % run;
+    return (span){ .n = g->ow, .step = g->stride[1] * g->c, .taps = taps_of(g), .k = g->k,
+                   .lanes = lanes_of(g), .off = off, .x = lines };
+}
+
+/* The lines of the image that line `at` of the results sees, with zeros around. */
+static void load_lines(const geometry *g, long at, const float *x, float *to)
+{
+    const long width = width_of(g), left = g->pad[1] * g->c < width ? g->pad[1] * g->c : width,
+               line = g->w * g->c, n = line < width - left ? line : width - left;
+    const float *image = x + at / g->oh * g->h * line;
+    const long top = at % g->oh * g->stride[0] - g->pad[0];
+    for (long i = top; i < top + g->r; i++, to += width) {
+        const bool in = i >= 0 && i < g->h;
+        const long from = in ? left : 0, end = in ? left + n : 0;
+        memset(to, 0, (size_t)from * sizeof *to);
+        memset(to + end, 0, (size_t)(width - end) * sizeof *to);
+        if (in) memcpy(to + left, image + i * line, (size_t)n * sizeof *to);
+    }
+}
+
+static void run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
+              void *scratch)
+{
+    long off[TAPS];
+    const kernels *const use = kernels_of(most);
+    span s = span_of(g, scratch, off);
+    s.u = u, s.y = y;
+    for (long i = line; i < line + lines; i++, s.y += g->ow * g->k) {
+        load_lines(g, i, x, scratch);
+        use->forward(&s);
+    }
+}
+
+static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                       float *sums, void *scratch)
+{
+    long off[TAPS];
+    const kernels *const use = kernels_of(most);
+    span s = span_of(g, scratch, off);
+    s.dy = dy, s.sums = sums;
+    for (long i = line; i < line + lines; i++, s.dy += g->ow * g->k) {
+        load_lines(g, i, x, scratch);
+        use->gradient(&s);
+    }
+}
+
+const conv_direct conv_thin = { .can = can, .weights = weights_of, .scratch = scratch_of, .prepare = prepare,
+                                .run = run, .weights_grad = weights_grad, .collect = collect };
