@@ -4,7 +4,7 @@
 #include <string.h>
 #include "cpu.h"
 
-enum { CACHE = 768 << 10, STRIP = 128 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
+enum { CACHE = 768 << 10, STRIP = 32 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
 static const size_t max_partials = (size_t)32 << 20;
 
 static tensor arg_of(const sx_plan *p, sx_value v)
@@ -244,6 +244,7 @@ void chain_fit(chain *c)
 {
     if (c->whole) {
         chain_convert(c);
+        c->t[0].shared_at = c->scratch;
         c->scratch += c->t[0].shared;
         c->lane = c->t[0].lane;
         return;

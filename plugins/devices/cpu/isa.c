@@ -21,15 +21,26 @@ static bool has_amx(void)
     return (low & 3u << 17) == 3u << 17;
 }
 
-cpu_isa isa_here(void)
+static cpu_isa find_here(void)
 {
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return ISA_PLAIN;
     if (!__builtin_cpu_supports("avx512f")) return ISA_AVX2;
     return has_amx() ? ISA_AMX : ISA_AVX512;
 }
 #else
-cpu_isa isa_here(void) { return ISA_PLAIN; }
+static cpu_isa find_here(void) { return ISA_PLAIN; }
 #endif
+
+/* Found once: asking the processor takes tens of microseconds on a virtual machine. */
+static cpu_isa here;
+static void keep_here(void) { here = find_here(); }
+
+cpu_isa isa_here(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, keep_here);
+    return here;
+}
 
 bool isa_asked(cpu_isa *cap)
 {

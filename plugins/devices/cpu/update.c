@@ -18,7 +18,7 @@ typedef struct { const task *t; int n; const pass *r; } updating;
 
 SX_FAST static void shrink(long n, float keep, float *w) { for (long i = 0; i < n; i++) w[i] *= keep; }
 
-static void update_part(const task *t, const pass *r, long from, long n)
+void update_range(const task *t, const pass *r, const float *d, long from, long n)
 {
     const sx_learn *u = t->op->attr;
     const int32_t step = *(const int32_t *)whole_at(&t->in[3], r);
@@ -28,7 +28,7 @@ static void update_part(const task *t, const pass *r, long from, long n)
     k[0] *= u->lr_scale;
     for (int i = 4; i < t->inputs; i++) s[i - 4] = (float *)whole_at(&t->in[i], r) + from;
     if (u->decay != 0) shrink(n, 1 - row[SX_TABLE_LR] * u->lr_scale * u->decay, w);
-    u->update->host(n, w, (const float *)whole_at(&t->in[1], r) + from, s, k);
+    u->update->host(n, w, d, s, k);
 }
 
 static void update_block(const void *ctx, long i, int thread)
@@ -38,7 +38,7 @@ static void update_block(const void *ctx, long i, int thread)
     const task *t = all->t;
     while (i >= ceil_div(t->in[0].size, STEP)) i -= ceil_div(t++->in[0].size, STEP);
     const long from = i * STEP, left = t->in[0].size - from;
-    update_part(t, all->r, from, left < STEP ? left : STEP);
+    update_range(t, all->r, (const float *)whole_at(&t->in[1], all->r) + from, from, left < STEP ? left : STEP);
 }
 
 static void update_whole(const task *t, int n, const pass *r)
