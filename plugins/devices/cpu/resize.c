@@ -69,20 +69,40 @@ static void resize_image(const resizing *g, const float *x, float *y)
 
 static int byte_of(float x) { return x >= 255 ? 255 : x > 0 ? (int)(x + 0.5f) : 0; }
 
-/* Fixed point as in OpenCV's INTER_LINEAR (VResizeLinear in resize.cpp), to the last bit. */
+/* Fixed point as in OpenCV's INTER_LINEAR (resize.cpp), to the last bit: a line of the image is first made as wide as the
+ * result's, which several lines of that read. */
+enum { PIECE = 512 };
+typedef struct { long row; int v[PIECE]; } wide_line;                /* numbers [from, from + n) of a line */
+
+static const int *widen(const resizing *g, const float *x, long row, long from, long n, wide_line held[2])
+{
+    for (int i = 0; i < 2; i++) if (held[i].row == row) return held[i].v;
+    wide_line *to = &held[held[1].row < held[0].row];                /* rows go downwards: the upper one is done with */
+    x += row * g->w * g->c;
+    to->row = row;
+    for (long e = 0, j = from / g->c, k = from % g->c; e < n; e++) {
+        const tap u = g->x[j];
+        to->v[e] = (byte_of(x[u.a * g->c + k]) * u.ka + byte_of(x[u.b * g->c + k]) * u.kb) >> 4;
+        if (++k == g->c) k = 0, j++;
+    }
+    return to->v;
+}
+
+SX_FAST static void mix_lines(long n, const int *a, const int *b, int ka, int kb, float *restrict y)
+{
+    for (long e = 0; e < n; e++) y[e] = (float)((((ka * a[e]) >> 16) + ((kb * b[e]) >> 16) + 2) >> 2);
+}
+
 static void resize_bytes(const resizing *g, const float *x, float *y)
 {
-    for (long i = 0; i < g->oh; i++) {
-        const tap v = g->y[i];
-        const float *top = x + v.a * g->w * g->c, *bottom = x + v.b * g->w * g->c;
-        for (long j = 0; j < g->ow; j++) {
-            const tap u = g->x[j];
-            for (long k = 0; k < g->c; k++) {
-                const long l = u.a * g->c + k, r = u.b * g->c + k;
-                const int a = (byte_of(top[l]) * u.ka + byte_of(top[r]) * u.kb) >> 4;
-                const int b = (byte_of(bottom[l]) * u.ka + byte_of(bottom[r]) * u.kb) >> 4;
-                *y++ = (float)((((v.ka * a) >> 16) + ((v.kb * b) >> 16) + 2) >> 2);
-            }
+    const long width = g->ow * g->c;
+    for (long from = 0; from < width; from += PIECE) {
+        const long n = width - from < PIECE ? width - from : PIECE;
+        wide_line held[2] = { { .row = -2 }, { .row = -1 } };
+        for (long i = 0; i < g->oh; i++) {
+            const tap v = g->y[i];
+            const int *top = widen(g, x, v.a, from, n, held), *bottom = widen(g, x, v.b, from, n, held);
+            mix_lines(n, top, bottom, v.ka, v.kb, y + i * width + from);
         }
     }
 }
