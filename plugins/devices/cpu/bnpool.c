@@ -123,12 +123,6 @@ static void spread_rows(const task *t, const lane *l, long from, long n)
 static const kernel spread = { .rows = spread_rows };
 
 /* --- which tasks of a chain these are --- */
-static void drop_task(chain *c, int i)
-{
-    c->n--;
-    for (; i < c->n; i++) c->t[i] = c->t[i + 1];
-}
-
 /* Max-pooling over the same pixels, and signs. */
 static bool is_twin(const task *arg, const task *t)
 {
@@ -147,7 +141,7 @@ static void join_pooling(chain *c, int i)
         if (!is_twin(&c->t[k], t)) continue;
         t->also = c->t[k].out;
         if (k < i) c->t[k] = *t;
-        drop_task(c, k < i ? i : k);
+        chain_drop(c, k < i ? i : k);
         return;
     }
 }
@@ -168,7 +162,7 @@ static void join_spreading(chain *c, int i)
     t->in = in, t->inputs = 6, t->in_place = 0;
     t->own = from.own, t->line = from.line, t->grain = from.grain;
     t->kernel = &spread, t->name = "maxpool_bwd+norm_bwd";
-    drop_task(c, i);
+    chain_drop(c, i);
 }
 
 void pool_join(chain *c)

@@ -91,6 +91,12 @@ void chain_local(chain *c, uint32_t id)
     }
 }
 
+void chain_drop(chain *c, int i)
+{
+    c->n--;
+    for (; i < c->n; i++) c->t[i] = c->t[i + 1];
+}
+
 /* What all tasks together touch of one row, each tensor counted once. */
 static size_t row_traffic(const chain *c)
 {

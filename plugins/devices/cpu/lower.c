@@ -231,6 +231,7 @@ static int add_stage(const lowering *w, const list *l)
         }
     }
     pool_join(c);
+    map_join(c);
     chain_fit(c);
     chain **own = sx_plan_alloc(w->p, sizeof *own);
     *own = c;

@@ -8,7 +8,11 @@ typedef struct {                                 /* an input as the result's ele
     long period;                                 /* > 0: element e is p[e % period] */
     long stride[SX_RANK];                        /* else, by the result's axes */
 } feed;
-typedef struct { feed in[4]; long tile; int n; } feeds;
+enum { LATER = 4 };                              /* maps that follow at most */
+typedef struct {
+    feed in[4]; long tile; int n;
+    const sx_node *then[LATER]; int later;       /* maps of what the first one makes */
+} feeds;
 typedef struct { const float *p; long base; float *room; bool full; } source;   /* p: element base */
 
 static feed feed_of(const tensor *a, const tensor *out)
@@ -116,13 +120,45 @@ static void tiles(const task *t, const lane *l, long from, long rows, tile_work 
     }
 }
 
+static void apply(const sx_node *op, const float *const *in, long n, float *y)
+{
+    op->map->host(n, in, op->k ? op->k : zeros, y);
+}
+
 static void map_tile(const task *t, const float *const *in, long n, float *y)
 {
-    t->op->map->host(n, in, t->op->k ? t->op->k : zeros, y);
+    const feeds *f = t->own;
+    apply(t->op, in, n, y);
+    for (int i = 0; i < f->later; i++) apply(f->then[i], (const float *const[]){ y }, n, y);
 }
 
 static void map_rows(const task *t, const lane *l, long from, long n) { tiles(t, l, from, n, map_tile); }
 const kernel k_map = { .make = make, .rows = map_rows };
+
+/* Does task b map what a makes, and nobody else read that? */
+static bool follows(const chain *c, const task *a, const task *b)
+{
+    if (b->kernel != &k_map || b->inputs != 1 || b->in[0].id != a->out.id || !a->out.local) return false;
+    int readers = 0;
+    for (int i = 0; i < c->n; i++)
+        for (int j = 0; j < c->t[i].inputs; j++) readers += c->t[i].in[j].id == a->out.id;
+    return readers == 1 && a->out.size == b->out.size && ((const feeds *)b->own)->later == 0;
+}
+
+void map_join(chain *c)
+{
+    for (int i = 0; i + 1 < c->n; i++)
+        while (i + 1 < c->n && c->t[i].kernel == &k_map && follows(c, &c->t[i], &c->t[i + 1])) {
+            task *t = &c->t[i];
+            if (((const feeds *)t->own)->later == LATER) break;
+            feeds *f = sx_plan_alloc(t->plan, sizeof *f);            /* a copy in another chain shares its own */
+            *f = *(const feeds *)t->own;
+            t->own = f;
+            f->then[f->later++] = c->t[i + 1].op;
+            t->out = c->t[i + 1].out;
+            chain_drop(c, i + 1);
+        }
+}
 
 static const float *named(const float *const *in, int at) { return at < 0 ? NULL : in[at]; }
 
@@ -130,16 +166,21 @@ static void map_bwd_tile(const task *t, const float *const *in, long n, float *d
 {
     const sx_map_use *use = t->op->attr;
     const float *x[2] = { named(in, use->x0), named(in, use->x1) };
-    float sum[TILE] = { 0 };                     /* it adds, and dx may lie on an input */
-    t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], sum);
-    memcpy(dx, sum, (size_t)n * sizeof *dx);
+    memset(dx, 0, (size_t)n * sizeof *dx);       /* it adds */
+    t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], dx);
 }
 
 static void map_bwd_rows(const task *t, const lane *l, long from, long n)
 {
     tiles(t, l, from, n, map_bwd_tile);
 }
-const kernel k_map_bwd = { .make = make, .rows = map_bwd_rows };
+static bool map_bwd_make(sx_dev *dev, task *t)
+{
+    const bool made = make(dev, t);
+    t->in_place = 0;
+    return made;
+}
+const kernel k_map_bwd = { .make = map_bwd_make, .rows = map_bwd_rows };
 
 static bool expand_make(sx_dev *dev, task *t)
 {
