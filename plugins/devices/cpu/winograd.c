@@ -103,14 +103,14 @@ bool wino_pays(const geometry *g, long images, long chunk)
 }
 
 /* --- the whole: blocks of tiles, whose points stay in L2 while all weights pass by --- */
-enum { BLOCK = 2 * MR };
+enum { BLOCK = 4 * MR, LEAST = 2 * MR };          /* LEAST: tiles that weights are worth loading for */
 typedef struct { long ldv, stepv, stepm; } layout;
 static layout layout_of(const geometry *g)
 {
     return (layout){ lines_of(g->c), step_of(BLOCK * lines_of(g->c)), step_of(BLOCK * NR) };
 }
 
-long wino_least(const geometry *g) { return ceil_div(BLOCK, tiles_of(g)); }
+long wino_least(const geometry *g) { return ceil_div(LEAST, tiles_of(g)); }
 long wino_grain(const geometry *g) { return g->oh % SIDE ? g->oh : SIDE; }
 size_t wino_weights(const geometry *g)
 {

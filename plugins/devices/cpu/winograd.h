@@ -5,8 +5,8 @@
 #include "cpu.h"
 
 enum { SIDE = 4, EDGE = SIDE + 2, POINTS = EDGE * EDGE }; /* of a tile: result, input, their products */
-/* Tiles and filters of a product; rows of sums; floats of a cache line. */
-enum { MR = 12, NR = 32, ROWS = 8, LANES = 16 };
+/* Tiles and filters of a product, floats of a cache line. */
+enum { MR = 8, NR = 32, LANES = 16 };
 /* The points are 0, P, -P, Q, -Q and infinity: with these the error is less than half of that with the usual
  * 1 and 2 (a search over sixteenths), and all constants of the transforms of pixels are exact. */
 #define P 0.625f
@@ -16,7 +16,7 @@ enum { MR = 12, NR = 32, ROWS = 8, LANES = 16 };
 
 /* m[rows, NR] = v[rows, c] u[c, NR] */
 typedef struct { long c, ldv; const float *v, *u; float *m; } point_factors;
-/* s[c, NR] (+)= x' y, c a multiple of ROWS, over so many tiles */
+/* s[c, NR] (+)= x' y, c a multiple of MR, over so many tiles */
 typedef struct { long tiles, c, ldx, ldy; const float *x, *y; bool first; float *s; } terms;
 /* The points of a tile are `step` apart; of the 4x4 results those in rows x columns are wanted. */
 typedef struct {

@@ -67,22 +67,22 @@ INLINE __m256i mask_avx2(long n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* rows x 16: 6 of them are as much as 16 registers hold */
+/* 4 x 16 at a time: 8 sums, which are as many as are needed to be always adding */
 INLINE void mul_part(const int rows, const point_factors f)
 {
-    vec a[6], b[6];
-#pragma GCC unroll 6
+    vec a[MR / 2], b[MR / 2];
+#pragma GCC unroll 4
     for (int i = 0; i < rows; i++) a[i] = b[i] = SET(0);
     for (long k = 0; k < f.c; k++) {
         const vec x = LOAD(f.u + k * NR), y = LOAD(f.u + k * NR + W);
-#pragma GCC unroll 6
+#pragma GCC unroll 4
         for (int i = 0; i < rows; i++) {
             const vec s = _mm256_broadcast_ss(f.v + i * f.ldv + k);
             a[i] = FMA(s, x, a[i]);
             b[i] = FMA(s, y, b[i]);
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 4
     for (int i = 0; i < rows; i++) {
         STORE(f.m + i * NR, a[i]);
         STORE(f.m + i * NR + W, b[i]);
@@ -91,22 +91,18 @@ INLINE void mul_part(const int rows, const point_factors f)
 
 TARGET static void mul_avx2(long rows, const point_factors *f)
 {
-    for (long i = 0; i < rows;) {
-        const long left = rows - i, n = left > 5 ? 6 : left > 3 ? 4 : 2;
+    for (long i = 0; i < rows; i += 4)
         for (int j = 0; j < NR; j += 2 * W) {
             const point_factors part = { f->c, f->ldv, f->v + i * f->ldv, f->u + j, f->m + i * NR + j };
-            if (n == 6) mul_part(6, part);
-            else if (n == 4) mul_part(4, part);
+            if (rows - i > 2) mul_part(4, part);
             else mul_part(2, part);
         }
-        i += n;
-    }
 }
 
 /* 4 x 16 of the sums */
 INLINE void sum_part(const terms *t, long c, long k)
 {
-    enum { N = 4 };
+    enum { N = MR / 2 };
     vec a[N], b[N];
     float *s = t->s + c * NR + k;
 #pragma GCC unroll 4
@@ -133,7 +129,7 @@ INLINE void sum_part(const terms *t, long c, long k)
 
 TARGET static void sum_avx2(const terms *t)
 {
-    for (long c = 0; c < t->c; c += 4)
+    for (long c = 0; c < t->c; c += MR / 2)
         for (long k = 0; k < NR; k += 2 * W) sum_part(t, c, k);
 }
 #include "winograd_tiles.h"
@@ -155,18 +151,18 @@ TARGET static void sum_avx2(const terms *t)
 INLINE void mul_rows(const int rows, const point_factors f)
 {
     vec a[MR], b[MR];
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++) a[i] = b[i] = SET(0);
     for (long k = 0; k < f.c; k++) {
         const vec x = LOAD(f.u + k * NR), y = LOAD(f.u + k * NR + W);
-#pragma GCC unroll 12
+#pragma GCC unroll 8
         for (int i = 0; i < rows; i++) {
             const vec s = SET(f.v[i * f.ldv + k]);
             a[i] = FMA(s, x, a[i]);
             b[i] = FMA(s, y, b[i]);
         }
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
         STORE(f.m + i * NR, a[i]);
         STORE(f.m + i * NR + W, b[i]);
@@ -175,9 +171,7 @@ INLINE void mul_rows(const int rows, const point_factors f)
 
 TARGET static void mul_avx512(long rows, const point_factors *f)
 {
-    if (rows > 10) mul_rows(12, *f);
-    else if (rows > 8) mul_rows(10, *f);
-    else if (rows > 6) mul_rows(8, *f);
+    if (rows > 6) mul_rows(8, *f);
     else if (rows > 4) mul_rows(6, *f);
     else if (rows > 2) mul_rows(4, *f);
     else mul_rows(2, *f);
@@ -185,11 +179,11 @@ TARGET static void mul_avx512(long rows, const point_factors *f)
 
 TARGET static void sum_avx512(const terms *t)
 {
-    for (long c = 0; c < t->c; c += ROWS) {
-        vec a[ROWS], b[ROWS];
+    for (long c = 0; c < t->c; c += MR) {
+        vec a[MR], b[MR];
         float *s = t->s + c * NR;
 #pragma GCC unroll 8
-        for (int i = 0; i < ROWS; i++) {
+        for (int i = 0; i < MR; i++) {
             a[i] = t->first ? SET(0) : LOAD(s + i * NR);
             b[i] = t->first ? SET(0) : LOAD(s + i * NR + W);
         }
@@ -197,14 +191,14 @@ TARGET static void sum_avx512(const terms *t)
         for (long n = 0; n < t->tiles; n++, x += t->ldx, y += t->ldy) {
             const vec p = LOAD(y), q = LOAD(y + W);
 #pragma GCC unroll 8
-            for (int i = 0; i < ROWS; i++) {
+            for (int i = 0; i < MR; i++) {
                 const vec f = SET(x[i]);
                 a[i] = FMA(f, p, a[i]);
                 b[i] = FMA(f, q, b[i]);
             }
         }
 #pragma GCC unroll 8
-        for (int i = 0; i < ROWS; i++) {
+        for (int i = 0; i < MR; i++) {
             STORE(s + i * NR, a[i]);
             STORE(s + i * NR + W, b[i]);
         }

@@ -26,17 +26,17 @@ static long block_of(const geometry *g)
 }
 
 /* Sums are laid out as [panel][POINTS][c][NR]. */
-static long sum_rows(const geometry *g) { return ceil_div(g->c, ROWS) * ROWS; }
+static long sum_rows(const geometry *g) { return ceil_div(g->c, MR) * MR; }
 size_t wino_sums(const geometry *g)
 {
     return (size_t)(panels_of(g->k) * POINTS * sum_rows(g) * NR) * sizeof(float);
 }
 
-/* So many images at all: their points are kept until the end, since sums would be larger. */
+/* So many images at all: their points are kept until the end where the sums of groups would be larger. */
 bool wino_gathers(const geometry *g, long images)
 {
-    const size_t most = (size_t)16 << 20;
-    return points_bytes(g, images * tiles_of(g)) <= most;
+    enum { GROUPS = 8 };
+    return points_bytes(g, images * tiles_of(g)) <= GROUPS * wino_sums(g);
 }
 size_t wino_points(const geometry *g, long images)
 {
@@ -168,15 +168,16 @@ static void join_part(const void *ctx, long part, int thread)
         }
 }
 
-static void sum_part(const void *ctx, long part, int thread)
+static void sum_part(const void *ctx, long point, int thread)
 {
     (void)thread;
-    enum { TILES = 64 }; /* their points stay in L1 */
+    enum { TILES = 64 }; /* their points stay in L2 while all panels pass by */
     const joining *j = ctx;
     const layout l = layout_of(j->g, j->tiles);
     for (long at = 0; at < j->tiles; at += TILES)
-        sum_points(j->use, j->g, &l, part / POINTS, part % POINTS, at,
-                   j->tiles - at < TILES ? j->tiles - at : TILES, at == 0, j->v, j->sums);
+        for (long i = 0; i < panels_of(j->g->k); i++)
+            sum_points(j->use, j->g, &l, i, point, at, j->tiles - at < TILES ? j->tiles - at : TILES, at == 0,
+                       j->v, j->sums);
 }
 
 void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw)
@@ -189,7 +190,7 @@ void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, v
 {
     const long tiles = images * tiles_of(g);
     float *sums = (float *)((char *)points + round_up(points_bytes(g, tiles)));
-    pool_for(p, POINTS * panels_of(g->k), sum_part,
+    pool_for(p, POINTS, sum_part,
              &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = tiles, .v = points, .sums = sums });
     wino_join(p, g, 1, 0, sums, dw);
 }
