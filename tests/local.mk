@@ -47,14 +47,15 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_step \
 	tests/test_study \
 	tests/test_tensors \
-	tests/test_thin \
+	tests/test_direct \
 	tests/test_train \
 	tests/test_winograd
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
-tests_test_thin_SOURCES = tests/test_thin.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
+tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
+	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/direct.c plugins/devices/cpu/pool.c \
 	plugins/devices/cpu/vector.h plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
 tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c \
 	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \

@@ -89,7 +89,9 @@ static long bands_of(const geometry *g, long images)
 static bool is_direct(task *t)
 {
     const conv *c = t->own;
-    return (c->path == CONV_AUTO || c->path == CONV_THIN) && direct_make(t, c->kind, &conv_thin, &c->g);
+    const bool any = c->path == CONV_AUTO;
+    return ((any || c->path == CONV_THIN) && direct_make(t, c->kind, &conv_thin, &c->g))
+        || ((any || c->path == CONV_DEPTHWISE) && direct_make(t, c->kind, &conv_depthwise, &c->g));
 }
 
 static const kernel few_images;
@@ -106,7 +108,9 @@ static bool fwd_make(sx_dev *dev, task *t)
 }
 static bool bwd_x_make(sx_dev *dev, task *t)
 {
-    return make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0]);
+    if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0])) return false;
+    is_direct(t);
+    return true;
 }
 
 /* --- weight gradients by Winograd's way --- */

@@ -24,24 +24,25 @@ __attribute__((format(printf, 2, 3))) static int fail(int code, const char *fmt,
 /* --- Device --- */
 static int count(void) { return 1; }
 
+static const char *const conv_names[] = { [CONV_AUTO] = "auto", [CONV_ONEDNN] = "onednn", [CONV_IM2COL] = "im2col",
+    [CONV_WINOGRAD] = "winograd", [CONV_THIN] = "thin", [CONV_DEPTHWISE] = "depthwise" };
+
 static int open_dev(const void *params, int index, sx_dev **dev)
 {
     (void)params, (void)index;
     const char *path = getenv("STRIX_CPU_CONV");
-    conv_path conv = CONV_AUTO;
-    if (path && !strcmp(path, "im2col")) conv = CONV_IM2COL;
-    else if (path && !strcmp(path, "onednn")) conv = CONV_ONEDNN;
-    else if (path && !strcmp(path, "winograd")) conv = CONV_WINOGRAD;
-    else if (path && !strcmp(path, "thin")) conv = CONV_THIN;
-    else if (path && *path && strcmp(path, "auto"))
-        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, winograd, thin or im2col", path);
+    int conv = CONV_AUTO;
+    while (path && *path && conv < CONV_PATHS && strcmp(path, conv_names[conv])) conv++;
+    if (conv == CONV_PATHS)
+        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, im2col, winograd, thin or depthwise",
+                    path);
     if (conv == CONV_ONEDNN && !dnnl_here())
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
     cpu_isa cap;
     if (!isa_asked(&cap))
         return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx", getenv("STRIX_CPU_ISA"));
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
-    (*dev)->conv = conv;
+    (*dev)->conv = (conv_path)conv;
     gemm_once();
     return 0;
 }

@@ -7,7 +7,8 @@
 #include "rng.h"
 
 enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block for L1 */
-typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD, CONV_THIN } conv_path;
+typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD, CONV_THIN,
+               CONV_DEPTHWISE, CONV_PATHS } conv_path;           /* the last: how many */
 struct sx_dev { conv_path conv; };
 struct sx_buf { char *p; size_t bytes; };
 
@@ -96,9 +97,12 @@ typedef struct {
 const kernel *cpu_kernel(const sx_node *op);     /* NULL: unknown */
 int cpu_lower(sx_dev *dev, sx_plan *p);          /* lower.c */
 void pool_first(sx_plan *p, uint32_t n, task **t);                  /* poolfirst.c; t: of all ops of p */
-void pool_join(chain *c);                        /* bnpool.c: tasks that one pass can do become one */
+/* Tasks that one pass can do become one: bnpool.c, map.c. Locals must be known, and chunks not yet. */
+void pool_join(chain *c);
+void map_join(chain *c);
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t);      /* false: not supported */
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks);           /* tasks are copied */
+void chain_drop(chain *c, int i);                /* task i leaves */
 void chain_local(chain *c, uint32_t id);         /* this value need not be stored */
 void chain_fit(chain *c);                        /* chunks, groups, memory; once the locals are known */
 int strips_end(const chain *c, int i);           /* behind the last task that may go strip by strip with task i */
@@ -199,6 +203,9 @@ void gemm_once(void);
 bool matmul_feeds(const task *t, const task *update);
 void update_range(const task *t, const pass *r, const float *d, long from, long n);
 
+/* random.c: as sx_uniform_fill */
+void uniform_numbers(sx_key key, uint32_t step, uint64_t from, long n, float *out);
+
 /* late.c: of each op, the one at whose place it runs, in its stage: itself, or a later one. values: the highest number of
  * one */
 uint32_t *late_ops(const sx_plan *p, uint32_t n, task *const *t, uint32_t values);
@@ -239,20 +246,23 @@ void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, v
 
 /* direct.c: convolutions summed straight from their images. Lines of results (run, weights_grad) or of images (back)
  * are counted through all images; any range of them: the other one is whole, this one begins with the range. u and
- * sums: weights in the kernels' own order. */
+ * sums: [taps of a filter, filters], filled up to whole vectors. */
 typedef struct {
     bool (*can)(const geometry *g);
-    size_t (*weights)(const geometry *g), (*scratch)(const geometry *g);
-    void (*prepare)(const geometry *g, const float *w, float *u);
+    size_t (*scratch)(const geometry *g);
     void (*run)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
                 void *scratch);
     void (*back)(const geometry *g, cpu_isa most, long line, long lines, const float *dy, const float *u,
                  float *dx, void *scratch);      /* NULL: cannot */
     void (*weights_grad)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
                          float *sums, void *scratch);                /* adds to sums */
-    void (*collect)(const geometry *g, const float *sums, float *dw);
 } conv_direct;
-extern const conv_direct conv_thin;              /* thin.c: few channels, as in first layers */
+extern const conv_direct conv_thin, conv_depthwise;                 /* few channels; each channel by itself */
+long direct_taps(const geometry *g);
+long direct_lanes(const geometry *g);            /* filters, filled up */
+size_t direct_weights(const geometry *g);
+void direct_prepare(const geometry *g, const float *w, float *u);
+void direct_collect(const geometry *g, const float *sums, float *dw);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
 bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g); /* false: it cannot */

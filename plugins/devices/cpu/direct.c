@@ -4,9 +4,32 @@
 #include <string.h>
 #include "cpu.h"
 
+long direct_taps(const geometry *g) { return g->r * g->s * (g->c / g->groups); }
+long direct_lanes(const geometry *g)
+{
+    enum { LANES = 16 };                         /* floats of the longest vector */
+    return ceil_div(g->k, LANES) * LANES;
+}
+size_t direct_weights(const geometry *g) { return (size_t)(direct_taps(g) * direct_lanes(g)) * sizeof(float); }
+
+void direct_prepare(const geometry *g, const float *w, float *u)
+{
+    const long taps = direct_taps(g), lanes = direct_lanes(g);
+    memset(u, 0, direct_weights(g));
+    for (long k = 0; k < g->k; k++)
+        for (long t = 0; t < taps; t++) u[t * lanes + k] = w[k * taps + t];
+}
+
+void direct_collect(const geometry *g, const float *sums, float *dw)
+{
+    const long taps = direct_taps(g), lanes = direct_lanes(g);
+    for (long k = 0; k < g->k; k++)
+        for (long t = 0; t < taps; t++) dw[k * taps + t] = sums[t * lanes + k];
+}
+
 typedef struct { geometry g; const conv_direct *way; bool back; } direct;
 
-/* Lines of `side` are divided; all of the other image is needed. */
+/* Lines of the results, or back of the image, are divided; all of the other is needed. */
 static void divide(task *t, const geometry *g, bool back)
 {
     const long w = back ? g->w : g->ow, h = back ? g->h : g->oh;
@@ -21,7 +44,7 @@ static long lines_of(const direct *d, long strip) { return strip / (d->back ? d-
 static void begin(const task *t, const pass *r)
 {
     const direct *d = t->own;
-    d->way->prepare(&d->g, whole_at(&t->in[1], r), shared_at(t, r));
+    direct_prepare(&d->g, whole_at(&t->in[1], r), shared_at(t, r));
 }
 
 static void rows(const task *t, const lane *l, long from, long n)
@@ -46,12 +69,12 @@ static void weights_end(const task *t, const pass *r)
 {
     const direct *d = t->own;
     float *all = partial_at(t, r, 0);
-    const long n = (long)(d->way->weights(&d->g) / sizeof *all);
+    const long n = (long)(direct_weights(&d->g) / sizeof *all);
     for (long i = 1; i < r->groups; i++) {
         const float *sums = partial_at(t, r, i);
         for (long j = 0; j < n; j++) all[j] += sums[j];
     }
-    d->way->collect(&d->g, all, whole_at(&t->out, r));
+    direct_collect(&d->g, all, whole_at(&t->out, r));
 }
 
 static const kernel through = { .by_rows = 1, .begin = begin, .rows = rows };
@@ -64,8 +87,8 @@ bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry
     *d = (direct){ .g = *g, .way = way, .back = kind == CONV_BWD_X };
     t->kernel = kind == CONV_BWD_W ? &to_weights : &through;
     t->lane = way->scratch(g);
-    t->partial = kind == CONV_BWD_W ? way->weights(g) : 0;
-    t->shared = kind == CONV_BWD_W ? 0 : way->weights(g);
+    t->partial = kind == CONV_BWD_W ? direct_weights(g) : 0;
+    t->shared = kind == CONV_BWD_W ? 0 : direct_weights(g);
     divide(t, g, d->back);
     return true;
 }

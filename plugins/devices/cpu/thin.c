@@ -8,7 +8,7 @@
 #define HAVE_AVX 1
 #endif
 
-enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW, LANES = 16 };
+enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW };
 
 /* A line of results: n pixels, whose first taps lie `step` floats apart; tap t lies off[t] behind the first. */
 typedef struct {
@@ -50,34 +50,16 @@ static bool can(const geometry *g)
         && g->dilation[1] == 1;
 }
 
-static long taps_of(const geometry *g) { return g->r * g->s * g->c; }
-static long lanes_of(const geometry *g) { return ceil_div(g->k, LANES) * LANES; }
 /* Floats of a line of the image as the results see it. */
 static long width_of(const geometry *g) { return ((g->ow - 1) * g->stride[1] + g->s) * g->c; }
-static size_t weights_of(const geometry *g) { return (size_t)(taps_of(g) * lanes_of(g)) * sizeof(float); }
 static size_t scratch_of(const geometry *g) { return (size_t)(g->r * width_of(g)) * sizeof(float); }
-
-static void prepare(const geometry *g, const float *w, float *u)
-{
-    const long taps = taps_of(g), lanes = lanes_of(g);
-    memset(u, 0, weights_of(g));
-    for (long k = 0; k < g->k; k++)
-        for (long t = 0; t < taps; t++) u[t * lanes + k] = w[k * taps + t];
-}
-
-static void collect(const geometry *g, const float *sums, float *dw)
-{
-    const long taps = taps_of(g), lanes = lanes_of(g);
-    for (long k = 0; k < g->k; k++)
-        for (long t = 0; t < taps; t++) dw[k * taps + t] = sums[t * lanes + k];
-}
 
 static span span_of(const geometry *g, const float *lines, long *off)
 {
     const long width = width_of(g), run = g->s * g->c;
-    for (long t = 0; t < taps_of(g); t++) off[t] = t / run * width + t % run;
-    return (span){ .n = g->ow, .step = g->stride[1] * g->c, .taps = taps_of(g), .k = g->k,
-                   .lanes = lanes_of(g), .off = off, .x = lines };
+    for (long t = 0; t < direct_taps(g); t++) off[t] = t / run * width + t % run;
+    return (span){ .n = g->ow, .step = g->stride[1] * g->c, .taps = direct_taps(g), .k = g->k,
+                   .lanes = direct_lanes(g), .off = off, .x = lines };
 }
 
 /* The lines of the image that line `at` of the results sees, with zeros around. */
@@ -122,5 +104,5 @@ static void weights_grad(const geometry *g, cpu_isa most, long line, long lines,
     }
 }
 
-const conv_direct conv_thin = { .can = can, .weights = weights_of, .scratch = scratch_of, .prepare = prepare,
-                                .run = run, .weights_grad = weights_grad, .collect = collect };
+const conv_direct conv_thin = { .can = can, .scratch = scratch_of, .run = run,
+                                .weights_grad = weights_grad };
