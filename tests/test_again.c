@@ -73,3 +73,75 @@ Test(again, one_stage_per_op_learns_the_same_bits)
     cr_assert_eq(setenv("STRIX_NO_FUSE", "1", 1), 0);
     for (int i = 0; i < NETS; i++) check_net(nets[i].name, nets[i].layers);
 }
+
+/* --- What is chosen --- */
+/* The residual sums, with so many bytes for all of it. */
+static sx_budget within(double bytes)
+{
+    const char *train = sx_format(t.arena, "epochs = 1; memory = %.0f; %s", bytes, ADAM);
+    open_with(nets[2].layers, train);
+    return sx_net_used(t.net);
+}
+
+Test(again, auto_computes_nothing_again_where_all_fits)
+{
+    const sx_budget free_to = within(0), fits = within(1.01 * (double)free_to.total);
+    cr_expect_eq(free_to.again, 0);
+    cr_expect_eq(free_to.spared, 0);
+    cr_expect_eq(fits.total, free_to.total);
+    cr_expect_eq(graph()->redone.pieces, 0);
+}
+
+Test(again, auto_computes_as_little_again_as_fits)
+{
+    const double all = (double)within(0).total;
+    double before = 0;
+    for (double share = 0.95; share > 0.7; share -= 0.1) {
+        const sx_budget b = within(share * all);
+        cr_expect_leq((double)b.total, share * all);
+        cr_expect_eq((double)(b.total + b.spared), all);
+        cr_expect_geq(b.again, before, "%g of the memory: %g after %g", share, b.again, before);
+        before = b.again;
+    }
+    cr_expect_gt(before, 0);
+}
+
+Test(again, auto_takes_the_least_where_nothing_fits)
+{
+    const sx_budget b = within(1);
+    open_with(nets[2].layers, ADAM_WITH("all"));
+    cr_expect_gt(b.spared, 0);
+    cr_expect_eq(b.total, sx_net_used(t.net).total);
+}
+
+Test(again, an_evaluation_computes_nothing_again)
+{
+    no_errors(bench_exp(nets[2].layers, ADAM_WITH("all")), "exp");
+    no_errors(bench_net(2, false), "net");
+    cr_expect_eq(sx_net_used(t.net).spared, 0);
+}
+
+/* The budget of a point is that of the step that will run, and what a constraint knows as memory(). */
+Test(again, a_budget_is_that_of_the_step_that_runs)
+{
+    sx_budget b;
+    open_with(nets[2].layers, ADAM_WITH("all"));
+    no_errors(sx_step_budget(t.arena, t.exp, &t.data->shape, t.machine, &b, &t.diags), "budget");
+    const sx_budget used = sx_net_used(t.net);
+    cr_expect_eq(b.slab, used.slab);
+    cr_expect_eq(b.spared, used.spared);
+    cr_expect_float_eq(b.again, used.again, 1e-12);
+}
+
+Test(again, gradients_for_comparison_are_those_of_the_training)
+{
+    sx_probe a, b;
+    const char *const how[2] = { ADAM_WITH("none"), ADAM_WITH("all") };
+    for (int i = 0; i < 2; i++) {
+        open_with(nets[1].layers, how[i]);
+        no_errors(sx_net_init(t.net, &t.diags), "init");
+        no_errors(sx_net_probe(t.arena, t.net, true, i ? &b : &a, &t.diags), "probe");
+    }
+    cr_assert_eq(a.n, b.n);
+    for (long i = 0; i < a.n; i++) same_bits(a.grad[i], b.grad[i], a.weight[i]->count, a.weight[i]->name);
+}
