@@ -51,6 +51,35 @@ Test(data, split_takes_a_fifth_at_random)
     cr_assert(x[0] == 200 && x[SIDE] == SIDE * 17 % 60, "the test part lies behind the training part");
 }
 
+/* Larger than the pieces in which it goes to the device, whose memory the data set gives back meanwhile. */
+Test(data, a_table_of_many_pieces_is_whole)
+{
+    enum { ROWS = 15000 };
+    write_part("train", ROWS);
+    no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
+    no_errors(bench_net(1, true), "net");
+    unsigned char *x = sx_alloc(t.arena, (size_t)ROWS * SIDE * SIDE);
+    no_errors(t.machine->device->read(t.machine->queue, t.data->x[0]->buf, 0, x, (size_t)ROWS * SIDE * SIDE), "read");
+    for (int i = 0; i < ROWS; i++)
+        for (int p = 0; p < SIDE * SIDE; p++)
+            cr_assert_eq(x[i * SIDE * SIDE + p], p / SIDE == i % 5 ? 200 : (i * 31 + p * 17) % 60, "row %d", i);
+}
+
+Test(data, copied_rows_go_by_whole_pages)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 4 * page;
+    char *x = malloc(n);
+    memset(x, 7, n);
+    const size_t before = (page - (size_t)(uintptr_t)x % page) % page;
+    sx_set_copied(NULL, x + before + 1, page - 2);                   /* no whole page in there */
+    for (size_t i = 0; i < n; i++) cr_assert_eq(x[i], 7);
+    sx_set_copied(NULL, x + 1, n - 2);
+    for (size_t i = 0; i < before; i++) cr_assert_eq(x[i], 7, "byte %zu lies in a page that others share", i);
+    cr_assert_eq(x[n - 1], 7);
+    cr_assert_eq(x[before], 0, "a page of a private mapping is fresh again");
+    free(x);
+}
+
 Test(data, missing_file_names_it_and_helps)
 {
     no_errors(bench_exp(SMALL, "epochs = 1;" ADAM), "exp");
