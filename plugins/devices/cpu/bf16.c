@@ -1,4 +1,4 @@
-/* bf16.c: bf16 <-> f32, by integers alone, so that denormals and NaN go through wherever arithmetic flushes them. */
+/* bf16.c: bf16 <-> f32, by integers, so that denormals go through where arithmetic flushes them. */
 #include <string.h>
 #include "cpu.h"
 
@@ -17,6 +17,7 @@ SX_FAST void bf16_narrow(long n, const float *restrict x, uint16_t *restrict y)
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         const uint32_t near = bits + 0x7fff + (bits >> 16 & 1), nan = bits | 0x400000;
-        y[i] = (uint16_t)(((int32_t)(bits & 0x7fffffff) > 0x7f800000 ? nan : near) >> 16);
+        const uint32_t rounded = x[i] != x[i] ? nan : near;
+        y[i] = (uint16_t)(rounded >> 16);
     }
 }
