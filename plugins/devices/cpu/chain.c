@@ -163,32 +163,6 @@ static void join_values(chain *c)
         }
 }
 
-/* First fit: the lowest place that no local value alive at task i overlaps. */
-static void place_locals(chain *c)
-{
-    for (int i = 0; i < c->n; i++) {
-        tensor *out = &c->t[i].out;
-        if (!out->local) continue;
-        const size_t bytes = round_up((size_t)c->chunk * out->row);
-        if (first_made(c, out->id) < i) out->at = c->t[first_made(c, out->id)].out.at;
-        for (bool moved = first_made(c, out->id) == i; moved;) {
-            moved = false;
-            for (int j = 0; j < i; j++) {
-                const tensor *o = &c->t[j].out;
-                const size_t end = o->at + round_up((size_t)c->chunk * o->row);
-                if (!o->local || last_use(c, o->id, j) < i || end <= out->at || out->at + bytes <= o->at)
-                    continue;
-                out->at = end;
-                moved = true;
-            }
-        }
-        if (out->at + bytes > c->temp) c->temp = out->at + bytes;
-        for (int k = i + 1; k < c->n; k++)
-            for (int j = 0; j < c->t[k].inputs; j++)
-                if (c->t[k].in[j].id == out->id) c->t[k].in[j].at = out->at;
-    }
-}
-
 /* Elements of a row as a divisible task counts them: those of its large image. */
 long task_extent(const task *t)
 {
@@ -236,6 +210,77 @@ static void cut_strips(chain *c)
     }
 }
 
+typedef struct { long grain, parts; } cut;
+
+/* How tasks [i, end) go over n rows: in strips of whole grains, of a size that leaves room for their values in L2. */
+static cut cut_of(const chain *c, int i, long n)
+{
+    cut to = { 1, 1 };
+    for (int j = i; j < c->end[i]; j++) to.grain = c->t[j].grain > to.grain ? c->t[j].grain : to.grain;
+    if (c->end[i] - i == 1) return to;
+    const long elements = n * task_extent(&c->t[i]), grains = elements / c->t[i].line / to.grain;
+    const long most = ceil_div(elements * (long)sizeof(float), STRIP);
+    to.parts = grains < 1 ? 1 : most > grains ? grains : most;
+    return to;
+}
+
+/* Elements of the longest strip that tasks from i on meet. */
+static long longest_strip(const chain *c, int i)
+{
+    long longest = 0;
+    for (long n = 1; n <= c->chunk; n++) {
+        const cut to = cut_of(c, i, n);
+        const long lines = n * task_extent(&c->t[i]) / c->t[i].line, grains = lines / to.grain;
+        const long strip = ceil_div(grains, to.parts) * to.grain + lines % to.grain;
+        longest = strip > longest ? strip : longest;
+    }
+    return longest * c->t[i].line;
+}
+
+static size_t local_bytes(const chain *c, int k)
+{
+    const tensor *out = &c->t[k].out;
+    int i = 0;
+    if (!out->strip) return round_up((size_t)c->chunk * out->row);
+    while (c->end[i] <= k) i = c->end[i];
+    const size_t row = (size_t)task_extent(&c->t[i]);
+    return round_up(((size_t)longest_strip(c, i) * out->row + row - 1) / row);
+}
+
+/* The last task during which value k's result must stay: what the tasks of a run read by strips they read again with the
+ * next strip. */
+static int alive_until(const chain *c, int k)
+{
+    const int last = last_use(c, c->t[k].out.id, k);
+    return c->t[k].out.strip ? last : c->end[last] - 1;
+}
+
+/* First fit: the lowest place that no local value alive at task i overlaps. */
+static void place_locals(chain *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        tensor *out = &c->t[i].out;
+        if (!out->local) continue;
+        const size_t bytes = local_bytes(c, i);
+        if (first_made(c, out->id) < i) out->at = c->t[first_made(c, out->id)].out.at;
+        for (bool moved = first_made(c, out->id) == i; moved;) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                const tensor *o = &c->t[j].out;
+                const size_t end = o->at + local_bytes(c, j);
+                if (!o->local || alive_until(c, j) < i || end <= out->at || out->at + bytes <= o->at)
+                    continue;
+                out->at = end;
+                moved = true;
+            }
+        }
+        if (out->at + bytes > c->temp) c->temp = out->at + bytes;
+        for (int k = i + 1; k < c->n; k++)
+            for (int j = 0; j < c->t[k].inputs; j++)
+                if (c->t[k].in[j].id == out->id) c->t[k].in[j].at = out->at;
+    }
+}
+
 static long groups_of(const chain *c)
 {
     size_t partial = 0;
@@ -276,20 +321,12 @@ void chain_fit(chain *c)
 
 typedef struct { const chain *c; const pass *r; } walk;
 
-/* Tasks [i, end) strip by strip: strips of whole grains, of a size that leaves room for
- * their values in L2. */
 static void walk_strips(const chain *c, int i, lane l, long from, long n)
 {
-    const int end = c->end[i];
-    l.grain = 1, l.parts = 1;
-    for (int j = i; j < end; j++) l.grain = c->t[j].grain > l.grain ? c->t[j].grain : l.grain;
-    if (end - i > 1) {
-        const long elements = n * task_extent(&c->t[i]), grains = elements / c->t[i].line / l.grain;
-        const long most = elements * (long)sizeof(float) / STRIP;
-        l.parts = most < 1 ? 1 : most > grains ? (grains ? grains : 1) : most;
-    }
+    const cut to = cut_of(c, i, n);
+    l.grain = to.grain, l.parts = to.parts;
     for (l.part = 0; l.part < l.parts; l.part++, l.first = false)
-        for (int j = i; j < end; j++) c->t[j].kernel->rows(&c->t[j], &l, from, n);
+        for (int j = i; j < c->end[i]; j++) c->t[j].kernel->rows(&c->t[j], &l, from, n);
 }
 
 static void walk_group(const void *ctx, long g, int thread)

@@ -103,8 +103,33 @@ static bool gather_late(lowering *w, uint32_t at)
     return true;
 }
 
+/* Does an op make of bound values alone what no batch has a part in? Such ops, of statistics that are known, say, go first,
+ * so that no chain of a batch waits for them. */
+static bool is_fixed(const lowering *w, const bool *fixed, uint32_t op)
+{
+    const task *t = w->t[op];
+    if (!t->out.id || w->at[op] != op || sx_plan_place(w->p, t->op->out).batched || reads_late(w, 0, op)) return false;
+    for (int i = 0; i < t->inputs; i++) {
+        const int64_t maker = maker_of(w, t->in[i].id);
+        if (maker < 0 ? sx_plan_place(w->p, value_of(&t->in[i])).batched : !fixed[maker]) return false;
+    }
+    return true;
+}
+
+static void gather_fixed(lowering *w)
+{
+    bool *fixed = sx_plan_alloc(w->p, (size_t)w->n + 1);
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (!(fixed[i] = is_fixed(w, fixed, i))) continue;
+        list *l = &w->lists[w->lists_n++];
+        l->op = sx_plan_alloc(w->p, sizeof *l->op);
+        add_op(w, l, i, false);
+    }
+}
+
 static void gather_chains(lowering *w)
 {
+    gather_fixed(w);
     for (uint32_t from = 0; from < w->n; from++) {
         if (w->chain_of[from] || w->at[from] != from || gather_late(w, from)) continue;
         list *l = &w->lists[w->lists_n++];
