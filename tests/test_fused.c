@@ -7,7 +7,7 @@
 #include "train.h"
 
 enum { NETS = 200, PARTS = 4, MOST_ROWS = 16, MOST_SIDE = 28 };
-typedef struct { sx_arena *arena; sx_diags diags; uint64_t state; const char *text; long side, rows; } drawing;
+typedef struct { sx_arena *arena; sx_diags diags; uint64_t state; const char *text; long side, rows; bool half; } drawing;
 typedef struct { double *v; long n, cap; } numbers;
 
 static long draw(drawing *w, long n)             /* of [0, n) */
@@ -96,6 +96,7 @@ static void probe(drawing *w, int threads, bool fused, numbers *out, numbers *en
     sx_registry *r = sx_registry_open(w->arena, NULL);
     ok(w, sx_config_parse(w->arena, w->text, "test", NULL, &root, &w->diags), "text");
     ok(w, sx_exp_open(w->arena, r, root, "test", &e, &w->diags), "experiment");
+    if (w->half) e->train.precision = 2;         /* bf16 */
     sx_step_labels(e, &shape);
     shape.label[0].classes = 10;
     ok(w, sx_machine_open(w->arena, r, "cpu", threads, &m, &w->diags), "machine");
@@ -144,8 +145,32 @@ static void compare(int i)
     sx_arena_close(w.arena);
 }
 
+/* bf16 against f32: losses, and the gradients together; single ones may be mostly rounding. Fused or not is a matter of how
+ * much is rounded; the bits are the same for any number of threads. */
+static void compare_half(int i)
+{
+    drawing w = { .arena = sx_arena_open(NULL), .state = (uint64_t)i * 2654435761u + 1 };
+    numbers wide = { 0 }, half[3] = { { 0 } }, ends = { 0 }, other = { 0 };
+    sx_diags_init(&w.diags, w.arena);
+    draw_net(&w);
+    probe(&w, 2, true, &wide, &ends);
+    w.half = true;
+    for (int k = 0; k < 3; k++) probe(&w, k == 1 ? 1 : 2, k < 2, &half[k], &other);
+    cr_assert_arr_eq(half[0].v, half[1].v, (size_t)wide.n * sizeof *wide.v, "two threads, other bits: %s", w.text);
+    const long losses = (long)ends.v[0];
+    for (int k = 0; k < 3; k++) {
+        const double loss = distance(half[k].v, wide.v, losses);
+        const double grads = distance(half[k].v + losses, wide.v + losses, wide.n - losses);
+        cr_assert_lt(loss, 0.03, "net %d, losses differ by %g:\n%s", i, loss, w.text);
+        cr_assert_lt(grads, 0.3, "net %d, gradients differ by %g:\n%s", i, grads, w.text);
+        cr_assert(loss > 0 && grads > 0, "net %d was not in bf16", i);
+    }
+    sx_arena_close(w.arena);
+}
+
 static void part(int k) { for (int i = k; i < NETS; i += PARTS) compare(i); }
 Test(fused, nets_of_part_0) { part(0); }
 Test(fused, nets_of_part_1) { part(1); }
 Test(fused, nets_of_part_2) { part(2); }
 Test(fused, nets_of_part_3) { part(3); }
+Test(fused, nets_in_bf16) { for (int i = 0; i < NETS; i += 5) compare_half(i); }
