@@ -30,7 +30,7 @@ static double now(void)
 
 /* --- Starting --- */
 
-static const char *self(sx_arena *a)
+const char *crew_self(sx_arena *a)
 {
     char path[4096];
     const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -44,7 +44,9 @@ static void arguments(const crew *k, words *to)
     cli_context *c = k->c;
     sx_arena *a = c->arena;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const long threads = c->threads ? c->threads : cores > k->w->jobs ? cores / k->w->jobs : 1;
+    const long threads = k->w->threads ? k->w->threads
+                         : c->threads  ? c->threads
+                         : cores > k->w->jobs ? cores / k->w->jobs : 1;
     const double left = k->end - now();
     const char *const fixed[] = { "strix",
                                   "worker",
@@ -94,7 +96,7 @@ static int spawn(crew *k, member *m, int line)
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     const int rc =
-        posix_spawn(&m->pid, self(k->c->arena), &act, &attr, (char *const *)(uintptr_t)argv.v, environ);
+        posix_spawn(&m->pid, crew_self(k->c->arena), &act, &attr, (char *const *)(uintptr_t)argv.v, environ);
     posix_spawn_file_actions_destroy(&act);
     posix_spawnattr_destroy(&attr);
     return rc ? cli_fail(k->c, SX_E_IO, "a worker could not be started: %s", strerror(rc)) : 0;

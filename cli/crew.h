@@ -6,12 +6,17 @@
 typedef struct {
     sx_study *study;                             /* opened for writing: it takes back trials of the dead */
     int jobs;
+    long threads;                                /* of each; 0: --threads, or the cores divided by jobs */
     double seconds;                              /* no trial starts after that many; 0: no limit */
     cli_progress *progress;
 } crew_want;
 /* Runs `strix worker` processes until nothing is left. 0; SX_E_STOPPED; the first error that ended a worker,
  * told in c->diags. */
 int crew_run(cli_context *c, const crew_want *w);
+/* --jobs auto: measured where no process did so before on as many cores. jobs.c */
+typedef struct { int jobs; long threads; double rate, alone; } crew_share;   /* rows a second; of one trial alone */
+int crew_divide(cli_context *c, sx_study *s, crew_share *out);
+const char *crew_self(sx_arena *a);              /* the program that runs */
 cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with what the study has so far */
 
 /* The line: one JSON object per event, each written at once. */

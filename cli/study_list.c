@@ -6,15 +6,35 @@
 
 typedef struct { cli_context *c; const char *url; cli_table *table; json_t *list; } listing;
 
+/* How many trials no other one beats; -1: of one objective. */
+static long front_of(listing *l, const char *name)
+{
+    sx_arena *a = sx_arena_open(l->c->arena);
+    sx_diags own;
+    sx_diags_init(&own, a);
+    sx_study *s = NULL;
+    const sx_trial_row *const *row;
+    long n = -1;
+    if (!sx_study_open(a, cli_registry(l->c), NULL, l->url, name, false, &s, &own) &&
+        sx_study_exp(s)->tune.objectives > 1)
+        n = sx_study_front(s, a, &row, &own);
+    sx_arena_close(a);
+    return n;
+}
+
 static void one_study(void *ctx, int64_t study, const char *name, long trials, double best, bool has_best)
 {
     listing *l = ctx;
     (void)study;
+    const long front = has_best || !trials ? -1 : front_of(l, name);
     json_t *o = json_pack("{s:s, s:s, s:I}", "study", name, "store", l->url, "trials", (json_int_t)trials);
     cli_json_real(o, "best", has_best ? best : NAN);
+    if (front >= 0) json_object_set_new(o, "front", json_integer((json_int_t)front));
     json_array_append_new(l->list, o);
     CLI_ROW(l->table, sx_strdup(l->c->arena, name), sx_format(l->c->arena, "%ld", trials),
-            has_best ? sx_format(l->c->arena, "%.6g", best) : "-", l->url);
+            has_best     ? sx_format(l->c->arena, "%.6g", best)
+            : front >= 0 ? sx_format(l->c->arena, "front of %ld", front)
+                         : "-", l->url);
 }
 
 /* named: by the user; what else lies about may be damaged. */

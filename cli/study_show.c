@@ -20,9 +20,9 @@ static const char *python(cli_context *c, const json_t *v)
 }
 
 /* trial.suggest_float("lr", 0.0001, 1.0, log=True) */
-static const char *suggest(cli_context *c, const sx_var *v)
+static const char *suggest(cli_context *c, const sx_var *v, const char *written)
 {
-    json_t *dist = json_loads(sx_axis_optuna(c->arena, v), 0, NULL),
+    json_t *dist = json_loads(written, 0, NULL),
            *at = json_object_get(dist, "attributes");
     const char *kind = json_string_value(json_object_get(dist, "name")),
                *name = sx_json_text(c->arena, v->axis.name);
@@ -78,12 +78,13 @@ static int print_python(cli_context *c, sx_study *s)
         const sx_var *v = e->domain->var[i];
         const char *when = condition(c, e->domain, &v->axis);
         if (when) printf("    if %s:\n    ", when);
-        printf("    p[%s] = %s\n", sx_json_text(c->arena, v->axis.name), suggest(c, v));
+        printf("    p[%s] = %s\n", sx_json_text(c->arena, v->axis.name), suggest(c, v, sx_study_written(s, i)));
     }
     printf("    return run(p)  # yours:");
     for (long i = 0; i < e->tune.objectives; i++) printf("%s %s", i ? "," : "", e->tune.objective[i]);
-    printf("\n\n\nstudy = optuna.load_study(study_name=%s, storage=%s)\nstudy.optimize(objective, "
-           "n_trials=10)\n",
+    printf("\n\n\ndef obey(study, trial):  # strix study stop\n    if study.user_attrs.get(\"strix:stop\"):\n"
+           "        study.stop()\n\n\nstudy = optuna.load_study(study_name=%s, storage=%s)\n"
+           "study.optimize(objective, n_trials=10, callbacks=[obey])\n",
            sx_json_text(c->arena, sx_study_name(s)),
            sx_json_text(c->arena, sqlite ? sx_format(c->arena, "sqlite:///%s", url + 7) : url));
     return 0;

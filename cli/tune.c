@@ -156,7 +156,8 @@ static void edit_trials(cli_context *c)
     c->edits.n_set++;
 }
 
-static void tell_start(cli_context *c, sx_study *s, long budget)
+/* false: nothing is left to do. */
+static bool tell_start(cli_context *c, sx_study *s, long budget)
 {
     const sx_trial_row *const *row;
     const long n = sx_study_trials(s, c->arena, &row, &c->diags);
@@ -168,17 +169,32 @@ static void tell_start(cli_context *c, sx_study *s, long budget)
     else if (k.all)
         cli_note(c, "study %s goes on, %ld of %s done", sx_study_name(s), done,
                  sx_plural(c->arena, budget, "trial"));
+    return done < budget;
+}
+
+/* 0: auto; -1: neither that nor a number. */
+static long jobs_wanted(cli_context *c)
+{
+    const char *text = cli_text(c, "jobs", "1");
+    char *end;
+    const long jobs = strtol(text, &end, 10);
+    if (!strcmp(text, "auto")) return 0;
+    return *end || jobs < 1 || jobs > 1024 ? -1 : jobs;
 }
 
 static int search(cli_context *c, const sx_exp *e, sx_study *s)
 {
-    tell_start(c, s, e->tune.trials);
-    const long jobs = cli_long(c, "jobs", 1);
+    const bool goes_on = tell_start(c, s, e->tune.trials);
+    crew_share share = { .jobs = (int)jobs_wanted(c) };
+    int rc = share.jobs || !goes_on ? 0 : crew_divide(c, s, &share);
+    if (rc) return rc;
+    if (!share.jobs) share.jobs = 1;
     crew_want w = { .study = s,
-                    .jobs = (int)(jobs < e->tune.trials ? jobs : e->tune.trials),
+                    .jobs = (int)(share.jobs < e->tune.trials ? share.jobs : e->tune.trials),
+                    .threads = share.threads,
                     .seconds = cli_real(c, "time", e->tune.time) };
     w.progress = crew_progress(c, s);
-    int rc = sx_study_stop(s, false, &c->diags);
+    rc = sx_study_stop(s, false, &c->diags);
     if (!rc) rc = sx_work_revive(s, 0, &c->diags);
     if (!rc) rc = crew_run(c, &w);
     cli_progress_close(w.progress);
@@ -222,6 +238,8 @@ static int run(cli_context *c)
     sx_exp *e;
     sx_study *s;
     const char *aside = NULL;
+    if (jobs_wanted(c) < 0)
+        return cli_usage(c, "--jobs is '%s', not a number from 1 to 1024 or auto", cli_text(c, "jobs", ""));
     edit_trials(c);
     int rc = cli_load_experiment(c, c->arg[0], &e);
     if (!rc) rc = look_over(c, e);
@@ -238,7 +256,8 @@ static int run(cli_context *c)
 static const cli_option options[] = {
     { "trials", 0, CLI_LONG, "N", "trials of the study in all (default: tune.trials)", 1, 1e9 },
     { "time", 0, CLI_TIME, "T", "start no trial after this time (default: tune.time)", 0, 0 },
-    { "jobs", 'j', CLI_LONG, "N", "worker processes (default: 1)", 1, 1024 },
+    { "jobs", 'j', CLI_TEXT, "N", "worker processes (default: 1); auto: as many as measurement shows best, with"
+                                  " the threads divided among them", 0, 0 },
     { "fresh", 0, CLI_FLAG, NULL, "set an existing study of that name aside, and begin anew", 0, 0 },
     CLI_END
 };

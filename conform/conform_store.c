@@ -207,6 +207,32 @@ static void check_pause(tried *t)
                   "its events have their own parts of the curve; a later report replaces");
 }
 
+/* Shown as pruned, but paused in what samplers hear. */
+static void check_shelf(tried *t)
+{
+    static heard h;
+    sx_trial_row r = { 0 }, again = { 0 };
+    int64_t since = 0;
+    const sx_metric first = { "score", 0.25, 0 };
+    if (!t->s->shelve) return;
+    h.n = 0;
+    bool fine = !conform_claim(t, "p", 60, 999, &r) && !t->s->report(t->db, r.id, "p", 1, 1, &first) &&
+                !conform_finish(t, &r, SX_PAUSED, NAN, NULL);
+    long number = r.t.number;
+    h.n = 0;
+    fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && !t->s->shelve(t->db, t->study, "the end");
+    h.n = 0;
+    fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && !h.n &&
+           !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == number + 1 &&
+           h.row[number].t.fate == SX_PRUNED && h.value[number] == -0.25;
+    conform_check(t->c, fine, "a paused trial is shelved as pruned, with its last value, which is no news");
+    fine = fine && !t->s->claim(t->db, t->study, "q", 60, 0, resume_first, &number, &again) && again.id == r.id;
+    h.n = 0;
+    fine = fine && !t->s->trials(t->db, t->study, conform_hear, &h) && h.row[number].t.fate == SX_RUNNING &&
+           isnan(h.value[number]) && !conform_finish(t, &again, SX_DONE, -0.5, NULL);
+    conform_check(t->c, fine, "and goes on when it is asked for again");
+}
+
 typedef struct { long n; char key[4][32], json[4][32]; } notes;
 static void hear_note(void *ctx, long trial, const char *key, const char *json)
 {
@@ -321,10 +347,11 @@ static void check_reader(tried *t)
     int64_t id;
     static heard h;
     h.n = 0;
+    const bool imports = t->s->import;
     bool fine = !t->s->open(t->url, false, &reader) &&
-                !t->s->find(reader, conform_study(t, "import").name, &id, &row) &&
+                !t->s->find(reader, conform_study(t, imports ? "import" : "objectives").name, &id, &row) &&
                 !t->s->trials(reader, id, conform_hear, &h);
-    conform_check(t->c, fine && (h.n == 2 || !t->s->import), "who only reads sees the same");
+    conform_check(t->c, fine && h.n == (imports ? 2 : 1), "who only reads sees the same");
     if (reader) t->s->close(reader);
 }
 
@@ -339,6 +366,7 @@ static void check_all(tried *t)
     check_numbers(t);
     check_leases(t);
     check_pause(t);
+    check_shelf(t);
     check_remarks(t);
     check_studies(t, &want);
     check_objectives(t);

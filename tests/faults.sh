@@ -1,25 +1,6 @@
 # faults.sh: sourced by test_faults.sh (SQLite) and test_postgresql.sh: what workers on $url must survive, and helpers.
-: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
-tmp=$(mktemp -d)
-PATH=$STRIX_BUILD:$PATH
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
 worker=$STRIX_BUILD/tests/store_worker
-n=0
-say() { # status, what, files to show
-    status=$1 what=$2
-    shift 2
-    n=$((n + 1))
-    [ "$status" = 0 ] && echo "ok $n - $what" && return
-    echo "not ok $n - $what"
-    tail -n 30 "$@" | sed 's/^/#   /'
-}
-is() { # what, then a command
-    what=$1
-    shift
-    "$@" >said 2>&1
-    say $? "$what" said
-}
-has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
-lacks() { ! grep -q -- "$2" "$1" || { echo "'$2' in $1:"; cat "$1"; return 1; }; }
 play() { "$worker" "$@" "$url"; }
 # Waits until a command succeeds, at most some ten seconds.
 until_true() {
@@ -54,9 +35,14 @@ crowd() { # workers, trials each
 
 common_faults() {
     # Eight workers and a sampler that takes a second, beside all the rest.
+    cat >slow.cfg <<END
+vars = { x = 0.5; };
+study = { name = "slow"; store = "$slow_url"; };
+tune = { trials = 8; objective = "y"; first = false; sampler = { type = "slow"; }; space = { x = { uniform = [ 0.0, 1.0 ]; }; }; };
+END
     slow=
     for i in 1 2 3 4 5 6 7 8; do
-        "$worker" -s slow -n 1 -a 1000 "$slow_url" "s$i" >"slow.$i" 2>&1 & slow="$slow $!"
+        strix study ask slow.cfg --plugin-path "$STRIX_BUILD/tests/plugins" >"slow.$i" 2>&1 & slow="$slow $!"
     done
 
     crowd 16 200
@@ -83,6 +69,9 @@ common_faults() {
 slow_faults() {
     # shellcheck disable=SC2086
     wait $slow
-    is "eight workers waited for a slow sampler, none failed" nothing_lost slow slow.*
-    is "all had their trial" holds slow "8 trials, 8 done"
+    grep -ho '^{"number": [0-9]*' slow.[1-8] | sort >slow.numbers
+    is "eight workers waited for a slow sampler, none failed" ends 8 sh -c 'exit "$(wc -l <slow.numbers)"'
+    is "all had their trial" sh -c '[ "$(uniq slow.numbers | wc -l)" = 8 ]'
+    for i in 0 1 2 3 4 5 6 7; do strix study tell slow $i 0.5 --store "$slow_url" --plugin-path "$STRIX_BUILD/tests/plugins"; done >said 2>&1
+    is "and can tell what came of it" sh -c "strix study list --store '$slow_url' | grep -q '^slow  *8  *0.5'"
 }

@@ -49,6 +49,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_tensors \
 	tests/test_direct \
 	tests/test_train \
+	tests/test_matmul \
 	tests/test_winograd
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -57,6 +58,8 @@ tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
 tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
 	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/direct.c plugins/devices/cpu/pool.c \
 	plugins/devices/cpu/vector.h plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
+tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/random.c \
+	plugins/devices/cpu/isa.c plugins/devices/cpu/pool.c core/base/rng.c plugins/devices/cpu/cpu.h
 tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c \
 	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
 	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
@@ -149,7 +152,7 @@ EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.m
 TESTS += tests/test_tune.sh tests/test_crew.sh
 TESTS += tests/test_study.sh tests/test_study_import.sh
 EXTRA_DIST += tests/test_study.sh tests/test_study_import.sh
-EXTRA_DIST += tests/search.sh tests/test_tune.sh tests/test_crew.sh
+EXTRA_DIST += tests/steps.sh tests/search.sh tests/test_tune.sh tests/test_crew.sh
 
 # The experiments that come with strix.
 TESTS += tests/test_examples.sh tests/test_conform.sh

@@ -1,9 +1,6 @@
 # search.sh: sourced by tests of searches: a folder with a small experiment (net.cfg), and looks at what came of it.
-: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-PATH=$STRIX_BUILD:$PATH
-export PATH
-cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx" && cd "$tmp" || exit 1
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
+data idx
 cat >net.cfg <<'END'
 vars = { rate = 0.01; units = 8; act = "relu"; };
 model = { input = [ 8, 8, 1 ]; layers = {
@@ -18,36 +15,6 @@ tune = { trials = 4; objective = "val_loss"; sampler = { type = "tpe"; seed = 5;
          space = { rate = { loguniform = [ 1e-4, 1e-1 ]; }; units = { int = [ 4, 16, 4 ]; }; act = { choice = [ "relu", "tanh" ]; }; }; };
 END
 
-n=0
-say() { # status, what, files to show
-    status=$1 what=$2
-    shift 2
-    n=$((n + 1))
-    [ "$status" = 0 ] && echo "ok $n - $what" && return
-    echo "not ok $n - $what"
-    tail -n 30 "$@" | sed 's/^/#   /'
-}
-ok() { # what, then a command; its words stay in out and err
-    what=$1
-    shift
-    "$@" >out 2>err
-    say $? "$what" out err
-}
-is() { # what, then a look at what the last command left
-    what=$1
-    shift
-    "$@" >said 2>&1
-    say $? "$what" said
-}
-ends() { # exit code, then a command
-    want=$1
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }
-}
-has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
-same() { cmp "$1" "$2" || { diff "$1" "$2" | head -20; return 1; }; }
 # number, state, value and the values of a study's trials
 points() { strix study trials "$1" --csv | cut -d, -f "${2:-1-3,6-8}"; }
 states() { # study, state, how many

@@ -1,15 +1,14 @@
 #!/bin/sh
-# test_conform.sh: each fault of tests/plugins/wrong.c is found by `strix conform`, at the item that has it.
-: "${STRIX_BUILD:?run by make check}"
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-"$STRIX_BUILD/strix" conform "$STRIX_BUILD/tests/plugins/.libs/wrong.so" >"$tmp/out" 2>"$tmp/err"
-code=$?
-n=1
-[ $code = 1 ] && echo "ok 1 - exits with 1" || { echo "not ok 1 - exits with 1"; sed 's/^/#   /' "$tmp/err"; }
-finds() { # finds "KIND ITEM" "FACT"
-    n=$((n + 1))
-    grep -q "^not ok [0-9]* - $1: .*$2" "$tmp/out" && echo "ok $n - $1: $2" || { echo "not ok $n - $1: $2"; sed 's/^/#   /' "$tmp/out"; }
+# test_conform.sh: each fault of tests/plugins/wrong*.c is found by `strix conform`, at the item that has it, and none
+# where there is none.
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
+conform() { # plugin
+    strix conform "$STRIX_BUILD/tests/plugins/.libs/$1.so" >out 2>err
+    code=$?
+    is "$1: exits with 1" [ $code = 1 ]
 }
+finds() { is "$1: $2" grep -q "^not ok [0-9]* - $1: .*$2" out; } # "KIND ITEM" "FACT"
+conform wrong
 finds "layer gradient" "gradient of offset0 agrees"
 finds "layer weights" "the same weights and states"
 finds "layer finite" "finite numbers"
@@ -18,4 +17,21 @@ finds "optimizer uphill" "come down a bowl"
 finds "optimizer uphill" "linear in the rate"
 finds "schedule below" "never below 0"
 finds "dataset columns" "training part, z: labels are 0 .. classes-1"
+
+conform wrong_search
+finds "sampler outside" "points are legal"
+finds "sampler moody" "the same history and seed give the same points"
+finds "sampler learns" "without its cache it gives the same points"
+finds "sampler early" "a finite space is not called exhausted before it is"
+finds "sampler copies" "eight workers at once get eight different points"
+finds "pruner hasty" "the first report of the first trial stops nothing"
+finds "pruner fickle" "the same history gives the same verdict"
+finds "pruner raises" "it goes on with paused trials only"
+
+conform wrong_store
+is "store sound: has no fault" sh -c '! grep "^not ok [0-9]* - store sound" out'
+finds "store twice" "two workers and one queued trial"
+finds "store loses" "with point, value and curve as they were"
+finds "store renumbers" "numbers are 0 .. 39, and nothing is lost"
+finds "store trusting" "the first worker cannot end the trial any more"
 echo "1..$n"

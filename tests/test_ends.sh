@@ -1,10 +1,7 @@
 #!/bin/sh
 # test_ends.sh: a net of two inputs and two outputs through every verb: check, train, eval, predict, bench, debug, tune.
-: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-PATH=$STRIX_BUILD:$PATH
-export PATH
-cp -r "$STRIX_SOURCE/tests/data/tensors" "$tmp/data" && chmod -R u+w "$tmp/data" && cd "$tmp" || exit 1
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
+data tensors && mv tensors data
 cat >two.cfg <<'END'
 vars = { rate = 0.01; };
 model = {
@@ -32,28 +29,6 @@ tune = { trials = 2; objective = "val_coarse_accuracy"; sampler = { type = "rand
          space = { rate = { loguniform = [ 1e-3, 1e-1 ]; }; }; };
 END
 
-n=0
-say() { # status, what, files to show
-    status=$1 what=$2
-    shift 2
-    n=$((n + 1))
-    [ "$status" = 0 ] && echo "ok $n - $what" && return
-    echo "not ok $n - $what"
-    sed 's/^/#   /' "$@"
-}
-ok() { # what, then a command; its words stay in out and err
-    what=$1
-    shift
-    "$@" >out 2>err
-    say $? "$what" out err
-}
-is() { # what, then a look at what the last command left
-    what=$1
-    shift
-    "$@" >said 2>&1
-    say $? "$what" said
-}
-has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
 
 ok 'check' strix check two.cfg --strict
 is 'the transform of one input is in the table' has out '^transform.image.unit  *scale'

@@ -1,8 +1,6 @@
 #!/bin/sh
 # test_faults.sh: workers on one SQLite file: crowds, kills, a full disk; what was told is there.
 . "$STRIX_SOURCE/tests/faults.sh"
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
 url=sqlite:study.db slow_url=sqlite:slow.db
 common_faults
 

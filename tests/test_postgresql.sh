@@ -2,7 +2,6 @@
 # test_postgresql.sh: a PostgreSQL of our own in a temporary folder: crowds, kills, restarts, partitions, refusals.
 . "$STRIX_SOURCE/tests/faults.sh"
 . "$STRIX_SOURCE/tests/server.sh"
-cd "$tmp" || exit 1
 trap finish EXIT
 trap 'exit 1' INT TERM
 if ! server; then
@@ -145,7 +144,7 @@ unset PGPASSWORD
 is "or waited for" nothing_lost full full.1
 
 # --- As a user meets it ---
-cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx"
+data idx
 cat >net.cfg <<'END'
 vars = { rate = 0.01; };
 model = { input = [ 8, 8, 1 ]; layers = { flat = { type = "flatten"; }; out = { type = "dense"; units = 5; activation = "softmax"; }; }; };

@@ -99,6 +99,7 @@ ok 'an ended trial is not skipped' ends 2 strix study skip stop 0
 ok 'nor one that is not there' ends 2 strix study skip stop 7
 ok 'nor a word' ends 2 strix study skip stop best
 ok 'a queued one is' sh -c 'strix study add stop rate=0.05 && strix study skip stop 2'
+is 'and was queued' sh -c 'strix study trials stop --json | tr -d "\n" | grep -q "\"number\": 2,.*\"queued\": true"'
 is 'and never starts' states stop pruned 3
 is 'what it was to be is shown' [ "$(strix study trials stop --csv | awk -F, '$1 == 2 { print $6 }')" = 0.05 ]
 ok 'the next tune undoes the stop' strix tune net.cfg $q $(named stop) --trials 4 --set train.epochs=2
@@ -183,6 +184,7 @@ is 'says nothing' sh -c '! grep -q "space" err'
 ok 'what was asked for since then can be asked again' strix study replay moves --json
 is 'JSON' fits study-replay
 ok 'narrower ranges, fewer choices' space moves 10 "rate = { loguniform = [1e-3, 1e-1]; }; units = { int = [8, 16, 4]; }; act = { choice = [\"tanh\"]; };"
+is 'a Python worker keeps to the list that the study has' sh -c 'strix study show moves --python --store sqlite:studies/moves.db | grep -q "\"act\", \[\"relu\", \"tanh\", \"selu\"\]"'
 fit=$(sed -n 's/.*; \([0-9]*\) of 9 ended trials fit.*/\1/p' err)
 want=$(strix study trials moves --csv | awk -F, 'NR > 1 && NR < 11 && $6 >= 1e-3 && $7 >= 8 && $7 <= 16 && $8 == "tanh"' | wc -l)
 is 'keep the trials that fit' [ "$fit" = "$want" ]
@@ -249,6 +251,7 @@ ok 'an impossible one is refused' ends 2 strix study add blocks 'units[1]=13'
 # --- Workers under a scheduler ---
 strix study show net --python >worker.py
 is 'a Python worker has every parameter' [ "$(grep -c 'trial.suggest_' worker.py)" = 3 ]
+is 'which obeys a stop' has worker.py 'strix:stop'
 is 'and the storage' has worker.py 'storage="sqlite:///studies/net.db"'
 for f in perblock.cfg slurm.sbatch kubernetes.yaml; do [ -f "$STRIX_SOURCE/examples/$f" ] || echo "not ok - no $f"; done
 batch=$STRIX_SOURCE/examples/slurm.sbatch

@@ -1,11 +1,8 @@
 #!/bin/sh
 # test_study_import.sh: strix study import: trials of Optuna (a database, a table) and of hyperopt become a study's own; what does
 # not fit is told; wrong files change nothing.
-: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-PATH=$STRIX_BUILD:$PATH
-export PATH
-cp "$STRIX_SOURCE/tests/data/optuna/sample.db" "$tmp/old.db" && chmod u+w "$tmp/old.db" && cd "$tmp" || exit 1
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
+data optuna/sample.db && mv sample.db old.db
 cat >space.cfg <<'END'
 vars = { lr = 0.001; batch = 32; act = "relu"; num_blocks = 0; block_size = 0; epochs = 5; };
 tune = { objective = "accuracy"; direction = "maximize"; space = {
@@ -14,19 +11,6 @@ tune = { objective = "accuracy"; direction = "maximize"; space = {
                       { num_blocks = { int = [ 2, 3 ]; }; block_size = 1; } ); }; }; };
 END
 
-n=0
-say() { # status, what, files to show
-    status=$1 what=$2
-    shift 2
-    n=$((n + 1))
-    [ "$status" = 0 ] && echo "ok $n - $what" && return
-    echo "not ok $n - $what"
-    tail -n 30 "$@" | sed 's/^/#   /'
-}
-ok() { what=$1; shift; "$@" >out 2>err; say $? "$what" out err; }
-is() { what=$1; shift; "$@" >said 2>&1; say $? "$what" said; }
-ends() { want=$1; shift; "$@"; got=$?; [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }; }
-has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
 import() { strix study import "$@"; }
 
 # --- A study of Optuna ---

@@ -1,10 +1,7 @@
 #!/bin/sh
 # test_train_cli.sh: strix train, eval, predict and bench step as a user meets them: run directories, signals, exit codes, JSON.
-: "${STRIX_BUILD:?run by make check}" "${STRIX_SOURCE:?run by make check}"
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-PATH=$STRIX_BUILD:$PATH
-export PATH
-cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx" && cd "$tmp" || exit 1
+. "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
+data idx
 cat >net.cfg <<'END'
 vars = { rate = 0.01; };
 model = { input = [ 8, 8, 1 ]; layers = {
@@ -20,35 +17,6 @@ dataset = { type = "idx"; dir = "idx"; train = [ "x.gz", "y.gz" ]; test = [ "x.g
 train = { loss = "cross_entropy"; epochs = 3; batch = 8; optimizer = { type = "adam"; lr = "rate"; }; };
 END
 
-n=0
-say() { # status, what, files to show
-    status=$1 what=$2
-    shift 2
-    n=$((n + 1))
-    [ "$status" = 0 ] && echo "ok $n - $what" && return
-    echo "not ok $n - $what"
-    sed 's/^/#   /' "$@"
-}
-ok() { # what, then a command; its words stay in out and err
-    what=$1
-    shift
-    "$@" >out 2>err
-    say $? "$what" out err
-}
-is() { # what, then a look at what the last command left
-    what=$1
-    shift
-    "$@" >said 2>&1
-    say $? "$what" said
-}
-ends() { # exit code, then a command
-    want=$1
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$want" ] || { echo "exit code $got, not $want"; return 1; }
-}
-has() { grep -q -- "$2" "$1" || { echo "no '$2' in $1:"; cat "$1"; return 1; }; }
 wait_for() { # file, at least so many lines
     for _ in $(seq 600); do
         [ -f "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ] && return

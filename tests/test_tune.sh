@@ -32,6 +32,8 @@ ok 'a list' sh -c 'strix study list | grep -q "^net.1"'
 ok 'no such trial' ends 2 strix train net.cfg --trial 99
 ok 'is wrong usage in both' ends 2 strix study tell net 99 1
 
+named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
+
 # --- One worker or two ---
 for sampler in random grid; do
     for jobs in 1 2; do
@@ -45,9 +47,18 @@ ok 'two workers with TPE' strix tune net.cfg --threads 1 --jobs 2 --set study.na
 ok 'replay as well' strix study replay two
 is 'numbers without holes' numbers two 8
 
+# --- As many at a time as pay ---
+ok 'trials at a time by measurement' strix tune net.cfg --jobs auto --threads 2 --trials 2 $(named auto)
+is 'what was measured is told' has err 'at a time, .* rows a second'
+ok 'the study goes on' strix tune net.cfg --jobs auto --threads 2 --trials 4 $(named auto)
+is 'with the same' has err 'at a time, .*, as was measured'
+is 'with as many threads in all as wanted' grep -Eq '^(1 trial at a time, 2 threads|2 trials at a time, 1 thread) each' err
+ok 'on other cores' strix tune net.cfg --jobs auto --threads 1 --trials 5 $(named auto)
+is 'there is nothing to divide' has err 'nothing to divide'
+for jobs in many 0 1025 2x ''; do ok "--jobs '$jobs'" ends 2 strix tune net.cfg --jobs "$jobs"; done
+
 # --- Kills. What was never killed is the measure: nothing may be lost, no number may differ ---
 long='--threads 1 --set train.epochs=60 --trials 3 --set study.heartbeat=1'
-named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
 strix tune net.cfg $long $(named calm) >out 2>err
 points calm >calm
 is 'the undisturbed study is complete' states calm complete 3
@@ -76,6 +87,7 @@ strix tune net.cfg $long $(named both) >out 2>err &
 tune=$!
 pid=$(worker_at both 10) && kill -9 $tune "$pid" # in this order: no other worker is hired
 wait $tune 2>/dev/null
+for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
 ok 'worker and supervisor killed: the same command continues' strix tune net.cfg $long $(named both)
 points both >both
 is 'with the same numbers again' same calm both

@@ -140,3 +140,9 @@ const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_
     if (n >= 0) sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
     return NULL;
 }
+
+const char *sx_study_written(sx_study *s, int i)
+{
+    const char *text = s->store->written ? s->store->written(s->db, s->id, i) : NULL;
+    return text ? text : sx_axis_optuna(s->arena, s->exp->domain->var[i]);
+}

@@ -55,7 +55,10 @@ bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
 /* Adds n ended trials that were run elsewhere, all or none; x of this study's space, values as the user sees them;
  * note: JSON of where each one comes from. import.c */
 int sx_study_import(sx_study *s, long n, const sx_trial_row *const *row, const char *const *note, sx_diags *d);
-int sx_study_end(sx_study *s, sx_diags *d);      /* nothing is left to do: paused trials are pruned */
+/* Nothing is left to do: paused trials are pruned. A larger study may take them up again. */
+int sx_study_end(sx_study *s, sx_diags *d);
+/* The distribution of axis i in Optuna's words, as the rows of the study have it. */
+const char *sx_study_written(sx_study *s, int i);
 /* Sets an existing study and its runs aside under another name, so that the name is free. */
 int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char **aside, sx_diags *d);
 /* Ask and tell without running, for scripts; tell by number, n values: one for each objective, or none of a

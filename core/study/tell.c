@@ -178,13 +178,15 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
 
 int sx_study_end(sx_study *s, sx_diags *d)
 {
+    static const char reason[] = "paused when the study ended";
+    if (s->store->shelve) return sx_study_told(s, s->store->shelve(s->db, s->id, reason), d);
     sx_arena *a = sx_arena_open(NULL);
     const sx_trial_row *const *row;
     const long n = sx_study_trials(s, a, &row, d);
     int rc = n < 0 ? (int)n : 0;
     for (long i = 0; i < n && !rc; i++)
         if (row[i]->t.fate == SX_PAUSED)
-            rc = finish(s, row[i], NULL, SX_PRUNED, NULL, NULL, "paused when the study ended", d);
+            rc = finish(s, row[i], NULL, SX_PRUNED, NULL, NULL, reason, d);
     sx_arena_close(a);
     return rc;
 }

@@ -90,5 +90,11 @@ typedef struct {
     int (*brief)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
     /* As `brief`, those alone that a worker has: a few of many. Or NULL. */
     int (*leased)(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+    /* Nothing is left to do: paused trials are shown as pruned, with their last value. No event says so: for
+     * samplers they stay paused, and an ask may name them once more. Or NULL. */
+    int (*shelve)(sx_db *db, int64_t study, const char *reason);
+    /* How rows have the values of an axis: its distribution, joined with those that the study had before. Or
+     * NULL. */
+    const char *(*written)(sx_db *db, int64_t study, int axis);
 } sx_store;
 #endif

@@ -20,7 +20,7 @@ static const char revision[] = "v3.2.0.a";
     "CREATE " TEMP "TABLE IF NOT EXISTS strix_trial (" TRIAL ", study_name VARCHAR(512) NOT NULL," \
     " start TEXT, attempt INTEGER NOT NULL, worker TEXT, lease_until DOUBLE PRECISION, seen BIGINT NOT " \
     "NULL," \
-    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT," \
+    " tag BIGINT NOT NULL, queued INTEGER NOT NULL, dir TEXT, reason TEXT, shelved INTEGER NOT NULL DEFAULT 0," \
     " PRIMARY KEY (trial_id));" \
     "CREATE INDEX IF NOT EXISTS strix_trial_lease ON strix_trial (lease_until) WHERE lease_until IS NOT " \
     "NULL;" \

@@ -47,6 +47,8 @@ int sx_optuna_rename(sx_db *db, int64_t study, const char *name);
 int sx_optuna_news(sx_db *db, int64_t study, int64_t *since, sx_on_event *each, void *ctx);
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+int sx_optuna_shelve(sx_db *db, int64_t study, const char *reason);
+const char *sx_optuna_written(sx_db *db, int64_t study, int axis);
 int sx_optuna_leased(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
                     void *ctx, sx_trial_row *mine);
@@ -68,5 +70,6 @@ int sx_optuna_notes(sx_db *db, int64_t study, const char *key, sx_on_note *each,
     .finish = sx_optuna_finish, .note = sx_optuna_note, .drop = sx_optuna_drop, \
     .last_error = sx_optuna_last_error, .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, \
     .notes = sx_optuna_notes, \
-    .import = sx_optuna_import, .brief = sx_optuna_brief, .leased = sx_optuna_leased
+    .import = sx_optuna_import, .brief = sx_optuna_brief, .leased = sx_optuna_leased, \
+    .shelve = sx_optuna_shelve, .written = sx_optuna_written
 #endif

@@ -42,12 +42,13 @@ static int complete(sx_db *db, const struct ledger *l, int64_t trial)
     return rc ? rc : whole;
 }
 
-struct seen { int64_t id; char state[12], last[12]; };
+struct seen { int64_t id; char state[12], last[12]; bool shelved; };
 
 static int settle_one(sx_db *db, const struct ledger *l, const struct seen *s, bool *settled, bool *wrote)
 {
     int rc = 0;
-    *settled = false;
+    *settled = s->shelved;
+    if (s->shelved) return 0;
     const bool fin = strcmp(s->state, "RUNNING") && strcmp(s->state, "WAITING");
     if (!fin && (s->last[0] || !strcmp(s->state, "WAITING"))) return 0;
     if (fin && s->last[0] && sx_fate_ended(sx_fate_of(s->last))) { *settled = true; return 0; }
@@ -69,13 +70,13 @@ static int settle(sx_db *db, struct ledger *l)
     sx_cursor *q =
         sx_db_query(db,
               "SELECT t.trial_id, t.state,"
-              " (SELECT e.fate FROM strix_event e WHERE e.trial_id = t.trial_id ORDER BY e.seq DESC LIMIT 1)"
-              " FROM trials t WHERE t.study_id = $1 AND t.trial_id >= $2 ORDER BY t.trial_id",
+              " (SELECT e.fate FROM strix_event e WHERE e.trial_id = t.trial_id ORDER BY e.seq DESC LIMIT 1),"
+              " (SELECT s.shelved FROM strix_trial s WHERE s.trial_id = t.trial_id) FROM trials t WHERE t.study_id = $1 AND t.trial_id >= $2 ORDER BY t.trial_id",
               "ii", l->id, l->settled);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) {
         const char *state = db->driver->text(q, 1), *last = db->driver->text(q, 2);
-        struct seen e = { .id = db->driver->integer(q, 0) };
+        struct seen e = { .id = db->driver->integer(q, 0), .shelved = db->driver->integer(q, 3) };
         snprintf(e.state, sizeof e.state, "%s", state ? state : "");
         snprintf(e.last, sizeof e.last, "%s", last ? last : "");
         SX_PUSH(a, s, e);
@@ -221,17 +222,30 @@ static int begin_trial(sx_db *db, const struct ledger *l, bool queued, const cha
     return sx_event_add(db, l, made->id, "RUNNING");
 }
 
+/* As it was when it paused. */
+static int unshelve(sx_db *db, int64_t trial)
+{
+    int rc = sx_db_run(db, "UPDATE strix_trial SET shelved = 0, reason = NULL WHERE trial_id = $1 AND shelved = 1", "i",
+                       trial);
+    if (rc || !db->driver->changes(db->conn)) return rc;
+    rc = sx_db_run(db, "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = $1", "i", trial);
+    if (!rc) rc = sx_db_run(db, "DELETE FROM trial_values WHERE trial_id = $1", "i", trial);
+    return rc ? rc : sx_db_run(db, "DELETE FROM trial_user_attributes WHERE trial_id = $1 AND \"key\" = 'strix:reason'",
+                               "i", trial);
+}
+
 static int resume_trial(sx_db *db, const struct ledger *l, long number, const char *worker, double lease,
                         int64_t *trial)
 {
     const int rc = sx_db_lookup(
         db, trial,
         "SELECT t.trial_id FROM trials t JOIN strix_trial s ON s.trial_id = t.trial_id WHERE t.study_id = $1"
-        " AND t.number = $2 AND t.state = 'RUNNING' AND s.lease_until IS NULL AND s.attempt > 0"
+        " AND t.number = $2 AND (t.state = 'RUNNING' OR s.shelved = 1) AND s.lease_until IS NULL AND s.attempt > 0"
         " /*! FOR UPDATE */",
         "ii", l->id, (int64_t)number);
     if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_STORE, "trial %ld is not paused", number);
-    const int bad = take(db, *trial, worker, lease, 1);
+    int bad = unshelve(db, *trial);
+    if (!bad) bad = take(db, *trial, worker, lease, 1);
     return bad ? bad : sx_event_add(db, l, *trial, "RUNNING");
 }
 

@@ -43,6 +43,7 @@ static int read_fixed(sx_db *db, sx_arena *a, sx_trial_row *r)
     const int rc = sx_db_next(db, q);
     if (rc != 1) return rc;
     r->values = sx_db_text(db, q, 0, a);
+    r->queued = true;
     sx_db_stop(db, q);
     return 0;
 }

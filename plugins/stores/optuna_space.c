@@ -167,6 +167,12 @@ int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other
     return rc < 0 ? rc : 0;
 }
 
+const char *sx_optuna_written(sx_db *db, int64_t study, int axis)
+{
+    const struct ledger *l = sx_ledger_of(db, study);
+    return !l || !l->axes || axis < 0 || axis >= l->axes->n ? NULL : l->written ? l->written[axis] : l->distribution[axis];
+}
+
 /* A value of axis i as its rows have it. */
 double sx_space_stored(sx_db *db, const struct ledger *l, int i, double v)
 {

@@ -33,7 +33,8 @@ int sx_trial_note(sx_db *db, int64_t trial, const char *key, const char *json)
                      "itt", trial, key, json);
 }
 
-int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason)
+/* The state and the reason; changes() tells whether it is a trial of ours. */
+static int mark_end(sx_db *db, int64_t trial, sx_fate fate, const char *reason)
 {
     char at[40];
     int rc = 0;
@@ -56,10 +57,15 @@ int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate,
     if (!rc)
         rc = sx_db_run(db, "UPDATE strix_trial SET lease_until = NULL, reason = $1 WHERE trial_id = $2", "ti",
                  reason, trial);
+    return rc;
+}
+
+int sx_trial_end(sx_db *db, const struct ledger *l, int64_t trial, sx_fate fate, const char *reason)
+{
+    const int rc = mark_end(db, trial, fate, reason);
     /* Another program's trial that has no event yet gets both of its events from settle(). */
     return rc || !db->driver->changes(db->conn) ? rc : sx_event_add(db, l, trial, sx_fate_word(fate));
 }
-
 
 int sx_trial_report(sx_db *db, int64_t trial, long step, int n, const sx_metric *m)
 {
@@ -287,4 +293,32 @@ int sx_optuna_finish(sx_db *db, const sx_trial_row *r)
     telling t = { .trial = r->id, .worker = r->worker, .what = end, .row = r };
     const int rc = sx_db_reading(db, study_of, &t);
     return rc ? rc : tell(db, true, t.ledger->id, &t);
+}
+
+typedef struct { const struct ledger *ledger; const char *reason; } shelving;
+
+static int shelve_inside(sx_db *db, void *ctx)
+{
+    const shelving *v = ctx;
+    sx_arena *a = sx_arena_open(NULL);
+    struct { int64_t *v; long n, cap; } paused = { 0 };
+    sx_cursor *q = sx_db_query(db,
+                               "SELECT t.trial_id" SX_ROWS "WHERE t.study_id = $1 AND t.state = 'RUNNING'"
+                               " AND s.lease_until IS NULL AND s.attempt > 0 ORDER BY t.trial_id", "i", v->ledger->id);
+    int rc;
+    while ((rc = sx_db_next(db, q)) == 1) SX_PUSH(a, paused, db->driver->integer(q, 0));
+    for (long i = 0; i < paused.n && !rc; i++) {
+        const sx_trial_row r = { .id = paused.v[i], .t.fate = SX_PRUNED };
+        rc = insert_values(db, v->ledger, &r);
+        if (!rc) rc = mark_end(db, r.id, SX_PRUNED, v->reason);
+        if (!rc) rc = sx_db_run(db, "UPDATE strix_trial SET shelved = 1 WHERE trial_id = $1", "i", r.id);
+    }
+    sx_arena_close(a);
+    return rc;
+}
+
+int sx_optuna_shelve(sx_db *db, int64_t study, const char *reason)
+{
+    shelving v = { sx_ledger_of(db, study), reason };
+    return v.ledger ? sx_db_inside(db, study, shelve_inside, &v) : SX_E_USAGE;
 }

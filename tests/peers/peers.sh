@@ -11,9 +11,8 @@ if ! "$python" -c 'import optuna, plotly, pandas, sklearn, optuna_dashboard, psy
 fi
 . "$STRIX_SOURCE/tests/faults.sh"
 . "$STRIX_SOURCE/tests/server.sh"
-cd "$tmp" || exit 1
 trap finish EXIT
-cp -r "$STRIX_SOURCE/tests/data/idx" "$tmp/idx" && chmod -R u+w "$tmp/idx"
+data idx
 cat >net.cfg <<'END'
 vars = { rate = 0.01; units = 8; act = "relu"; };
 model = { input = [ 8, 8, 1 ]; layers = { flat = { type = "flatten"; }; fc = { type = "dense"; units = "units"; activation = "${act}"; };
@@ -49,7 +48,7 @@ both() { # strix's URL, Optuna's
     is "and every suggestion of strix can be asked again" strix study replay net --store "$url"
 }
 both sqlite:peers.db sqlite:///peers.db
-cp "$STRIX_SOURCE/tests/data/optuna/sample.db" sample.db && chmod u+w sample.db
+data optuna/sample.db
 url=sqlite:sample.db
 is "a study of Optuna is shown" strix study show vggstrix-sample --store "$url"
 strix study ask vggstrix-sample --store "$url" >asked

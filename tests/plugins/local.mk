@@ -48,3 +48,9 @@ tests_plugins_wrong_la_LIBADD = -lm
 # A layer that hangs, for the limit of a trial's time.
 check_LTLIBRARIES += tests/plugins/layers/hang.la
 tests_plugins_layers_hang_la_LDFLAGS = $(BORDER_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/wrong_search.la tests/plugins/wrong_store.la
+tests_plugins_wrong_search_la_LDFLAGS = $(BORDER_LDFLAGS)
+tests_plugins_wrong_store_la_LDFLAGS = $(BORDER_LDFLAGS)
+# A sampler that takes a second, for workers that wait for it.
+check_LTLIBRARIES += tests/plugins/samplers/slow.la
+tests_plugins_samplers_slow_la_LDFLAGS = $(BORDER_LDFLAGS)
