@@ -86,6 +86,10 @@ check_PROGRAMS += tests/test_store
 TESTS += tests/test_store
 tests_test_store_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
+check_PROGRAMS += tests/test_foreign
+TESTS += tests/test_foreign
+tests_test_foreign_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS)
+tests_test_foreign_LDADD = $(LDADD) $(SQLITE_LIBS)
 endif
 EXTRA_DIST += tests/data/optuna
 
