@@ -253,3 +253,65 @@ Test(cpu_bf16, the_nearest_is_taken)
         }
     }
 }
+
+/* --- an op of a plugin, which knows f32 alone --- */
+static bool same_shape(const void *attr, int n, const sx_view *in, long shape[SX_RANK])
+{
+    (void)attr, (void)n;
+    for (int i = 0; i < in->rank; i++) shape[i] = in->shape[i];
+    return true;
+}
+
+static void running_sum(const void *attr, int n, const sx_view *in, sx_view *y, long from, long to)
+{
+    (void)attr, (void)n;
+    const long c = in->shape[1];
+    for (long i = from; i < to; i++)
+        for (long j = 0; j < c; j++)
+            ((float *)y->data)[i * c + j] = ((const float *)in->data)[i * c + j]
+                                            + (j ? ((float *)y->data)[i * c + j - 1] : 0);
+}
+
+enum { ROWS = 150, COLUMNS = 7 };
+static void check_own(sx_dtype type, int threads)
+{
+    static const sx_op op = { .size = sizeof op, .name = "running", .inputs = 1, .rowwise = true, .infer = same_shape,
+                              .host = running_sum };
+    conform c = { 0 };
+    sx_diags d;
+    sx_machine *m;
+    sx_program *p;
+    sx_memory *x, *y, *step;
+    cr_assert(find(&c, &d));
+    cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", threads, &m, &d), 0);
+    sx_graph *g = sx_graph_open(c.arena, &(sx_graph_want){ .compute = type, .batch = ROWS }, &d);
+    const sx_t in = sx_graph_bound(g, SX_ROLE_INPUT, "x", type, (const long[]){ ROWS, COLUMNS, 0 }, true);
+    const sx_t out = sx_custom(g, &op, 1, &in, NULL);
+    sx_graph_result(g, out, "y");
+    const size_t bytes = sx_val_bytes(sx_graph_val(g, in));
+    float wide[ROWS * COLUMNS], got[ROWS * COLUMNS];
+    uint16_t half[ROWS * COLUMNS];
+    for (long i = 0; i < ROWS * COLUMNS; i++) wide[i] = (float)(i % 11);     /* sums have at most 6 bits */
+    bf16_narrow(ROWS * COLUMNS, wide, half);
+    cr_assert_eq(sx_program_open(c.arena, m, g, true, NULL, &p, &d), 0);
+    cr_assert(!sx_memory_open(c.arena, m, bytes, &x, &d) && !sx_memory_open(c.arena, m, bytes, &y, &d)
+              && !sx_memory_open(c.arena, m, 4, &step, &d));
+    cr_assert_eq(m->device->write(m->queue, x->buf, 0, type == SX_BF16 ? (void *)half : wide, bytes), 0);
+    sx_program_bind(p, in, x, 0);
+    sx_program_bind(p, out, y, 0);
+    sx_program_bind(p, g->step, step, 0);
+    cr_assert_eq(sx_program_run(p, 1, &d), 0);
+    cr_assert_eq(m->device->read(m->queue, y->buf, 0, type == SX_BF16 ? (void *)half : got, bytes), 0);
+    if (type == SX_BF16) bf16_widen(ROWS * COLUMNS, half, got);
+    for (long i = 0; i < ROWS; i++) {
+        float sum = 0;
+        for (long j = 0; j < COLUMNS; j++)
+            cr_assert_eq(got[i * COLUMNS + j], sum += wide[i * COLUMNS + j], "row %ld, column %ld", i, j);
+    }
+    sx_arena_close(c.arena);
+}
+
+Test(cpu_own, op_of_a_plugin_in_either_type)
+{
+    for (int threads = 1; threads < 4; threads++) check_own(SX_F32, threads), check_own(SX_BF16, threads);
+}

@@ -86,6 +86,24 @@ ok 'eval of a wrong part ends with 2' ends 2 strix eval a --data dev
 ok 'eval of no run ends with 5' ends 5 strix eval idx
 is 'and says so' has err 'no run directory'
 
+half() { strix -q train net.cfg --set train.epochs=30 --set vars.rate=0.003 "$@"; }
+ok 'a training in bf16' half --set train.precision=bf16 --dir half
+is 'learns' grep -q '"val_accuracy": \(1\|0\.9\)' half/result.json
+ok 'on two threads, too' half --set train.precision=bf16 --dir half2 --threads 2
+is 'the same, bit for bit' cmp half/last.safetensors half2/last.safetensors
+ok 'one in f32' half --dir full
+numbers() { tail -c 4000 "$1/last.safetensors" >"$1.numbers"; }
+numbers half && numbers full
+is 'is another one' sh -c '! cmp -s half.numbers full.numbers'
+ok 'tf32' half --set train.precision=tf32 --dir tf32
+numbers tf32
+is 'is f32 on a processor' cmp tf32.numbers full.numbers
+ok 'weights of bf16 are those of f32' half --init half/best.safetensors --dir full2
+ok 'eval in bf16' strix eval half
+is 'gives accuracies' has out '^    accuracy  '
+ok 'predict in bf16' strix predict half idx/x.gz
+is 'names classes' has out '^idx/x.gz	0	[a-z]*	[01]\.[0-9]'
+
 gzip -dc idx/x.gz | head -c 80 | tail -c 64 >pixels
 { printf 'P5\n# one image\n8 8\n255\n'; cat pixels; } >one.pgm
 { printf 'P5 7 8 255\n'; head -c 56 pixels; } >small.pgm
