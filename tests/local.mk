@@ -118,8 +118,8 @@ EXTRA_DIST += tests/test_errors.sh tests/errors tests/lsan.supp
 # The border to plugins and to people.
 check_PROGRAMS += tests/conform_all tests/schema
 tests_schema_LDADD = $(JANSSON_LIBS)
-TESTS += tests/conform_all tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh
-EXTRA_DIST += tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh tests/schemas
+TESTS += tests/test_conform_all.sh tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh
+EXTRA_DIST += tests/test_conform_all.sh tests/test_cli.sh tests/test_ctypes.sh tests/test_json.sh tests/schemas
 include tests/plugins/local.mk
 
 # Samplers on five functions: regret and time per suggestion; `make bench/hpo`.
