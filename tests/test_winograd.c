@@ -9,8 +9,8 @@
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
 
 /* Relative L2 distance of y from what the definition gives. */
-static double error_of(const geometry *g, bool back, long images, const float *x, const float *w,
-                       const float *y)
+static double error_of(const geometry *g, const conv_post *post, bool back, long images, const float *x,
+                       const float *w, const float *y)
 {
     const long taps = 9 * (back ? g->k : g->c);
     double d = 0, r = 0;
@@ -25,6 +25,8 @@ static double error_of(const geometry *g, bool back, long images, const float *x
             const float weight = back ? w[c * taps + (8 - t / g->c) * g->k + k] : w[k * taps + t];
             sum += (double)x[((n * g->h + row) * g->w + column) * g->c + c] * (double)weight;
         }
+        if (post->bias) sum += (double)post->bias[k];
+        if (post->relu && sum < 0) sum = 0;
         d += (sum - (double)y[e]) * (sum - (double)y[e]);
         r += sum * sum;
     }
@@ -43,23 +45,25 @@ static void check(geometry g, bool back, long images)
     const geometry way = back ? wino_back(&g) : g;
     const long results = images * way.oh * way.ow * way.k;
     float *x = numbers(images * way.h * way.w * way.c, 1), *w = numbers(9 * g.c * g.k, 2);
-    float *u = malloc(wino_weights(&way)), *scratch = malloc(wino_scratch(&way));
+    float *bias = numbers(way.k, 3), *u = malloc(wino_weights(&way)), *scratch = malloc(wino_scratch(&way));
     float *y = malloc((size_t)(results + 1) * sizeof *y);
     pool *p = pool_open(2);
     cr_assert(wino_can(&g) && wino_can(&way));
     wino_prepare(p, &way, back, w, u);
-    for (int isa = ISA_PLAIN; isa <= ISA_AVX512; isa++) {
+    for (int i = 0; i < 3 * (ISA_AVX512 + 1); i++) {
+        const int isa = i / 3;
+        const conv_post post = { i % 3 ? bias : NULL, i % 3 == 2 };
         /* in two ranges, the second one first */
         const long grain = wino_grain(&way), lines = images * way.oh, first = lines / grain / 2 * grain;
-        for (long i = 0; i <= results; i++) y[i] = 7;
-        wino_run(&way, (cpu_isa)isa, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
-        wino_run(&way, (cpu_isa)isa, 0, first, x, u, y, scratch);
-        const double e = error_of(&way, back, images, x, w, y);
+        for (long k = 0; k <= results; k++) y[k] = 7;
+        wino_run(&way, (cpu_isa)isa, &post, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
+        wino_run(&way, (cpu_isa)isa, &post, 0, first, x, u, y, scratch);
+        const double e = error_of(&way, &post, back, images, x, w, y);
         cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, back %d, isa %d: %g", g.h, g.w, g.c, g.k, back, isa, e);
         cr_expect_eq(y[results], 7);
     }
     pool_close(p);
-    free(x), free(w), free(u), free(scratch), free(y);
+    free(x), free(w), free(bias), free(u), free(scratch), free(y);
 }
 
 static geometry of(long h, long w, long c, long k, long top, long left, long bottom, long right)

@@ -149,13 +149,11 @@ static void join_pooling(chain *c, int i)
 static void join_spreading(chain *c, int i)
 {
     const task from = c->t[i];
-    int k = i + 1, readers = 0, at = 0;
+    int at = i;
     if (from.kernel != &k_maxpool_bwd || !from.out.local || !is_halving(from.own)) return;
-    for (; k < c->n; k++)
-        for (int j = 0; j < c->t[k].inputs; j++)
-            if (c->t[k].in[j].id == from.out.id) readers++, at = k;
+    while (at < c->n && (c->t[at].kernel != &k_norm_bwd || c->t[at].in[1].id != from.out.id)) at++;
+    if (at == c->n || chain_readers(c, from.out.id) != 1) return;
     task *t = &c->t[at];
-    if (readers != 1 || t->kernel != &k_norm_bwd || t->in[1].id != from.out.id) return;
     tensor *in = sx_plan_alloc(t->plan, 6 * sizeof *in);
     for (int j = 0; j < 5; j++) in[j] = t->in[j];
     in[1] = from.in[0], in[5] = from.in[1];

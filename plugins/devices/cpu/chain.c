@@ -91,6 +91,14 @@ void chain_local(chain *c, uint32_t id)
     }
 }
 
+int chain_readers(const chain *c, uint32_t id)
+{
+    int n = 0;
+    for (int i = 0; i < c->n; i++)
+        for (int j = 0; j < c->t[i].inputs; j++) n += c->t[i].in[j].id == id;
+    return n;
+}
+
 void chain_drop(chain *c, int i)
 {
     c->n--;
@@ -305,6 +313,7 @@ void chain_fit(chain *c)
     c->groups = groups_of(c);
     for (int i = 0; i < c->n; i++)
         if (c->t[i].kernel->fit) c->t[i].kernel->fit(&c->t[i], c->chunk);
+    conv_join(c);
     chain_convert(c);
     join_values(c);
     cut_strips(c);

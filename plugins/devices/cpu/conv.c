@@ -10,6 +10,7 @@ typedef struct {
     conv_path path;
     bool dnnl; dnnl_conv *engine;
     bool wino; geometry way;                     /* way: as Winograd's convolution sees it */
+    bool bias, relu;                             /* as it stores; bias: input 2 */
     size_t packed;                               /* bytes of the weights as oneDNN keeps them */
     long bands;                                  /* of each image, where there are few images */
 } conv;
@@ -184,6 +185,29 @@ static void fit(task *t, long chunk)
     else t->shared = c->packed;
 }
 
+static bool takes_post(task *t, bool relu)
+{
+    conv *c = t->own;
+    if (direct_post(t, relu)) return true;
+    if (t->kernel != &k_conv2d || !c->wino || c->bias) return false;
+    c->bias = true, c->relu = relu;
+    return true;
+}
+
+void conv_join(chain *all)
+{
+    for (int i = 0; i + 1 < all->n; i++) {
+        task *t = &all->t[i], *then = t + 1;
+        bool relu;
+        if (!t->out.local || then->in[0].id != t->out.id || chain_readers(all, t->out.id) != 1) continue;
+        if (!map_is_bias(then, &relu) || !takes_post(t, relu)) continue;
+        tensor *in = sx_plan_alloc(t->plan, 3 * sizeof *in);
+        in[0] = t->in[0], in[1] = t->in[1], in[2] = then->in[1];
+        t->in = in, t->inputs = 3, t->out = then->out;
+        chain_drop(all, i + 1);
+    }
+}
+
 static void *ready(task *t, long chunk)
 {
     conv *c = t->own;
@@ -291,7 +315,8 @@ static void through_weights(const task *t, const lane *l, long from, long n, ima
     const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
     if (c->wino) {
         const stretch part = strip_of(t, l, n * t->extent);
-        wino_run(&c->way, isa_most(), part.from / c->way.ow, part.n / c->way.ow, a, shared_at(t, l->run),
+        const conv_post post = { c->bias ? whole_at(&t->in[2], l->run) : NULL, c->relu };
+        wino_run(&c->way, isa_most(), &post, part.from / c->way.ow, part.n / c->way.ow, a, shared_at(t, l->run),
                  strip_at(&t->out, l, from, part.from * t->line), l->scratch);
         return;
     }

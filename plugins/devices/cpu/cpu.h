@@ -100,8 +100,11 @@ void pool_first(sx_plan *p, uint32_t n, task **t);                  /* poolfirst
 /* Tasks that one pass can do become one: bnpool.c, map.c. Locals must be known, and chunks not yet. */
 void pool_join(chain *c);
 void map_join(chain *c);
+/* map.c: does t add a bias[K] to input 0 of [.., K], and then at most make what is negative zero? */
+bool map_is_bias(const task *t, bool *relu);
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t);      /* false: not supported */
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks);           /* tasks are copied */
+int chain_readers(const chain *c, uint32_t id);  /* inputs of its tasks that value is */
 void chain_drop(chain *c, int i);                /* task i leaves */
 void chain_local(chain *c, uint32_t id);         /* this value need not be stored */
 void chain_fit(chain *c);                        /* chunks, groups, memory; once the locals are known */
@@ -214,6 +217,9 @@ uint32_t *late_ops(const sx_plan *p, uint32_t n, task *const *t, uint32_t values
 typedef struct {
     long h, w, c, oh, ow, k, r, s, stride[2], pad[4], dilation[2], groups;
 } geometry;
+/* What is done to each result as it is stored: plus the bias of its filter, then what is negative becomes zero. */
+typedef struct { const float *bias; bool relu; } conv_post;          /* bias NULL: none */
+void conv_join(chain *c);                        /* what follows a convolution is done as it stores; ways must be chosen */
 /* winograd.c: y = x w for windows of 3x3 that go one step at a time; one thread a call. most: no better
  * instructions are used. u: the weights transformed, w those of the forward pass. */
 bool wino_can(const geometry *g);
@@ -226,8 +232,8 @@ void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *
 /* Lines of results are counted through all images; a range of them begins and ends at a grain. */
 long wino_grain(const geometry *g);
 /* x: the first image; y: where the first line of the range goes */
-void wino_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u,
-              float *y, void *scratch);
+void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+              const float *u, float *y, void *scratch);
 /* winograd_weights.c: dw of x and dy. Either sums are kept, one of each group of images, or (gathers) what is
  * summed, of all of them; by shapes alone. */
 bool wino_pays_w(const geometry *g, long images);
@@ -250,8 +256,8 @@ void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, v
 typedef struct {
     bool (*can)(const geometry *g);
     size_t (*scratch)(const geometry *g);
-    void (*run)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
-                void *scratch);
+    void (*run)(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+                const float *u, float *y, void *scratch);
     void (*back)(const geometry *g, cpu_isa most, long line, long lines, const float *dy, const float *u,
                  float *dx, void *scratch);      /* NULL: cannot */
     void (*weights_grad)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
@@ -265,6 +271,7 @@ void direct_prepare(const geometry *g, const float *w, float *u);
 void direct_collect(const geometry *g, const float *sums, float *dw);
 
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
+bool direct_post(task *t, bool relu);            /* can it add a bias, its input 2 then, and cut? */
 bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g); /* false: it cannot */
 typedef struct dnnl_conv dnnl_conv;
 bool dnnl_here(void);

@@ -139,10 +139,7 @@ const kernel k_map = { .make = make, .rows = map_rows };
 static bool follows(const chain *c, const task *a, const task *b)
 {
     if (b->kernel != &k_map || b->inputs != 1 || b->in[0].id != a->out.id || !a->out.local) return false;
-    int readers = 0;
-    for (int i = 0; i < c->n; i++)
-        for (int j = 0; j < c->t[i].inputs; j++) readers += c->t[i].in[j].id == a->out.id;
-    return readers == 1 && a->out.size == b->out.size && ((const feeds *)b->own)->later == 0;
+    return chain_readers(c, a->out.id) == 1 && a->out.size == b->out.size && ((const feeds *)b->own)->later == 0;
 }
 
 void map_join(chain *c)
@@ -158,6 +155,18 @@ void map_join(chain *c)
             t->out = c->t[i + 1].out;
             chain_drop(c, i + 1);
         }
+}
+
+static bool is_relu(const sx_node *op) { return !strcmp(op->map->expr, "x < 0.0f ? 0.0f : x"); }
+
+bool map_is_bias(const task *t, bool *relu)
+{
+    if (t->kernel != &k_map || t->inputs != 2 || strcmp(t->op->map->expr, "x0 + x1")) return false;
+    const feeds *f = t->own;
+    const long filters = t->out.dim[t->out.rank - 1];
+    if (!f->in[0].same || t->in[1].row || t->in[1].size != filters || f->in[1].period != filters) return false;
+    *relu = f->later == 1 && is_relu(f->then[0]);
+    return f->later == *relu;
 }
 
 static const float *named(const float *const *in, int at) { return at < 0 ? NULL : in[at]; }

@@ -165,8 +165,8 @@ static void multiply(const wino_kernels *k, const geometry *g, long n, const flo
 static long least(long a, long b) { return a < b ? a : b; }
 
 /* y: line `line` of the results */
-static void store(const wino_kernels *k, const geometry *g, long t, long panel, long line, const float *m,
-                  float *y)
+static void store(const wino_kernels *k, const geometry *g, const conv_post *post, long t, long panel, long line,
+                  const float *m, float *y)
 {
     const tile at = tile_of(g, t);
     const long first = panel * NR;
@@ -174,11 +174,11 @@ static void store(const wino_kernels *k, const geometry *g, long t, long panel, 
     k->out(&(results){ .n = least(NR, g->k - first), .step = layout_of(g).stepm, .line = g->ow * g->k,
                        .pixel = g->k, .rows = (int)least(SIDE, g->oh - at.i),
                        .columns = (int)least(SIDE, g->ow - at.j),
-                       .m = m, .y = to });
+                       .m = m, .bias = post->bias ? post->bias + first : NULL, .relu = post->relu, .y = to });
 }
 
-void wino_run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u,
-              float *y, void *scratch)
+void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+              const float *u, float *y, void *scratch)
 {
     const wino_kernels *const use = wino_kernels_of(most);
     const layout l = layout_of(g);
@@ -190,7 +190,7 @@ void wino_run(const geometry *g, cpu_isa most, long line, long lines, const floa
         for (long i = 0; i < n; i++) wino_load(use, g, at + i, x, zero, v + i * l.ldv, l.stepv);
         for (long p = 0; p < panels_of(g->k); p++) {
             multiply(use, g, n, v, u + p * POINTS * NR * g->c, m);
-            for (long i = 0; i < n; i++) store(use, g, at + i, p, line, m + i * NR, y);
+            for (long i = 0; i < n; i++) store(use, g, post, at + i, p, line, m + i * NR, y);
         }
     }
 }
