@@ -88,6 +88,7 @@ static const trial trials[] = {
     CONVS("dilated", 2, 9, 9, 8, 16, 9, 9, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 1),
     CONVS("two groups", 3, 6, 6, 8, 12, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 2),
     CONVS("depthwise", 3, 6, 6, 16, 16, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 16),
+    CONVS("depthwise, strided, two filters each", 2, 9, 8, 20, 40, 5, 4, 3, 3, 2, 2, 1, 0, 1, 1, 1, 1, 20),
     CONVS("one image of one pixel", 1, 1, 1, 3, 5, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("one larger image", 1, 34, 33, 24, 32, 34, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     CONVS("two larger images", 2, 67, 40, 16, 48, 34, 40, 3, 3, 2, 1, 3, 2, 1, 2, 2, 2, 1),

@@ -1,6 +1,6 @@
-/* test_direct.c: convolutions of few channels and of each channel by itself against sums in double, forward and
- * back, with every set of instructions that is here: odd sizes, strides, borders, filters that fill no register;
- * lines one by one. */
+/* test_direct.c: convolutions of few channels and of each channel by itself against sums in double, forward
+ * and back, with every set of instructions that is here: odd sizes, strides, borders, filters that fill no
+ * register; lines one by one. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static float *numbers(long n, unsigned seed)
 }
 
 /* --- the definition: each product of x[from], w[by] and y[at] --- */
-typedef struct { const float *x, *w, *dy; double *y, *dx, *dw; } sums;
+typedef struct { const float *x, *w, *dy; const conv_post *post; double *y, *dx, *dw; } sums;
 static void define(const sums *s, const geometry *g, long images)
 {
     const long each = g->c / g->groups, filters = g->k / g->groups, taps = g->r * g->s * each;
@@ -26,7 +26,8 @@ static void define(const sums *s, const geometry *g, long images)
         const long k = at % g->k, j = at / g->k % g->ow, i = at / g->k / g->ow % g->oh,
                    n = at / g->k / g->ow / g->oh;
         for (long t = 0; t < taps; t++) {
-            const long c = t % each + k / filters * each, row = i * g->stride[0] - g->pad[0] + t / each / g->s,
+            const long c = t % each + k / filters * each,
+                       row = i * g->stride[0] - g->pad[0] + t / each / g->s,
                        column = j * g->stride[1] - g->pad[1] + t / each % g->s;
             if (row < 0 || row >= g->h || column < 0 || column >= g->w) continue;
             const long by = k * taps + t, from = ((n * g->h + row) * g->w + column) * g->c + c;
@@ -34,6 +35,8 @@ static void define(const sums *s, const geometry *g, long images)
             s->dw[by] += (double)s->x[from] * (double)s->dy[at];
             s->dx[from] += (double)s->w[by] * (double)s->dy[at];
         }
+        if (s->post->bias) s->y[at] += (double)s->post->bias[k];
+        if (s->post->relu && s->y[at] < 0) s->y[at] = 0;
     }
 }
 
@@ -61,7 +64,7 @@ static geometry of(long h, long w, long c, long k, long r, long s, long stride, 
     return g;
 }
 
-typedef struct { float *x, *w, *dy, *u, *y, *dx, *sum, *dw; void *scratch; } room;
+typedef struct { float *x, *w, *dy, *u, *y, *dx, *sum, *dw; void *scratch; conv_post post; } room;
 
 /* All three for n lines at a time, the last ones fewer. */
 static void go(const conv_direct *way, const geometry *g, cpu_isa isa, long images, long n, const room *a)
@@ -69,7 +72,7 @@ static void go(const conv_direct *way, const geometry *g, cpu_isa isa, long imag
     memset(a->sum, 0, direct_weights(g));
     for (long i = 0; i < images * g->oh; i += n) {
         const long m = images * g->oh - i < n ? images * g->oh - i : n, at = i * g->ow * g->k;
-        way->run(g, isa, i, m, a->x, a->u, a->y + at, a->scratch);
+        way->run(g, isa, &a->post, i, m, a->x, a->u, a->y + at, a->scratch);
         way->weights_grad(g, isa, i, m, a->x, a->dy + at, a->sum, a->scratch);
     }
     direct_collect(g, a->sum, a->dw);
@@ -79,40 +82,47 @@ static void go(const conv_direct *way, const geometry *g, cpu_isa isa, long imag
     }
 }
 
-static void check(const conv_direct *way, geometry g, long images)
+static void check(const conv_direct *way, geometry g, long images, bool post)
 {
     const long results = images * g.oh * g.ow * g.k, weights = g.k * direct_taps(&g),
                pixels = images * g.h * g.w * g.c;
+    float *bias = numbers(g.k, 10);
     cr_assert(way->can(&g));
     const room a = { numbers(pixels, 1), numbers(weights, 2), numbers(results, 3), malloc(direct_weights(&g)),
                      numbers(results, 4), numbers(pixels, 5), malloc(direct_weights(&g)), numbers(weights, 6),
-                     malloc(way->scratch(&g)) };
+                     malloc(way->scratch(&g)), { post ? bias : NULL, post } };
     room b = a;                                  /* lines by themselves */
     b.y = numbers(results, 7), b.dx = numbers(pixels, 8), b.dw = numbers(weights, 9);
     double *y = calloc((size_t)results, sizeof *y), *dw = calloc((size_t)weights, sizeof *dw),
            *dx = calloc((size_t)pixels, sizeof *dx);
-    define(&(sums){ a.x, a.w, a.dy, y, dx, dw }, &g, images);
+    define(&(sums){ a.x, a.w, a.dy, &a.post, y, dx, dw }, &g, images);
     direct_prepare(&g, a.w, a.u);
     for (int isa = ISA_PLAIN; isa <= ISA_AVX512; isa++) {
         go(way, &g, (cpu_isa)isa, images, images * (g.h + g.oh), &a);
         const double e = distance(results, a.y, y), f = distance(weights, a.dw, dw),
                      h = way->back ? distance(pixels, a.dx, dx) : 0;
-        cr_expect(e < 3e-7 && f < 6e-7 && h < 3e-7, "%ldx%ldx%ld to %ld, window %ldx%ld, isa %d: %g, %g, %g", g.h,
-                  g.w, g.c, g.k, g.r, g.s, isa, e, f, h);
+        cr_expect(e < 3e-7 && f < 6e-7 && h < 3e-7, "%ldx%ldx%ld to %ld, window %ldx%ld, isa %d: %g, %g, %g",
+                  g.h, g.w, g.c, g.k, g.r, g.s, isa, e, f, h);
         go(way, &g, (cpu_isa)isa, images, 1 + isa, &b);
         cr_expect_eq(memcmp(a.y, b.y, (size_t)(results + 1) * sizeof *y / 2), 0);
         cr_expect_eq(memcmp(a.dw, b.dw, (size_t)(weights + 1) * sizeof *dw / 2), 0);
         if (way->back) cr_expect_eq(memcmp(a.dx, b.dx, (size_t)(pixels + 1) * sizeof *dx / 2), 0);
     }
-    free(a.x), free(a.w), free(a.dy), free(a.u), free(a.y), free(a.dx), free(a.sum), free(a.dw), free(a.scratch);
-    free(b.y), free(b.dx), free(b.dw), free(y), free(dw), free(dx);
+    free(a.x), free(a.w), free(a.dy), free(a.u), free(a.y), free(a.dx), free(a.sum), free(a.dw);
+    free(a.scratch);
+    free(b.y), free(b.dx), free(b.dw), free(y), free(dw), free(dx), free(bias);
 }
 
-static void thin(geometry g, long images) { check(&conv_thin, g, images); }
+static void thin(geometry g, long images)
+{
+    check(&conv_thin, g, images, false);
+    check(&conv_thin, g, images, true);
+}
 static void depthwise(geometry g, long images)
 {
     g.groups = g.c;
-    check(&conv_depthwise, g, images);
+    check(&conv_depthwise, g, images, false);
+    check(&conv_depthwise, g, images, true);
 }
 
 Test(direct, few_channels)

@@ -63,6 +63,7 @@ typedef struct task {
     size_t lane;                                 /* bytes of scratch for a lane */
     const char *name;                            /* NULL: the op's */
     bool thin, pooled;                           /* a convolution of few channels; the map of a pooled image */
+    bool rectified;                              /* bnpool.c: the gradient goes on through a rectifier */
     bool again;                                  /* cheap enough to be made where it is read, too */
     void *own;
 } task;
@@ -102,6 +103,8 @@ void pool_join(chain *c);
 void map_join(chain *c);
 /* map.c: does t add a bias[K] to input 0 of [.., K], and then at most make what is negative zero? */
 bool map_is_bias(const task *t, bool *relu);
+/* Is t the gradient dy of a rectifier that made y? */
+bool map_is_relu_bwd(const task *t, uint32_t dy, uint32_t y);
 bool task_make(sx_dev *dev, const sx_plan *p, const sx_node *op, task *t);      /* false: not supported */
 chain *chain_make(const sx_plan *p, int n, const task *const *tasks);           /* tasks are copied */
 int chain_readers(const chain *c, uint32_t id);  /* inputs of its tasks that value is */

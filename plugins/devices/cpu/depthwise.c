@@ -1,6 +1,5 @@
-/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels. A line
- * of results is cut into runs of pixels that see the same columns of the window, so that borders cost nothing
- * elsewhere; gradients to the image are such lines, too. */
+/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels. Lines
+ * are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
 #include <string.h>
 #include "cpu.h"
 #if defined __x86_64__ && defined __GNUC__
@@ -15,7 +14,8 @@ enum { MANY = 4, GROUP = 9 };                    /* pixels; taps whose sums are 
  * and has the weights at weight[t] */
 typedef struct {
     long n, in, out, k, taps, off[TAPS], weight[TAPS];
-    const float *x, *u;
+    const float *x, *u, *bias;                   /* bias: NULL: none */
+    float low;                                   /* results are not below */
     float *y;
     const float *dy;                             /* gradients of the results give sums */
     float *sums;
@@ -129,8 +129,8 @@ SX_FAST static void repeat(long n, long times, const float *restrict from, float
         for (long m = 0; m < times; m++) to[j * times + m] = from[j];
 }
 
-/* The lines that line i of image `at` of the results sees, each channel as often as it has filters; line `row`
- * of the image stays until its place is wanted. */
+/* The lines that line i of image `at` of the results sees, each channel as often as it has filters. A line of
+ * the image stays until its place is wanted. */
 static void repeat_channels(work *w, long at, long i, const float *x)
 {
     const geometry *g = w->g;
@@ -175,16 +175,18 @@ static void lines_of(work *w, long line, long lines, const float *x, span *s)
     }
 }
 
-static void forward(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u,
-                    float *y, void *room)
+static void forward(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines,
+                    const float *x, const float *u, float *y, void *room)
 {
     work w = work_of(g, false, room);
     w.kernel = kernels_of(most)->forward;
-    lines_of(&w, line, lines, x, &(span){ .in = g->stride[1] * g->k, .out = g->k, .k = g->k, .u = u, .y = y });
+    lines_of(&w, line, lines, x,
+             &(span){ .in = g->stride[1] * g->k, .out = g->k, .k = g->k, .u = u, .y = y, .bias = post->bias,
+                      .low = post->relu ? 0 : -INFINITY });
 }
 
-static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
-                         float *sums, void *room)
+static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x,
+                         const float *dy, float *sums, void *room)
 {
     work w = work_of(g, false, room);
     w.kernel = kernels_of(most)->gradient;
@@ -197,7 +199,7 @@ static void back(const geometry *g, cpu_isa most, long line, long lines, const f
 {
     work w = work_of(g, true, room);
     const bool several = g->k > g->c;
-    span s = { .in = g->k, .out = w.step * g->k, .k = g->k, .u = u };
+    span s = { .in = g->k, .out = w.step * g->k, .k = g->k, .u = u, .low = -INFINITY };
     w.kernel = kernels_of(most)->forward;
     for (long i = line; i < line + lines; i++, dx += g->w * g->c) {
         s.x = dy + i / g->h * g->oh * g->ow * g->k;

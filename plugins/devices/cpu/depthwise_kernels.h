@@ -1,5 +1,5 @@
-/* depthwise_kernels.h: the loops of depthwise.c over pixels that see the same taps; for each set of instructions
- * anew. No guard. */
+/* depthwise_kernels.h: the loops of depthwise.c over pixels that see the same taps; for each set of
+ * instructions anew. No guard. */
 #include "vector.h"
 
 /* n pixels from `at` on, `vecs` vectors of filters from k on; part: of the vector so many filters, 0: all */
@@ -17,12 +17,16 @@ INLINE void NAME(results)(const int n, const int vecs, const span *s, long at, l
             if (vecs > 1) a[i][1] = FMA(LOAD(x + W), u1, a[i][1]);
         }
     }
+    const float *bias = s->bias ? s->bias + k : NULL;
+    const vec low = SPLAT(s->low), b0 = !bias ? SPLAT(0) : part ? LOADN(bias, part) : LOAD(bias),
+              b1 = bias && vecs > 1 ? LOAD(bias + W) : SPLAT(0);
     float *y = s->y + at * s->out + k;
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++, y += s->out) {
-        if (part) STOREN(y, a[i][0], part);
-        else STORE(y, a[i][0]);
-        if (vecs > 1) STORE(y + W, a[i][1]);
+        const vec z = MAX(low, a[i][0] + b0);
+        if (part) STOREN(y, z, part);
+        else STORE(y, z);
+        if (vecs > 1) STORE(y + W, MAX(low, a[i][1] + b1));
     }
 }
 

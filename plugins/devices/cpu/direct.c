@@ -1,6 +1,5 @@
-/* direct.c: convolutions that are summed straight from their images as tasks: those of few channels (thin.c) and
- * those of each channel by itself (depthwise.c). They go strip by strip with what follows, or with what makes
- * their gradients. */
+/* direct.c: convolutions summed straight from their images (thin.c, depthwise.c) as tasks, which go strip by
+ * strip with what follows, or with what makes their gradients. */
 #include <string.h>
 #include "cpu.h"
 
@@ -10,7 +9,10 @@ long direct_lanes(const geometry *g)
     enum { LANES = 16 };                         /* floats of the longest vector */
     return ceil_div(g->k, LANES) * LANES;
 }
-size_t direct_weights(const geometry *g) { return (size_t)(direct_taps(g) * direct_lanes(g)) * sizeof(float); }
+size_t direct_weights(const geometry *g)
+{
+    return (size_t)(direct_taps(g) * direct_lanes(g)) * sizeof(float);
+}
 
 void direct_prepare(const geometry *g, const float *w, float *u)
 {
@@ -27,7 +29,7 @@ void direct_collect(const geometry *g, const float *sums, float *dw)
         for (long t = 0; t < taps; t++) dw[k * taps + t] = sums[t * lanes + k];
 }
 
-typedef struct { geometry g; const conv_direct *way; bool back; } direct;
+typedef struct { geometry g; const conv_direct *way; bool back, bias, relu; } direct;     /* bias: input 2 */
 
 /* Lines of the results, or back of the image, are divided; all of the other is needed. */
 static void divide(task *t, const geometry *g, bool back)
@@ -51,8 +53,12 @@ static void rows(const task *t, const lane *l, long from, long n)
 {
     const direct *d = t->own;
     const stretch part = strip_of(t, l, n * t->extent);
-    (d->back ? d->way->back : d->way->run)(&d->g, isa_most(), lines_of(d, part.from), lines_of(d, part.n),
-        in_at(t, 0, l, from), shared_at(t, l->run), strip_at(&t->out, l, from, part.from * t->line), l->scratch);
+    const long line = lines_of(d, part.from), lines = lines_of(d, part.n);
+    const float *x = in_at(t, 0, l, from), *u = shared_at(t, l->run);
+    const conv_post post = { d->bias ? whole_at(&t->in[2], l->run) : NULL, d->relu };
+    float *y = strip_at(&t->out, l, from, part.from * t->line);
+    if (d->back) d->way->back(&d->g, isa_most(), line, lines, x, u, y, l->scratch);
+    else d->way->run(&d->g, isa_most(), &post, line, lines, x, u, y, l->scratch);
 }
 
 static void weights_rows(const task *t, const lane *l, long from, long n)
@@ -79,6 +85,17 @@ static void weights_end(const task *t, const pass *r)
 
 static const kernel through = { .by_rows = 1, .begin = begin, .rows = rows };
 static const kernel to_weights = { .by_rows = 3, .sums = true, .rows = weights_rows, .end = weights_end };
+
+/* Input 2 becomes the bias. A copy in another chain shares what this one had. */
+bool direct_post(task *t, bool relu)
+{
+    const direct *before = t->own;
+    if (t->kernel != &through || before->back || before->bias) return false;
+    direct *d = t->own = sx_plan_alloc(t->plan, sizeof *d);
+    *d = *before;
+    d->bias = true, d->relu = relu;
+    return true;
+}
 
 bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g)
 {

@@ -1,6 +1,5 @@
-/* thin.c: convolutions of images with few channels, as first layers are: the taps of a window times the filters
- * in registers, straight from lines of the image. Nothing is worth transforming there, and columns would be
- * many times as large as the image. */
+/* thin.c: convolutions of images with few channels, as in first layers: taps of a window times filters in
+ * registers, straight from lines of the image, since columns would be many times as large as the image. */
 #include <string.h>
 #include "cpu.h"
 #if defined __x86_64__ && defined __GNUC__
@@ -10,11 +9,12 @@
 
 enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW };
 
-/* A line of results: n pixels, whose first taps lie `step` floats apart; tap t lies off[t] behind the first. */
+/* A line of results: n pixels whose first taps lie `step` floats apart; tap t lies off[t] behind the first */
 typedef struct {
     long n, step, taps, k, lanes;                /* lanes: filters of u and sums, filled up to vectors */
     const long *off;
-    const float *x, *u;
+    const float *x, *u, *bias;                   /* bias: NULL: none */
+    float low;                                   /* results are not below */
     float *y;
     const float *dy;                             /* gradients of the results give sums */
     float *sums;
@@ -78,21 +78,23 @@ static void load_lines(const geometry *g, long at, const float *x, float *to)
     }
 }
 
-static void run(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *u, float *y,
+static void run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+                const float *u, float *y,
               void *scratch)
 {
     long off[TAPS];
     const kernels *const use = kernels_of(most);
     span s = span_of(g, scratch, off);
     s.u = u, s.y = y;
+    s.bias = post->bias, s.low = post->relu ? 0 : -INFINITY;
     for (long i = line; i < line + lines; i++, s.y += g->ow * g->k) {
         load_lines(g, i, x, scratch);
         use->forward(&s);
     }
 }
 
-static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
-                       float *sums, void *scratch)
+static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x,
+                         const float *dy, float *sums, void *scratch)
 {
     long off[TAPS];
     const kernels *const use = kernels_of(most);

@@ -1,5 +1,5 @@
-/* thin_kernels.h: the loops of thin.c over a line of pixels; for each set of instructions anew. Pixels or taps
- * times filters are sums in registers. No guard. */
+/* thin_kernels.h: the loops of thin.c over a line of pixels; for each set of instructions anew. Pixels or
+ * taps times filters are sums in registers. No guard. */
 #include "vector.h"
 #undef MANY
 #undef FEW
@@ -13,6 +13,17 @@
 #define FEW 2
 #define GROUP 6
 #endif
+
+/* A vector of which so many are left */
+INLINE vec NAME(part)(const float *p, long left)
+{
+    return left >= W ? LOAD(p) : left > 0 ? LOADN(p, left) : SPLAT(0);
+}
+INLINE void NAME(put)(vec v, long left, float *p)
+{
+    if (left >= W) STORE(p, v);
+    else if (left > 0) STOREN(p, v, left);
+}
 
 /* n pixels from `at` on, `vecs` vectors of filters from k on */
 INLINE void NAME(results)(const int n, const int vecs, const span *s, long at, long k)
@@ -31,14 +42,14 @@ INLINE void NAME(results)(const int n, const int vecs, const span *s, long at, l
             if (vecs > 1) a[i][1] = FMA(b, u1, a[i][1]);
         }
     }
-    float *y = s->y + at * s->k + k;
     const long left = s->k - k;
+    const vec low = SPLAT(s->low), b0 = s->bias ? NAME(part)(s->bias + k, left) : SPLAT(0),
+              b1 = s->bias && vecs > 1 ? NAME(part)(s->bias + k + W, left - W) : SPLAT(0);
+    float *y = s->y + at * s->k + k;
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++, y += s->k) {
-        if (left >= W) STORE(y, a[i][0]);
-        else STOREN(y, a[i][0], left);
-        if (vecs > 1 && left >= 2 * W) STORE(y + W, a[i][1]);
-        else if (vecs > 1 && left > W) STOREN(y + W, a[i][1], left - W);
+        NAME(put)(MAX(low, a[i][0] + b0), left, y);
+        if (vecs > 1) NAME(put)(MAX(low, a[i][1] + b1), left - W, y + W);
     }
 }
 
@@ -70,8 +81,7 @@ INLINE void NAME(sums)(const int taps, const int vecs, const span *s, long t, lo
         off[i] = s->off[t + i];
     }
     for (long j = 0; j < s->n; j++, x += step, y += s->k) {
-        const vec d0 = left >= W ? LOAD(y) : LOADN(y, left);
-        const vec d1 = vecs < 2 || left <= W ? SPLAT(0) : left >= 2 * W ? LOAD(y + W) : LOADN(y + W, left - W);
+        const vec d0 = NAME(part)(y, left), d1 = vecs > 1 ? NAME(part)(y + W, left - W) : d0;
 #pragma GCC unroll 9
         for (int i = 0; i < taps; i++) {
             const vec b = SPLAT(x[off[i]]);

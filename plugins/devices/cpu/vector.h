@@ -9,6 +9,7 @@
 #undef STOREN
 #undef SPLAT
 #undef FMA
+#undef MAX
 #ifndef NAME
 #define NAME_3(name, level) name##_##level
 #define NAME_2(name, level) NAME_3(name, level)
@@ -26,6 +27,7 @@
 #define STOREN(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1), v)
 #define SPLAT(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define MAX(a, b) _mm512_max_ps(a, b)            /* b, where either is not a number */
 #elif LEVEL == 1
 #define TARGET __attribute__((target("avx2,fma")))
 #define W 8
@@ -36,6 +38,7 @@
 #define STOREN(p, v, n) _mm256_maskstore_ps(p, NAME(first)(n), v)
 #define SPLAT(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define MAX(a, b) _mm256_max_ps(a, b)
 INLINE __m256i NAME(first)(long n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -50,12 +53,18 @@ INLINE __m256i NAME(first)(long n)
 #define STOREN(p, v, n) NAME(store)(p, v, n)
 #define SPLAT(x) ((vec4){ x, x, x, x })
 #define FMA(a, b, c) ((c) + (a) * (b))
+#define MAX(a, b) NAME(larger)(a, b)
 typedef float vec4 __attribute__((vector_size(16)));
 INLINE vec4 NAME(load)(const float *p, long n)
 {
     vec4 v = { 0 };
     memcpy(&v, p, (size_t)n * sizeof *p);
     return v;
+}
+INLINE vec4 NAME(larger)(vec4 a, vec4 b)
+{
+    for (int i = 0; i < W; i++) b[i] = a[i] > b[i] ? a[i] : b[i];
+    return b;
 }
 INLINE void NAME(store)(float *p, vec4 v, long n) { memcpy(p, &v, (size_t)n * sizeof *p); }
 #endif
