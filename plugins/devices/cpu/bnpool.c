@@ -68,28 +68,49 @@ static void pool_rows(const task *t, const lane *l, long from, long n)
 }
 static const kernel halve = { .rows = pool_rows };
 
-/* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0 --- */
-typedef struct { const float *mean, *a, *b, *d; } channel_factors;
+/* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0. rectified: x comes
+ * from a rectifier, and dx goes on to what that was given --- */
+typedef struct { const float *mean, *a, *b, *d; bool rectified; } channel_factors;
+#define INLINE static inline __attribute__((always_inline))
 
-SX_FAST static void spread_line(long windows, long c, const float *restrict x, const float *restrict dy,
-                                const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
+INLINE void spread_windows(bool rectified, long windows, long c, const float *restrict x, const float *restrict dy,
+                           const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
 {
     const float *mean = f->mean, *a = f->a, *b = f->b, *d = f->d;
     for (long w = 0; w < windows; w++, x += 2 * c, dx += 2 * c, dy += c, arg += c)
         for (long j = 0; j < c; j++) {
-            const float g = a[j] * dy[j];
-            dx[j] = (arg[j] == k ? g : 0) + (b[j] * (x[j] - mean[j]) + d[j]);
-            dx[j + c] = (arg[j] == k + 1 ? g : 0) + (b[j] * (x[j + c] - mean[j]) + d[j]);
+            const float g = a[j] * dy[j], left = x[j], right = x[j + c];
+            const float l = (arg[j] == k ? g : 0) + (b[j] * (left - mean[j]) + d[j]);
+            const float r = (arg[j] == k + 1 ? g : 0) + (b[j] * (right - mean[j]) + d[j]);
+            dx[j] = !rectified || left > 0 ? l : 0;
+            dx[j + c] = !rectified || right > 0 ? r : 0;
         }
 }
 
 /* Pixels that no window has. */
-SX_FAST static void spread_rest(long pixels, long c, const float *restrict x, const channel_factors *f,
-                                float *restrict dx)
+INLINE void spread_pixels(bool rectified, long pixels, long c, const float *restrict x, const channel_factors *f,
+                          float *restrict dx)
 {
     const float *mean = f->mean, *b = f->b, *d = f->d;
     for (long p = 0; p < pixels; p++, x += c, dx += c)
-        for (long j = 0; j < c; j++) dx[j] = b[j] * (x[j] - mean[j]) + d[j];
+        for (long j = 0; j < c; j++) {
+            const float v = b[j] * (x[j] - mean[j]) + d[j];
+            dx[j] = !rectified || x[j] > 0 ? v : 0;
+        }
+}
+
+SX_FAST static void spread_line(long windows, long c, const float *restrict x, const float *restrict dy,
+                                const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
+{
+    if (f->rectified) spread_windows(true, windows, c, x, dy, arg, k, f, dx);
+    else spread_windows(false, windows, c, x, dy, arg, k, f, dx);
+}
+
+SX_FAST static void spread_rest(long pixels, long c, const float *restrict x, const channel_factors *f,
+                                float *restrict dx)
+{
+    if (f->rectified) spread_pixels(true, pixels, c, x, f, dx);
+    else spread_pixels(false, pixels, c, x, f, dx);
 }
 
 static void spread_pair(const pooling *g, const float *x, const float *dy, const uint8_t *arg,
@@ -110,7 +131,7 @@ static void spread_rows(const task *t, const lane *l, long from, long n)
     const float *x = arg_at(&t->in[0], l, from), *dy = arg_at(&t->in[1], l, from);
     const uint8_t *arg = arg_at(&t->in[5], l, from);
     float *k = (float *)l->scratch, *dx = arg_at(&t->out, l, from);
-    const channel_factors f = { in_at(t, 2, l, 0), k, k + g->c, k + 2 * g->c };
+    const channel_factors f = { in_at(t, 2, l, 0), k, k + g->c, k + 2 * g->c, t->rectified };
     norm_bwd_factors(t, l, k);
     for (long i = w.from; i < w.from + w.n; i++) {
         const long in = line_at(t, &w, &t->in[0], i), out = line_at(t, &w, &t->out, i);
@@ -163,8 +184,20 @@ static void join_spreading(chain *c, int i)
     chain_drop(c, i);
 }
 
+/* The rectifier in front of the normalisation has its gradient from the same pass: its result is the x at hand. */
+static void join_rectifier(chain *c, int i)
+{
+    task *t = &c->t[i];
+    if (t->kernel != &spread || !t->out.local || i + 1 == c->n) return;
+    if (!map_is_relu_bwd(t + 1, t->out.id, t->in[0].id) || chain_readers(c, t->out.id) != 1) return;
+    t->out = t[1].out;
+    t->rectified = true;
+    chain_drop(c, i + 1);
+}
+
 void pool_join(chain *c)
 {
     for (int i = c->n; i-- > 0;) join_pooling(c, i);
     for (int i = 0; i < c->n; i++) join_spreading(c, i);
+    for (int i = 0; i < c->n; i++) join_rectifier(c, i);
 }

@@ -191,6 +191,13 @@ static bool map_bwd_make(sx_dev *dev, task *t)
 }
 const kernel k_map_bwd = { .make = map_bwd_make, .rows = map_bwd_rows };
 
+bool map_is_relu_bwd(const task *t, uint32_t dy, uint32_t y)
+{
+    if (t->kernel != &k_map_bwd || !is_relu(t->op) || t->in[0].id != dy) return false;
+    const sx_map_use *use = t->op->attr;
+    return use->x0 < 0 && use->y >= 0 && t->in[use->y].id == y;
+}
+
 static bool expand_make(sx_dev *dev, task *t)
 {
     (void)dev;
