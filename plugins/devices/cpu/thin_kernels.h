@@ -31,13 +31,14 @@ INLINE void NAME(results)(const int n, const int vecs, const span *s, long at, l
     vec a[MANY][2];
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++) a[i][0] = a[i][1] = SPLAT(0);
-    const float *u = s->u + k, *x = s->x + at * s->step;
-    for (long t = 0; t < s->taps; t++, u += s->lanes) {
+    const long step = s->step, lanes = s->lanes;
+    const float *u = s->u + k, *x = s->x + at * step;
+    for (long t = 0; t < s->taps; t++, u += lanes) {
         const vec u0 = LOAD(u), u1 = vecs > 1 ? LOAD(u + W) : u0;
         const float *p = x + s->off[t];
 #pragma GCC unroll 12
-        for (int i = 0; i < n; i++) {
-            const vec b = SPLAT(p[i * s->step]);
+        for (int i = 0; i < n; i++, p += step) {
+            const vec b = SPLAT(*p);
             a[i][0] = FMA(b, u0, a[i][0]);
             if (vecs > 1) a[i][1] = FMA(b, u1, a[i][1]);
         }
@@ -64,7 +65,7 @@ INLINE void NAME(filters)(const int vecs, const span *s, long k)
 TARGET static void NAME(forward)(const span *s)
 {
     for (long k = 0; k < s->k; k += 2 * W)
-        if (s->lanes - k >= 2 * W) NAME(filters)(2, s, k);
+        if (s->k - k > W) NAME(filters)(2, s, k);
         else NAME(filters)(1, s, k);
 }
 
@@ -108,6 +109,6 @@ INLINE void NAME(taps)(const int vecs, const span *s, long k)
 TARGET static void NAME(gradient)(const span *s)
 {
     for (long k = 0; k < s->k; k += 2 * W)
-        if (s->lanes - k >= 2 * W) NAME(taps)(2, s, k);
+        if (s->k - k > W) NAME(taps)(2, s, k);
         else NAME(taps)(1, s, k);
 }

@@ -55,6 +55,7 @@ INLINE __m256i NAME(first)(long n)
 #define FMA(a, b, c) ((c) + (a) * (b))
 #define MAX(a, b) NAME(larger)(a, b)
 typedef float vec4 __attribute__((vector_size(16)));
+typedef int bits4 __attribute__((vector_size(16)));
 INLINE vec4 NAME(load)(const float *p, long n)
 {
     vec4 v = { 0 };
@@ -63,8 +64,8 @@ INLINE vec4 NAME(load)(const float *p, long n)
 }
 INLINE vec4 NAME(larger)(vec4 a, vec4 b)
 {
-    for (int i = 0; i < W; i++) b[i] = a[i] > b[i] ? a[i] : b[i];
-    return b;
+    const bits4 first = a > b;
+    return (vec4)((first & (bits4)a) | (~first & (bits4)b));
 }
 INLINE void NAME(store)(float *p, vec4 v, long n) { memcpy(p, &v, (size_t)n * sizeof *p); }
 #endif
