@@ -1,5 +1,5 @@
-/* jobs.c: how many trials at a time, with how many threads each, train the most rows in a second: measured once for a
- * study and a machine, at the point of `vars`, by `strix bench step` processes side by side. */
+/* jobs.c: how many trials at a time, with how many threads each, train the most rows in a second: measured
+ * once for a study and a machine, at the point of `vars`, by `strix bench step` processes side by side. */
 #include "crew.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -24,13 +24,13 @@ static const char *out_of(const measuring *m, int i) { return sx_format(m->c->ar
 static int start(const measuring *m, int i, long threads, long steps, pid_t *pid)
 {
     sx_arena *a = m->c->arena;
-    const char *const argv[] = { "strix", "bench", "step", m->file, "--json", "--quiet", "--device", m->c->device,
-                                 "--threads", sx_format(a, "%ld", threads), "--steps", sx_format(a, "%ld", steps),
-                                 NULL };
+    const char *const fixed[] = { "strix", "bench", "step", m->file, "--json", "--quiet",
+                                  "--device", m->c->device, "--threads", sx_format(a, "%ld", threads),
+                                  "--steps", sx_format(a, "%ld", steps) };
     const char *const *dir;
     const long dirs = cli_list(m->c, "plugin-path", &dir);
     struct { const char **v; long n, cap; } words = { 0 };
-    for (int k = 0; argv[k]; k++) SX_PUSH(a, words, argv[k]);
+    for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++) SX_PUSH(a, words, fixed[k]);
     for (long k = 0; k < dirs; k++) {
         SX_PUSH(a, words, "--plugin-path");
         SX_PUSH(a, words, dir[k]);
@@ -66,7 +66,8 @@ static double measure(const measuring *m, int jobs, long steps)
     for (int i = 0; i < begun; i++) {
         if (m->c->stop || !fine) kill(pid[i], SIGTERM);
         while (waitpid(pid[i], &status, 0) < 0 && errno == EINTR && !m->c->stop) continue;
-        const double one = fine && !m->c->stop && WIFEXITED(status) && !WEXITSTATUS(status) ? rows_per_second(m, i) : 0;
+        const double one =
+            fine && !m->c->stop && WIFEXITED(status) && !WEXITSTATUS(status) ? rows_per_second(m, i) : 0;
         fine = one > 0;
         sum += one;
     }
@@ -84,7 +85,8 @@ static long fitting(cli_context *c, const sx_exp *e)
     sx_budget cost;
     const char *why;
     long n = 1;
-    if (!sx_machine_open(a, e->registry, c->device, 1, &m, &own) && !sx_exp_price(a, e, m, &cost, &why, &own)) {
+    if (!sx_machine_open(a, e->registry, c->device, 1, &m, &own) &&
+        !sx_exp_price(a, e, m, &cost, &why, &own)) {
         const double all = (double)m->info.memory;
         n = all > 0 && cost.total ? (long)fmin(0.9 * all / (double)cost.total, 1024) : 1024;
     }
@@ -143,8 +145,8 @@ static void read_kept(void *ctx, long trial, const char *name, const char *json)
 
 static int keep(cli_context *c, sx_study *s, const crew_share *b, long cores)
 {
-    json_t *o = json_pack("{s:i, s:I, s:I, s:s, s:f}", "jobs", b->jobs, "threads", (json_int_t)b->threads, "cores",
-                          (json_int_t)cores, "device", c->device, "gain", b->rate / b->alone);
+    json_t *o = json_pack("{s:i, s:I, s:I, s:s, s:f}", "jobs", b->jobs, "threads", (json_int_t)b->threads,
+                          "cores", (json_int_t)cores, "device", c->device, "gain", b->rate / b->alone);
     char *text = json_dumps(o, JSON_REAL_PRECISION(4));
     const int rc = sx_study_remark(s, key, text, &c->diags);
     free(text);
@@ -158,37 +160,47 @@ static const char *words(cli_context *c, const crew_share *b)
                      sx_plural(c->arena, b->threads, "thread"));
 }
 
+/* Does what was measured hold for so many cores? */
+static bool holds(const kept *k, const cli_context *c, long cores)
+{
+    return k->cores == cores && !strcmp(k->device, c->device) && k->share.jobs > 0 &&
+           k->share.jobs <= cores && k->share.threads > 0;
+}
+
+static int measure_and_keep(cli_context *c, sx_study *s, long most, long cores, crew_share *out)
+{
+    const crew_share best = measured(c, s, most, cores);
+    if (c->stop) return SX_E_STOPPED;
+    if (!(best.rate > 0)) {
+        sx_warn(&c->diags, SX_NOWHERE, "the time of a step could not be measured: one trial at a time");
+        return 0;
+    }
+    *out = best;
+    if (best.jobs > 1)
+        cli_note(c, "%s: %.0f rows a second, %.2f times those of one trial with all threads", words(c, out),
+                 best.rate, best.rate / best.alone);
+    else
+        cli_note(c, "%s: %.0f rows a second; more trials at a time gain less than 5 %%", words(c, out),
+                 best.rate);
+    return keep(c, s, out, cores);
+}
+
 int crew_divide(cli_context *c, sx_study *s, crew_share *out)
 {
-    const sx_exp *e = sx_study_exp(s);
-    const long online = sysconf(_SC_NPROCESSORS_ONLN), cores = c->threads ? c->threads : online > 0 ? online : 1,
-               fit = fitting(c, e), left = e->tune.trials,
-               most = fit < cores ? fit < left ? fit : left : cores < left ? cores : left;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN), here = online > 0 ? online : 1,
+               cores = c->threads ? c->threads : here, fit = fitting(c, sx_study_exp(s)),
+               wanted = sx_study_exp(s)->tune.trials, few = fit < wanted ? fit : wanted,
+               most = cores < few ? cores : few;
     kept k = { .cores = -1 };
-    *out = (crew_share){ 1, cores, 0, 0 };
-    if (strcmp(c->device, "cpu") || most < 2) {
-        cli_note(c, "%s: %s", words(c, out), strcmp(c->device, "cpu") ? "only the cpu is divided"
-                                             : fit < 2                ? "the memory is enough for no more"
-                                                                      : "there is nothing to divide");
-        return 0;
-    }
-    int rc = sx_study_remarks(s, read_kept, &k, &c->diags);
-    if (rc) return rc;
-    if (k.cores == cores && !strcmp(k.device, c->device) && k.share.jobs > 0 && k.share.jobs <= cores && k.share.threads > 0) {
-        *out = k.share;
-        if (out->jobs > most) out->jobs = (int)most;
-        cli_note(c, "%s, as was measured when the study began", words(c, out));
-        return 0;
-    }
-    *out = measured(c, s, most, cores);
-    if (c->stop) return SX_E_STOPPED;
-    if (!(out->rate > 0)) {
-        sx_warn(&c->diags, SX_NOWHERE, "the time of a step could not be measured: one trial at a time");
-        *out = (crew_share){ 1, cores, 0, 0 };
-        return 0;
-    }
-    cli_note(c, "%s: %.0f rows a second%s", words(c, out), out->rate,
-             out->jobs > 1 ? sx_format(c->arena, ", %.2f times those of one trial with all threads", out->rate / out->alone)
-                           : "; more trials at a time gain less than 5 %");
-    return keep(c, s, out, cores);
+    *out = (crew_share){ .jobs = 1, .threads = cores };
+    const char *why = strcmp(c->device, "cpu") ? "only the cpu is divided"
+                      : fit < 2                ? "the memory is enough for no more"
+                      : most < 2               ? "there is nothing to divide" : NULL;
+    if (why) { cli_note(c, "%s: %s", words(c, out), why); return 0; }
+    const int rc = sx_study_remarks(s, read_kept, &k, &c->diags);
+    if (rc || !holds(&k, c, cores)) return rc ? rc : measure_and_keep(c, s, most, cores, out);
+    *out = k.share;
+    if (out->jobs > most) out->jobs = (int)most;
+    cli_note(c, "%s, as was measured before", words(c, out));
+    return 0;
 }

@@ -78,7 +78,8 @@ static int print_python(cli_context *c, sx_study *s)
         const sx_var *v = e->domain->var[i];
         const char *when = condition(c, e->domain, &v->axis);
         if (when) printf("    if %s:\n    ", when);
-        printf("    p[%s] = %s\n", sx_json_text(c->arena, v->axis.name), suggest(c, v, sx_study_written(s, i)));
+        printf("    p[%s] = %s\n", sx_json_text(c->arena, v->axis.name),
+               suggest(c, v, sx_study_written(s, i)));
     }
     printf("    return run(p)  # yours:");
     for (long i = 0; i < e->tune.objectives; i++) printf("%s %s", i ? "," : "", e->tune.objective[i]);
@@ -126,8 +127,8 @@ int study_show(cli_context *c, sx_study *s)
     putchar('\n');
     if (stopped) printf("stopped    `strix study resume` or `strix tune` goes on\n");
     if (best && t->objectives > 1)
-        printf("best       %s, trial %ld, and what `strix study best` shows\n", study_worth(c, sx_study_exp(s), best),
-               best->t.number);
+        printf("best       %s, trial %ld, and what `strix study best` shows\n",
+               study_worth(c, sx_study_exp(s), best), best->t.number);
     else if (best) printf("best       %.6g, trial %ld %s\n", *best->t.value, best->t.number, best->values);
     json_decref(doc);
     return 0;

@@ -91,7 +91,8 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     if (best->dir) printf("run: %s\n", best->dir);
     if (!t->there) return;
     printf("\ntest  %s  loss %.4f", sx_plural(c->arena, t->rows, "row"), t->tally.loss);
-    for (long i = 0; i < e->train.values; i++) printf("  %s %.4f", e->train.value[i].name, t->tally.metric[i]);
+    for (long i = 0; i < e->train.values; i++)
+        printf("  %s %.4f", e->train.value[i].name, t->tally.metric[i]);
     printf("\n");
     cli_verdicts_print(c, t->net, t->verdicts, false);
 }
@@ -212,9 +213,9 @@ static int tell_plan(cli_context *c, const sx_exp *e)
 {
     const int axes = e->domain->space.n;
     if (c->json)
-        cli_json_print(c, json_pack("{s:s, s:s, s:I, s:i, s:s}", "study", e->study.name, "store", e->study.store,
-                                    "trials", (json_int_t)e->tune.trials, "axes", axes, "objective",
-                                    e->tune.objective[0]));
+        cli_json_print(c, json_pack("{s:s, s:s, s:I, s:i, s:s}", "study", e->study.name, "store",
+                                    e->study.store, "trials", (json_int_t)e->tune.trials, "axes", axes,
+                                    "objective", e->tune.objective[0]));
     else
         printf("study %s in %s: %s, %s, best by %s\n", e->study.name, e->study.store,
                sx_plural(c->arena, e->tune.trials, "trial"), sx_plural(c->arena, axes, "axis"),
@@ -256,8 +257,10 @@ static int run(cli_context *c)
 static const cli_option options[] = {
     { "trials", 0, CLI_LONG, "N", "trials of the study in all (default: tune.trials)", 1, 1e9 },
     { "time", 0, CLI_TIME, "T", "start no trial after this time (default: tune.time)", 0, 0 },
-    { "jobs", 'j', CLI_TEXT, "N", "worker processes (default: 1); auto: as many as measurement shows best, with"
-                                  " the threads divided among them", 0, 0 },
+    { "jobs", 'j', CLI_TEXT, "N",
+      "worker processes (default: 1); auto: as many as measurement shows best, with"
+      " the threads divided among them",
+      0, 0 },
     { "fresh", 0, CLI_FLAG, NULL, "set an existing study of that name aside, and begin anew", 0, 0 },
     CLI_END
 };

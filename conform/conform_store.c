@@ -220,13 +220,15 @@ static void check_shelf(tried *t)
                 !conform_finish(t, &r, SX_PAUSED, NAN, NULL);
     long number = r.t.number;
     h.n = 0;
-    fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && !t->s->shelve(t->db, t->study, "the end");
+    fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) &&
+           !t->s->shelve(t->db, t->study, "the end");
     h.n = 0;
     fine = fine && !t->s->news(t->db, t->study, &since, hear_event, &h) && !h.n &&
            !t->s->trials(t->db, t->study, conform_hear, &h) && h.n == number + 1 &&
            h.row[number].t.fate == SX_PRUNED && h.value[number] == -0.25;
     conform_check(t->c, fine, "a paused trial is shelved as pruned, with its last value, which is no news");
-    fine = fine && !t->s->claim(t->db, t->study, "q", 60, 0, resume_first, &number, &again) && again.id == r.id;
+    fine =
+        fine && !t->s->claim(t->db, t->study, "q", 60, 0, resume_first, &number, &again) && again.id == r.id;
     h.n = 0;
     fine = fine && !t->s->trials(t->db, t->study, conform_hear, &h) && h.row[number].t.fate == SX_RUNNING &&
            isnan(h.value[number]) && !conform_finish(t, &again, SX_DONE, -0.5, NULL);

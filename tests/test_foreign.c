@@ -1,5 +1,6 @@
-/* test_foreign.c: a worker of another program in our study, by the rows that Optuna 5 writes: it begins, reports,
- * ends and queues trials while ours run, and every suggestion of ours can be asked for again, bit for bit. */
+/* test_foreign.c: a worker of another program in our study, by the rows that Optuna 5 writes: it begins,
+ * reports, ends and queues trials while ours run, and every suggestion of ours can be asked for again, bit
+ * for bit. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -35,8 +36,10 @@ TestSuite(foreign, .init = set_up, .fini = tear_down, .timeout = 120);
 
 static const char space[] =
     "vars = { lr = 0.01; act = \"relu\"; blocks = 0; size = 1; };\n"
-    "tune = { trials = 60; sampler = { type = \"%s\"; seed = 5; }; pruner = { type = \"median\"; startup = 2; };\n"
-    "  space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; };\n"
+    "tune = { trials = 60; sampler = { type = \"%s\"; seed = 5; }; pruner = { type = \"median\"; startup = "
+    "2; };\n"
+    "  space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; "
+    "};\n"
     "    conv = { choice = ( { blocks = 0; }, { blocks = 1; size = { int = [ 1, 3 ]; }; } ); }; }; };\n";
 
 static sx_study *opened(const char *sampler)
@@ -95,8 +98,9 @@ static void suggests(int64_t id, const char *name, double v, const char *distrib
 
 static void suggests_lr(int64_t id, double lr)
 {
-    suggests(id, "lr", lr, "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001,"
-                           " \"high\": 1.0, \"log\": true}}");
+    suggests(id, "lr", lr,
+             "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0001,"
+             " \"high\": 1.0, \"log\": true}}");
 }
 
 /* In the order of its own objective, as define-by-run has it. */
@@ -105,25 +109,30 @@ static void suggests_rest(int64_t id, int act, int size)
     suggests(id, "conv", size > 0, "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\":"
                                    " [\"0\", \"1\"]}}");
     if (size)
-        suggests(id, "size", size, "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1,"
-                                   " \"low\": 1, \"high\": 3}}");
+        suggests(id, "size", size,
+                 "{\"name\": \"IntDistribution\", \"attributes\": {\"log\": false, \"step\": 1,"
+                 " \"low\": 1, \"high\": 3}}");
     suggests(id, "act", act, "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\":"
                              " [\"relu\", \"selu\", \"tanh\"]}}");
 }
 
 static void reports(int64_t id, long step, double v)
 {
-    theirs("INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)"
-           " VALUES (%lld, %ld, %.17g, 'FINITE')", (long long)id, step, v);
+    theirs(
+        "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)"
+        " VALUES (%lld, %ld, %.17g, 'FINITE')",
+        (long long)id, step, v);
 }
 
 static void ends(int64_t id, const char *state, double value)
 {
     if (!isnan(value))
-        theirs("INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (%lld, 0, %.17g, 'FINITE')",
+        theirs("INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (%lld, 0, %.17g, "
+               "'FINITE')",
                (long long)id, value);
-    theirs("UPDATE trials SET state = '%s', datetime_complete = '2026-11-24 05:00:01.5' WHERE trial_id = %lld", state,
-           (long long)id);
+    theirs(
+        "UPDATE trials SET state = '%s', datetime_complete = '2026-11-24 05:00:01.5' WHERE trial_id = %lld",
+        state, (long long)id);
 }
 
 /* --- Ours --- */

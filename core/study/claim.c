@@ -96,19 +96,21 @@ static bool stands_again(const sx_history *h, long i)
 
 static bool came_farther(const sx_trial *t, const sx_trial *than)
 {
-    const long last = t->steps ? t->step[t->steps - 1] : 0, other = than->steps ? than->step[than->steps - 1] : 0;
+    const long last = t->steps ? t->step[t->steps - 1] : 0,
+               other = than->steps ? than->step[than->steps - 1] : 0;
     return last != other ? last > other : last && t->curve[t->steps - 1] < than->curve[than->steps - 1];
 }
 
-/* Where nothing else is left and no trial is complete, the paused one that came farthest: a search of few trials
- * would end with none. */
+/* Where nothing else is left and no trial is complete, the paused one that came farthest: a search of few
+ * trials would end with none. */
 static long last_hope(const sx_history *h)
 {
     const sx_trial *best = NULL;
     if (h->n > h->done) return -1;
     for (long i = 0; i < h->done; i++) if (h->trial[i]->fate == SX_DONE) return -1;
     for (long i = 0; i < h->done; i++)
-        if (h->trial[i]->fate == SX_PAUSED && !stands_again(h, i) && (!best || came_farther(h->trial[i], best)))
+        if (h->trial[i]->fate == SX_PAUSED && !stands_again(h, i) &&
+            (!best || came_farther(h->trial[i], best)))
             best = h->trial[i];
     return best ? best->number : -1;
 }

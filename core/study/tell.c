@@ -129,7 +129,8 @@ int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate fate, const double *va
 
 int sx_study_remark(sx_study *s, const char *key, const char *json, sx_diags *d)
 {
-    return s->store->remark ? sx_study_told(s, s->store->remark(s->db, s->id, key, json), d) : SX_E_UNSUPPORTED;
+    return s->store->remark ? sx_study_told(s, s->store->remark(s->db, s->id, key, json), d)
+                            : SX_E_UNSUPPORTED;
 }
 
 int sx_study_remarks(sx_study *s, sx_on_note *each, void *ctx, sx_diags *d)

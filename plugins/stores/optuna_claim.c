@@ -19,13 +19,14 @@ static int last_event(sx_db *db, int64_t study, int64_t *seq)
 static int add_side(sx_db *db, const struct ledger *l, int64_t trial, const sx_trial_row *r,
                     const char *worker, double lease_until)
 {
-    return sx_db_run(db,
-               "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, tag,"
-               " queued)"
-               " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, $4, $5,"
-               " $6, $7, $8)",
-               "ititriii", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until,
-               r ? r->seen : 0, r ? r->t.tag : 0, (int64_t)(r && r->queued));
+    return sx_db_run(
+        db,
+        "INSERT INTO strix_trial (trial_id, study_name, start, attempt, worker, lease_until, seen, tag,"
+        " queued)"
+        " VALUES ($1, $2, (SELECT CAST(datetime_start AS TEXT) FROM trials WHERE trial_id = $1), $3, $4, $5,"
+        " $6, $7, $8)",
+        "ititriii", trial, l->name, (int64_t)(r ? r->attempt : 0), worker, lease_until, r ? r->seen : 0,
+        r ? r->t.tag : 0, (int64_t)(r && r->queued));
 }
 
 /* Has a running trial of another program all its values? Only then may a sampler see it: what it saw must
@@ -67,12 +68,13 @@ static int settle(sx_db *db, struct ledger *l)
 {
     sx_arena *a = sx_arena_open(NULL);
     struct { struct seen *v; long n, cap; } s = { 0 };
-    sx_cursor *q =
-        sx_db_query(db,
-              "SELECT t.trial_id, t.state,"
-              " (SELECT e.fate FROM strix_event e WHERE e.trial_id = t.trial_id ORDER BY e.seq DESC LIMIT 1),"
-              " (SELECT s.shelved FROM strix_trial s WHERE s.trial_id = t.trial_id) FROM trials t WHERE t.study_id = $1 AND t.trial_id >= $2 ORDER BY t.trial_id",
-              "ii", l->id, l->settled);
+    sx_cursor *q = sx_db_query(
+        db,
+        "SELECT t.trial_id, t.state,"
+        " (SELECT e.fate FROM strix_event e WHERE e.trial_id = t.trial_id ORDER BY e.seq DESC LIMIT 1),"
+        " (SELECT s.shelved FROM strix_trial s WHERE s.trial_id = t.trial_id) FROM trials t"
+        " WHERE t.study_id = $1 AND t.trial_id >= $2 ORDER BY t.trial_id",
+        "ii", l->id, l->settled);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) {
         const char *state = db->driver->text(q, 1), *last = db->driver->text(q, 2);
@@ -225,13 +227,17 @@ static int begin_trial(sx_db *db, const struct ledger *l, bool queued, const cha
 /* As it was when it paused. */
 static int unshelve(sx_db *db, int64_t trial)
 {
-    int rc = sx_db_run(db, "UPDATE strix_trial SET shelved = 0, reason = NULL WHERE trial_id = $1 AND shelved = 1", "i",
-                       trial);
+    int rc =
+        sx_db_run(db, "UPDATE strix_trial SET shelved = 0, reason = NULL WHERE trial_id = $1 AND shelved = 1",
+                  "i", trial);
     if (rc || !db->driver->changes(db->conn)) return rc;
-    rc = sx_db_run(db, "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = $1", "i", trial);
+    rc = sx_db_run(db, "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = $1",
+                   "i", trial);
     if (!rc) rc = sx_db_run(db, "DELETE FROM trial_values WHERE trial_id = $1", "i", trial);
-    return rc ? rc : sx_db_run(db, "DELETE FROM trial_user_attributes WHERE trial_id = $1 AND \"key\" = 'strix:reason'",
-                               "i", trial);
+    return rc ? rc
+              : sx_db_run(
+                    db, "DELETE FROM trial_user_attributes WHERE trial_id = $1 AND \"key\" = 'strix:reason'",
+                    "i", trial);
 }
 
 static int resume_trial(sx_db *db, const struct ledger *l, long number, const char *worker, double lease,
@@ -240,7 +246,8 @@ static int resume_trial(sx_db *db, const struct ledger *l, long number, const ch
     const int rc = sx_db_lookup(
         db, trial,
         "SELECT t.trial_id FROM trials t JOIN strix_trial s ON s.trial_id = t.trial_id WHERE t.study_id = $1"
-        " AND t.number = $2 AND (t.state = 'RUNNING' OR s.shelved = 1) AND s.lease_until IS NULL AND s.attempt > 0"
+        " AND t.number = $2 AND (t.state = 'RUNNING' OR s.shelved = 1) AND s.lease_until IS NULL"
+        " AND s.attempt > 0"
         " /*! FOR UPDATE */",
         "ii", l->id, (int64_t)number);
     if (rc != 1) return rc < 0 ? rc : sx_store_error(SX_E_STORE, "trial %ld is not paused", number);

@@ -1,5 +1,5 @@
-/* optuna_events.c: the events of a study, from which samplers learn. Each keeps in one word what the tables say
- * of its trial at that moment, so that a history of many trials is one table, read once. */
+/* optuna_events.c: the events of a study, from which samplers learn. Each keeps in one word what the tables
+ * say of its trial at that moment, so that a history of many trials is one table, read once. */
 #include <string.h>
 #include "arena.h"
 #include "ledger.h"
@@ -84,7 +84,8 @@ static const char *point_word(sx_arena *a, const struct ledger *l, const double 
 
 static const char *told_word(sx_arena *a, const struct ledger *l, const sx_body *b, bool ended)
 {
-    const long values = ended && b->value ? l->objectives : 0, constraints = b->constraint.n, steps = b->step.n;
+    const long values = ended && b->value ? l->objectives : 0, constraints = b->constraint.n,
+               steps = b->step.n;
     if (values + constraints + 2 * steps > LONGEST) return NULL;
     char *text = sx_alloc_array(a, (size_t)(values + constraints + 2 * steps) + 4, DIGITS);
     writer w = { text };
@@ -134,13 +135,14 @@ int sx_event_add(sx_db *db, const struct ledger *l, int64_t trial, const char *f
     sx_body b = { .id = trial };
     int rc = sx_bodies_read(db, l, a, starts ? SX_BODY_POINT : SX_BODY_VALUE | SX_BODY_CURVE, 1, &b);
     if (!rc)
-        rc = sx_db_run(db,
-                       "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps, number, tag, body) VALUES ($1,"
-                       " (SELECT coalesce(max(e.seq), 0) + 1 FROM strix_event e WHERE e.study_id = $1), $2, $3, $4,"
-                       " (SELECT number FROM trials WHERE trial_id = $2),"
-                       " (SELECT tag FROM strix_trial WHERE trial_id = $2), $5)",
-                       "iitit", l->id, trial, fate, starts ? INT64_C(0) : (int64_t)b.step.n,
-                       starts ? point_word(a, l, b.x) : told_word(a, l, &b, sx_fate_ended(f)));
+        rc = sx_db_run(
+            db,
+            "INSERT INTO strix_event (study_id, seq, trial_id, fate, steps, number, tag, body) VALUES ($1,"
+            " (SELECT coalesce(max(e.seq), 0) + 1 FROM strix_event e WHERE e.study_id = $1), $2, $3, $4,"
+            " (SELECT number FROM trials WHERE trial_id = $2),"
+            " (SELECT tag FROM strix_trial WHERE trial_id = $2), $5)",
+            "iitit", l->id, trial, fate, starts ? INT64_C(0) : (int64_t)b.step.n,
+            starts ? point_word(a, l, b.x) : told_word(a, l, &b, sx_fate_ended(f)));
     sx_arena_close(a);
     return rc;
 }

@@ -111,9 +111,11 @@ static int read_trials(sx_db *db, void *ctx)
     reading *n = ctx;
     n->heads.n = 0;
     sx_cursor *q = sx_db_query(
-        db, n->leased ? "SELECT " ROW " FROM strix_trial s CROSS JOIN trials t WHERE s.lease_until IS NOT NULL"
-                        " AND t.trial_id = s.trial_id AND t.study_id = $1 ORDER BY t.number, t.trial_id"
-                      : "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id", "i", n->study);
+        db,
+        n->leased ? "SELECT " ROW " FROM strix_trial s CROSS JOIN trials t WHERE s.lease_until IS NOT NULL"
+                    " AND t.trial_id = s.trial_id AND t.study_id = $1 ORDER BY t.number, t.trial_id"
+                  : "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id",
+        "i", n->study);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1)
         SX_PUSH(n->arena, n->heads, ((sx_head){ .r = row_at(db, q, n->arena), .most = -1 }));

@@ -18,16 +18,17 @@ static void use(sx_arena *a, struct uses *u, const char *name, const char *text)
 /* What the trials of others have, from trial `from` on; all: our own, too. */
 static int read_rows(sx_db *db, const struct ledger *l, bool all, int64_t from, sx_arena *a, struct uses *u)
 {
-    sx_cursor *q = sx_db_query(db,
-                               all ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p"
-                                     " JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = $1 AND t.trial_id >= $2"
-                                     " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
-                                   : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t"
-                                     " LEFT JOIN strix_trial s ON s.trial_id = t.trial_id"
-                                     " JOIN trial_params p ON p.trial_id = t.trial_id"
-                                     " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0 AND t.trial_id >= $2"
-                                     " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)",
-                               "ii", l->id, from);
+    sx_cursor *q = sx_db_query(
+        db,
+        all ? "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trial_params p"
+              " JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = $1 AND t.trial_id >= $2"
+              " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)"
+            : "SELECT p.param_name, p.distribution_json, min(p.param_id) FROM trials t"
+              " LEFT JOIN strix_trial s ON s.trial_id = t.trial_id"
+              " JOIN trial_params p ON p.trial_id = t.trial_id"
+              " WHERE t.study_id = $1 AND coalesce(s.attempt, 0) = 0 AND t.trial_id >= $2"
+              " GROUP BY p.param_name, p.distribution_json ORDER BY min(p.param_id)",
+        "ii", l->id, from);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) {
         const char *name = sx_db_text(db, q, 0, a), *text = sx_db_text(db, q, 1, a);
@@ -36,8 +37,8 @@ static int read_rows(sx_db *db, const struct ledger *l, bool all, int64_t from, 
     return rc;
 }
 
-/* What the study's rows have: a list of names and distributions, true for what strix writes and for all trials
- * below the id at its end, so that few have to be looked through; without a list all of them. */
+/* What the study's rows have: a list of names and distributions, true for what strix writes and for all
+ * trials below the id at its end, so that few have to be looked through; without a list all of them. */
 static int read_used(sx_db *db, const struct ledger *l, sx_arena *a, struct uses *u)
 {
     sx_cursor *q = sx_db_query(db, "SELECT used FROM strix_study WHERE study_id = $1", "i", l->id);
@@ -95,10 +96,11 @@ static int refuse(const sx_study_row *w, int axis, const char *was)
 
 static int rewrite(sx_db *db, int64_t study, const struct used *u, const char *text)
 {
-    return sx_db_run(db,
-                     "UPDATE trial_params SET distribution_json = $1 WHERE param_name = $2"
-                     " AND distribution_json = $3 AND trial_id IN (SELECT trial_id FROM trials WHERE study_id = $4)",
-                     "ttti", text, u->name, u->text, study);
+    return sx_db_run(
+        db,
+        "UPDATE trial_params SET distribution_json = $1 WHERE param_name = $2"
+        " AND distribution_json = $3 AND trial_id IN (SELECT trial_id FROM trials WHERE study_id = $4)",
+        "ttti", text, u->name, u->text, study);
 }
 
 static int join_choices(sx_db *db, int64_t study, struct uses *u, const sx_study_row *w, int axis,
@@ -139,11 +141,12 @@ static int join_axis(sx_db *db, int64_t study, struct uses *u, const sx_study_ro
 
 static int keep_from(sx_db *db, int64_t study)
 {
-    return sx_db_run(db,
-                     "INSERT INTO study_user_attributes (study_id, \"key\", value_json)"
-                     " VALUES ($1, 'strix:space_from', (SELECT CAST(count(*) AS TEXT) FROM trials WHERE study_id = $1))"
-                     " ON CONFLICT (study_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
-                     "i", study);
+    return sx_db_run(
+        db,
+        "INSERT INTO study_user_attributes (study_id, \"key\", value_json)"
+        " VALUES ($1, 'strix:space_from', (SELECT CAST(count(*) AS TEXT) FROM trials WHERE study_id = $1))"
+        " ON CONFLICT (study_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+        "i", study);
 }
 
 int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other)
@@ -170,7 +173,9 @@ int sx_space_join(sx_db *db, struct ledger *l, const sx_study_row *w, bool other
 const char *sx_optuna_written(sx_db *db, int64_t study, int axis)
 {
     const struct ledger *l = sx_ledger_of(db, study);
-    return !l || !l->axes || axis < 0 || axis >= l->axes->n ? NULL : l->written ? l->written[axis] : l->distribution[axis];
+    return !l || !l->axes || axis < 0 || axis >= l->axes->n ? NULL
+           : l->written                                     ? l->written[axis]
+                                                            : l->distribution[axis];
 }
 
 /* A value of axis i as its rows have it. */

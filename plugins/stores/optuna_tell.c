@@ -304,7 +304,8 @@ static int shelve_inside(sx_db *db, void *ctx)
     struct { int64_t *v; long n, cap; } paused = { 0 };
     sx_cursor *q = sx_db_query(db,
                                "SELECT t.trial_id" SX_ROWS "WHERE t.study_id = $1 AND t.state = 'RUNNING'"
-                               " AND s.lease_until IS NULL AND s.attempt > 0 ORDER BY t.trial_id", "i", v->ledger->id);
+                               " AND s.lease_until IS NULL AND s.attempt > 0 ORDER BY t.trial_id",
+                               "i", v->ledger->id);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1) SX_PUSH(a, paused, db->driver->integer(q, 0));
     for (long i = 0; i < paused.n && !rc; i++) {

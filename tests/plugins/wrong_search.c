@@ -3,10 +3,13 @@
 #include <string.h>
 
 static const sx_param params[] = { SX_END };
-#define SAMPLER(NAME, DOC, ...) SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, NAME, params, sx_no_params, .doc = DOC, __VA_ARGS__)
-#define PRUNER(NAME, DOC, ...) SX_DEFINE(SX_KIND_PRUNER, sx_pruner, NAME, params, sx_no_params, .doc = DOC, __VA_ARGS__)
-#define ASK(NAME) static int NAME##_ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, \
-                                        double *x, int64_t *tag)
+#define SAMPLER(NAME, DOC, ...) \
+    SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, NAME, params, sx_no_params, .doc = DOC, __VA_ARGS__)
+#define PRUNER(NAME, DOC, ...) \
+    SX_DEFINE(SX_KIND_PRUNER, sx_pruner, NAME, params, sx_no_params, .doc = DOC, __VA_ARGS__)
+#define ASK(NAME) \
+    static int NAME##_ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, \
+                          double *x, int64_t *tag)
 
 ASK(outside)
 {
@@ -58,8 +61,9 @@ ASK(copies)
 {
     (void)p, (void)cache, (void)tag;
     for (int i = 0; i < s->n; i++)
-        x[i] = sx_active(s, x, i) ? sx_axis_at(s->axis[i], sx_uniform_of(sx_rng_study(r) + (uint64_t)i, (uint64_t)h->done))
-                                  : NAN;
+        x[i] = sx_active(s, x, i)
+                   ? sx_axis_at(s->axis[i], sx_uniform_of(sx_rng_study(r) + (uint64_t)i, (uint64_t)h->done))
+                   : NAN;
     return 0;
 }
 SAMPLER(copies, "does not see running trials", .ask = copies_ask);
@@ -91,5 +95,5 @@ static long raises_resume(const void *p, const sx_history *h)
 }
 PRUNER(raises, "goes on with trials that have ended", .judge = go, .resume = raises_resume);
 
-SX_PLUGIN("wrong_search", "1.0", "MIT", SX_ITEM(outside), SX_ITEM(moody), SX_ITEM(learns), SX_ITEM(early), SX_ITEM(copies),
-          SX_ITEM(hasty), SX_ITEM(fickle), SX_ITEM(raises));
+SX_PLUGIN("wrong_search", "1.0", "MIT", SX_ITEM(outside), SX_ITEM(moody), SX_ITEM(learns), SX_ITEM(early),
+          SX_ITEM(copies), SX_ITEM(hasty), SX_ITEM(fickle), SX_ITEM(raises));

@@ -2,7 +2,8 @@
 #include <strix/plugin.h>
 #include <time.h>
 
-static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x, int64_t *tag)
+static int ask(const void *p, void *cache, const sx_space *s, const sx_history *h, sx_rng *r, double *x,
+               int64_t *tag)
 {
     (void)p, (void)cache, (void)h, (void)tag;
     nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
