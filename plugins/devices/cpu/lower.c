@@ -8,12 +8,14 @@ typedef struct {
     uint32_t *op;
     int n, copies;                               /* copies: ops at the front that another chain has as well */
 } list;
+typedef struct late_write { uint32_t op; const struct late_write *next; } late_write;
 typedef struct {
     sx_plan *p;
     const sx_node *op; uint32_t n;
     task **t;
     uint32_t *chain_of;                          /* of an op: its list + 1; 0: none yet */
     const uint32_t *at;                          /* of an op: where it runs, see late.c */
+    const late_write **writes;                   /* of a bound value: the ops that write it */
     bool *wanted;                                /* of a value: a chain that does not make it reads it */
     list *lists; uint32_t lists_n;
 } lowering;
@@ -35,11 +37,23 @@ bool task_writes(const task *t, int i)
 static bool reads_late(const lowering *w, uint32_t from, uint32_t at)
 {
     const task *t = w->t[at];
-    for (uint32_t i = from; i < at; i++)
-        for (int j = 0; !w->chain_of[i] && j < w->t[i]->inputs; j++)
-            for (int k = 0; task_writes(w->t[i], j) && k < t->inputs; k++)
-                if (w->t[i]->in[j].id == t->in[k].id) return true;
+    for (int k = 0; k < t->inputs; k++)
+        for (const late_write *i = w->writes[t->in[k].id]; i; i = i->next)
+            if (i->op >= from && i->op < at && !w->chain_of[i->op]) return true;
     return false;
+}
+
+static void find_writes(lowering *w, uint32_t values)
+{
+    w->writes = sx_plan_alloc(w->p, ((size_t)values + 1) * sizeof *w->writes);
+    for (uint32_t i = 0; i < w->n; i++)
+        for (int j = 0; j < w->t[i]->inputs; j++) {
+            if (!task_writes(w->t[i], j)) continue;
+            late_write *to = sx_plan_alloc(w->p, sizeof *to);
+            const late_write **first = &w->writes[w->t[i]->in[j].id];
+            *to = (late_write){ i, *first };
+            *first = to;
+        }
 }
 
 /* What lies between a chain and an op does not part them if it is small or writes only what the step leaves
@@ -280,6 +294,7 @@ int cpu_lower(sx_dev *dev, sx_plan *p)
     pool_first(p, w.n, w.t);
     w.wanted = sx_plan_alloc(p, (size_t)most + 1);
     w.at = late_ops(p, w.n, w.t, most);
+    find_writes(&w, most);
     gather_chains(&w);
     for (uint32_t i = 0; i < w.n; i++) w.t[i]->again = is_cheap(&w, w.t[i]);
     for (uint32_t k = 0; k < w.lists_n; k++) repeat_ops(&w, &w.lists[k], k + 1);
