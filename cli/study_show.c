@@ -68,11 +68,18 @@ static const char *condition(cli_context *c, const sx_domain *d, const sx_axis *
     return text;
 }
 
+/* The store's URL in SQLAlchemy's words, which names the library beside the kind. */
+static const char *storage(cli_context *c, const char *url)
+{
+    if (!strncmp(url, "sqlite:", 7) && strncmp(url, "sqlite:///", 10))
+        return sx_format(c->arena, "sqlite:///%s", url + 7);
+    if (!strncmp(url, "postgresql:", 11)) return sx_format(c->arena, "postgresql+psycopg2:%s", url + 11);
+    return url;
+}
+
 static int print_python(cli_context *c, sx_study *s)
 {
     const sx_exp *e = sx_study_exp(s);
-    const char *url = sx_study_url(s);
-    const bool sqlite = !strncmp(url, "sqlite:", 7) && strncmp(url, "sqlite:///", 10);
     printf("import optuna\n\n\ndef objective(trial):\n    p = {}\n");
     for (int i = 0; i < e->domain->space.n; i++) {
         const sx_var *v = e->domain->var[i];
@@ -87,7 +94,7 @@ static int print_python(cli_context *c, sx_study *s)
            "        study.stop()\n\n\nstudy = optuna.load_study(study_name=%s, storage=%s)\n"
            "study.optimize(objective, n_trials=10, callbacks=[obey])\n",
            sx_json_text(c->arena, sx_study_name(s)),
-           sx_json_text(c->arena, sqlite ? sx_format(c->arena, "sqlite:///%s", url + 7) : url));
+           sx_json_text(c->arena, storage(c, sx_study_url(s))));
     return 0;
 }
 

@@ -206,7 +206,7 @@ ok 'a distribution may change its step' space moves 12 "$rate units = { int = [4
 two='tune.objective=["val_loss","parameters"]'
 ok 'two objectives' strix tune net.cfg $q $(named two) --trials 8 --set "$two"
 ok 'the list' strix study list
-is 'names no best value for it' has out '^two  *8  *-  '
+is 'says how many trials no other one beats' has out '^two  *8  *front of [1-8]  '
 is 'the table no epochs' sh -c "strix study trials two | grep -q '^ *0  complete .*  -  '"
 ok 'the front' strix study best two
 is 'the table has both' sh -c 'strix study trials two | grep -q "val_loss [0-9.]*, parameters [0-9]"'

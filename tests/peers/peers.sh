@@ -46,6 +46,19 @@ both() { # strix's URL, Optuna's
     strix study trials net --store "$url" --csv >rows
     is "with each trial once" test "$(sed 1d rows | cut -d, -f1 | sort -u | wc -l)" = "$(sed 1d rows | wc -l)"
     is "and every suggestion of strix can be asked again" strix study replay net --store "$url"
+    rows() { strix study trials net --store "$url" --csv | sed 1d | wc -l; }
+    { printf 'def run(p):\n    return 0.5\n\n\n'; strix study show net --python --store "$url"; } >worker.py
+    before=$(rows)
+    is "the worker of show --python" "$python" worker.py
+    is "adds its ten trials" test "$(rows)" = $((before + 10))
+    is "a stop" strix study stop net --store "$url"
+    is "reaches it" "$python" worker.py
+    is "after its trial" test "$(rows)" = $((before + 11))
+    halves="--set study.store=\"$url\" --set study.name=halves --set tune.pruner.type=asha --unset tune.pruner.startup --unset tune.pruner.warmup"
+    is "halving" strix tune net.cfg --threads 1 $halves
+    is "Optuna sees what was paused at the end as pruned" optuna load "$theirs" halves COMPLETE PRUNED
+    is "a larger study takes some of it up" strix tune net.cfg --threads 1 $halves --trials 30
+    is "and Optuna loads it again" optuna load "$theirs" halves COMPLETE PRUNED
 }
 both sqlite:peers.db sqlite:///peers.db
 data optuna/sample.db
