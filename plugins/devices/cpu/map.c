@@ -120,6 +120,8 @@ static void tiles(const task *t, const lane *l, long from, long rows, tile_work 
     }
 }
 
+static bool is_relu(const sx_node *op) { return !strcmp(op->map->expr, "x < 0.0f ? 0.0f : x"); }
+
 static void apply(const sx_node *op, const float *const *in, long n, float *y)
 {
     op->map->host(n, in, op->k ? op->k : zeros, y);
@@ -157,8 +159,6 @@ void map_join(chain *c)
         }
 }
 
-static bool is_relu(const sx_node *op) { return !strcmp(op->map->expr, "x < 0.0f ? 0.0f : x"); }
-
 bool map_is_bias(const task *t, bool *relu)
 {
     if (t->kernel != &k_map || t->inputs != 2 || strcmp(t->op->map->expr, "x0 + x1")) return false;
@@ -171,10 +171,19 @@ bool map_is_bias(const task *t, bool *relu)
 
 static const float *named(const float *const *in, int at) { return at < 0 ? NULL : in[at]; }
 
+SX_FAST static void rectify(long n, const float *restrict y, const float *restrict dy, float *restrict dx)
+{
+    for (long i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
 static void map_bwd_tile(const task *t, const float *const *in, long n, float *dx)
 {
     const sx_map_use *use = t->op->attr;
     const float *x[2] = { named(in, use->x0), named(in, use->x1) };
+    if (is_relu(t->op) && use->y >= 0) {
+        rectify(n, in[use->y], in[0], dx);
+        return;
+    }
     memset(dx, 0, (size_t)n * sizeof *dx);       /* it adds */
     t->op->map->host_grad(use->which, n, x, named(in, use->y), t->op->k ? t->op->k : zeros, in[0], dx);
 }
