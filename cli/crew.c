@@ -249,7 +249,7 @@ cli_progress *crew_progress(cli_context *c, sx_study *s)
 {
     const sx_exp *e = sx_study_exp(s);
     const sx_trial_row *const *row;
-    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     cli_progress_want w = { .title = sx_study_name(s),
                             .trials = e->tune.trials,
                             .objective = e->tune.objective[0],

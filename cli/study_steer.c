@@ -22,7 +22,7 @@ static int steer(cli_context *c, sx_study *s, bool stop)
 int study_create(cli_context *c, sx_study *s)
 {
     const sx_trial_row *const *row;
-    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
     return told(
         c, s,

@@ -161,7 +161,7 @@ static void edit_trials(cli_context *c)
 static bool tell_start(cli_context *c, sx_study *s, long budget)
 {
     const sx_trial_row *const *row;
-    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     const counts k = count(row, n);
     const long done = k.all - k.running;
     if (done >= budget)
