@@ -145,3 +145,62 @@ Test(again, gradients_for_comparison_are_those_of_the_training)
     cr_assert_eq(a.n, b.n);
     for (long i = 0; i < a.n; i++) same_bits(a.grad[i], b.grad[i], a.weight[i]->count, a.weight[i]->name);
 }
+
+/* Gradients of one batch, with the model cut every so many bytes. */
+static void probe_cut(const char *layers, const char *train, size_t bytes, sx_probe *out)
+{
+    open_with(layers, train);
+    no_errors(sx_net_init(t.net, &t.diags), "init");
+    t.net->train.s->graph->again = (sx_again){ bytes, 0 };
+    no_errors(sx_net_probe(t.arena, t.net, true, out, &t.diags), "probe");
+}
+
+Test(again, any_cut_gives_the_same_gradients)
+{
+    sx_probe kept, cut;
+    cr_assert_eq(setenv("STRIX_NO_FUSE", "1", 1), 0);
+    for (int i = 0; i < NETS; i++) {
+        probe_cut(nets[i].layers, ADAM_WITH("none"), 0, &kept);
+        for (size_t bytes = 1; bytes < 1 << 26; bytes *= 40) {
+            probe_cut(nets[i].layers, ADAM_WITH("none"), bytes, &cut);
+            for (long k = 0; k < kept.n; k++)
+                same_bits(kept.grad[k], cut.grad[k], kept.weight[k]->count,
+                          sx_format(t.arena, "%s, cut every %zu bytes: %s", nets[i].name, bytes, kept.weight[k]->name));
+        }
+    }
+}
+
+static double apart(const float *a, const float *b, long n)
+{
+    double d = 0, r = 0;
+    for (long i = 0; i < n; i++) {
+        d += pow((double)a[i] - (double)b[i], 2);
+        r += pow((double)a[i], 2);
+    }
+    return sqrt(d / r);
+}
+
+/* In bf16 what is made again is rounded where the device stores it, which need not be where it was the first time; in
+ * f32 sums may go by other groups. */
+Test(again, fused_gradients_are_as_close_as_rounding)
+{
+    static const struct { const char *type; double most; } types[] = { { "f32", 1e-6 }, { "bf16", 0.15 } };
+    const char *layers = "r = { type = \"resize\"; height = 28; width = 28; };"
+        "c1 = { type = \"conv2d\"; filters = 16; kernel = 3; padding = \"same\"; activation = \"relu\"; };"
+        "c2 = { type = \"conv2d\"; filters = 16; kernel = 3; padding = \"same\"; activation = \"relu\"; };"
+        "p2 = { type = \"maxpool2d\"; size = 2; };" CONV("c3", "activation = \"relu\";")
+        CONV("c4", "activation = \"relu\";") "f = { type = \"flatten\"; };";
+    for (int k = 0; k < 2; k++) {
+        sx_probe kept, cut;
+        const char *train = sx_format(t.arena, "precision = \"%s\"; %s", types[k].type, ADAM_WITH("none"));
+        probe_cut(layers, train, 0, &kept);
+        for (size_t bytes = 1000; bytes < 1 << 26; bytes *= 40) {
+            probe_cut(layers, train, bytes, &cut);
+            for (long i = 0; i < kept.n; i++) {
+                const double d = apart(kept.grad[i], cut.grad[i], kept.weight[i]->count);
+                cr_expect_lt(d, types[k].most, "%s, cut every %zu bytes: %s differs by %g of its length", types[k].type,
+                             bytes, kept.weight[i]->name, d);
+            }
+        }
+    }
+}

@@ -263,6 +263,13 @@ static int alive_until(const chain *c, int k)
     return c->t[k].out.strip ? last : c->end[last] - 1;
 }
 
+/* Is value k's place still in use when task i makes its result? A result that outlives the strip keeps clear of all that
+ * lives for a strip of the same run, which comes back with the next one. */
+static bool meets(const chain *c, int k, int i)
+{
+    return alive_until(c, k) >= i || (c->t[k].out.strip && !c->t[i].out.strip && c->end[k] == c->end[i]);
+}
+
 /* First fit: the lowest place that no local value alive at task i overlaps. */
 static void place_locals(chain *c)
 {
@@ -276,7 +283,7 @@ static void place_locals(chain *c)
             for (int j = 0; j < i; j++) {
                 const tensor *o = &c->t[j].out;
                 const size_t end = o->at + local_bytes(c, j);
-                if (!o->local || alive_until(c, j) < i || end <= out->at || out->at + bytes <= o->at)
+                if (!o->local || !meets(c, j, i) || end <= out->at || out->at + bytes <= o->at)
                     continue;
                 out->at = end;
                 moved = true;
