@@ -125,9 +125,14 @@ static long chunk_of(const chain *c)
     long chunk = (long)(CACHE / row), most = ceil_div(c->rows, SPREAD);
     for (int i = 0; i < c->n; i++) chunk = chunk > c->t[i].least ? chunk : c->t[i].least;
     chunk = chunk > most ? most : chunk < 1 ? 1 : chunk;
-    bool even = false;
-    for (int i = 0; i < c->n; i++) even |= c->t[i].kernel->fit != NULL;
-    while (even && c->rows % chunk) chunk--;
+    bool even = false, more = false;
+    for (int i = 0; i < c->n; i++) {
+        const task *t = &c->t[i];
+        even |= t->kernel->fit != NULL;
+        if (t->heavy && t->least > chunk) chunk = t->least, more = true;
+    }
+    chunk = chunk > c->rows ? c->rows : chunk;
+    while (even && c->rows % chunk) chunk += more ? 1 : -1;
     return chunk;
 }
 

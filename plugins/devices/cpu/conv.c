@@ -42,6 +42,9 @@ static bool winograd(const task *t, long chunk)
     return c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays(&c->way, t->rows, chunk));
 }
 
+/* Weights that a cache of one core does not hold, bytes, and tiles that they are worth loading for. */
+enum { HEAVY = 1 << 20, TILES = 32 };
+
 static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const tensor *x, const tensor *y)
 {
     conv *c = t->own = sx_plan_alloc(t->plan, sizeof *c);
@@ -52,7 +55,10 @@ static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const
         return false;
     c->way = kind == CONV_BWD_X ? wino_back(g) : *g;
     c->wino = kind != CONV_BWD_W && wino_can(g) && winograd(t, t->rows);
-    if (c->wino) t->least = wino_least(&c->way);
+    if (c->wino) {
+        t->heavy = wino_weights(&c->way) > HEAVY;
+        t->least = t->heavy ? ceil_div(TILES, wino_tiles(&c->way)) : wino_least(&c->way);
+    }
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
@@ -156,7 +162,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
  * A band holds whole blocks of tiles, nearly. */
 static void divide(task *t, const geometry *g, long lines)
 {
-    enum { TILES = 24, MOST = 6 };
+    enum { MOST = 6 };
     const long tiles = ceil_div(lines, 4) * ceil_div(g->ow, 4);
     long bands = 1;
     while (bands < MOST && bands * tiles % TILES) bands++;

@@ -54,6 +54,7 @@ typedef struct task {
     int inputs; tensor *in, out, also;           /* also: a second result, stored; id 0: none */
     long rows;
     long least;                                  /* rows that a chunk should have, if there are so many */
+    bool heavy;                                  /* it must have them, even if few chunks are left then */
     long line, grain; /* line > 0: divisible at lines of so many elements, grain at a time */
     long extent;                                 /* elements of a row that is divided; 0: of the larger image */
     uint32_t entire;                             /* inputs that each part needs all of, as bits */
@@ -234,6 +235,7 @@ size_t wino_scratch(const geometry *g);
 void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *u);
 /* Lines of results are counted through all images; a range of them begins and ends at a grain. */
 long wino_grain(const geometry *g);
+long wino_tiles(const geometry *g);              /* of an image */
 /* x: the first image; y: where the first line of the range goes */
 void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
               const float *u, float *y, void *scratch);

@@ -20,7 +20,7 @@ typedef struct {
     list *lists; uint32_t lists_n;
 } lowering;
 /* Bytes that are not worth a thought; ops of a chain; how far it looks for them, since nets may be long. */
-enum { SMALL = 64 << 10, LONGEST = 48, FARTHEST = 2048 };
+enum { SMALL = 64 << 10, LONGEST = 48, FARTHEST = 2048, AT_ONCE = 4 << 20 };
 
 static sx_value value_of(const tensor *a) { return (sx_value){ a->id }; }
 static int64_t maker_of(const lowering *w, uint32_t id) { return sx_plan_maker(w->p, (sx_value){ id }); }
@@ -66,14 +66,40 @@ static bool parts(const lowering *w, uint32_t at)
     return t->out.id && bytes > SMALL;
 }
 
-typedef struct { uint32_t chain, from; bool gap, parted; } place;   /* of a chain that looks for ops */
+typedef struct {                                 /* of a chain that looks for ops */
+    uint32_t chain, from;
+    bool gap, parted;
+    long least; size_t row;                      /* the most rows that an op wants, the longest row */
+} place;
+
+static size_t longest_row(const task *t)
+{
+    size_t row = t->out.row;
+    for (int i = 0; i < t->inputs; i++) row = t->in[i].row > row ? t->in[i].row : row;
+    return row;
+}
+
+/* Small images go by many rows at a time, so that weights are worth loading; large ones would then leave the cache. */
+static bool suits(const place *at, const task *t)
+{
+    const long least = t->heavy && t->least > at->least ? t->least : at->least;
+    const size_t own = longest_row(t), row = own > at->row ? own : at->row;
+    return least == 1 || row * (size_t)least <= AT_ONCE || (least == at->least && row == at->row);
+}
+
+static void widen_place(place *at, const task *t)
+{
+    const size_t row = longest_row(t);
+    at->row = row > at->row ? row : at->row;
+    at->least = t->heavy && t->least > at->least ? t->least : at->least;
+}
 
 static bool joins(const lowering *w, const place *at, uint32_t op)
 {
     const task *t = w->t[op], *first = w->t[at->from];
     if (t->kernel->alone || first->kernel->alone || t->kernel->whole || first->kernel->whole)
         return t->kernel == &k_update && first->kernel == &k_update && !at->gap;
-    if (t->rows != first->rows) return false;
+    if (t->rows != first->rows || !suits(at, t)) return false;
     size_t met = 0;                              /* bytes that op reads of what the chain makes */
     for (int i = 0; i < t->inputs; i++) {
         const int64_t maker = maker_of(w, t->in[i].id);
@@ -147,12 +173,13 @@ static void gather_chains(lowering *w)
     for (uint32_t from = 0; from < w->n; from++) {
         if (w->chain_of[from] || w->at[from] != from || gather_late(w, from)) continue;
         list *l = &w->lists[w->lists_n++];
-        place at = { w->lists_n, from, false, false };
+        place at = { .chain = w->lists_n, .from = from, .least = 1 };
+        widen_place(&at, w->t[from]);
         l->op = sx_plan_alloc(w->p, 2 * LONGEST * sizeof *l->op);
         add_op(w, l, from, false);
         for (uint32_t i = from + 1; i < w->n && i - from < FARTHEST && l->n < LONGEST; i++) {
             if (w->chain_of[i]) continue;
-            if (w->at[i] == i && joins(w, &at, i)) add_op(w, l, i, at.parted);
+            if (w->at[i] == i && joins(w, &at, i)) add_op(w, l, i, at.parted), widen_place(&at, w->t[i]);
             else at.gap = true, at.parted |= parts(w, i);
         }
     }

@@ -111,6 +111,7 @@ static layout layout_of(const geometry *g)
 }
 
 long wino_least(const geometry *g) { return ceil_div(LEAST, tiles_of(g)); }
+long wino_tiles(const geometry *g) { return tiles_of(g); }
 long wino_grain(const geometry *g) { return g->oh % SIDE ? g->oh : SIDE; }
 size_t wino_weights(const geometry *g)
 {
