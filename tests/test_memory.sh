@@ -30,6 +30,13 @@ for threads in 1 2; do
     step "ConvStrix at 128x128, $threads threads" convstrix.cfg --threads $threads --batch 16 --set vars.num_blocks=6
     step "FCNN, inference, $threads threads" fcnn.cfg --mode infer --threads $threads --batch 16
 done
+for net in convstrix resnet20; do
+    step "$net in f32" $net.cfg --threads 2 --batch 16
+    wide=$(number slab_bytes)
+    step "$net in bf16" $net.cfg --threads 2 --batch 16 --precision bf16
+    n=$((n + 1)) half=$(number slab_bytes)
+    [ $((100 * half)) -lt $((80 * wide)) ] && echo "ok $n - which takes less" || echo "not ok $n - $half instead of $wide"
+done
 step "ConvStrix at 128x128, as little memory as can be" convstrix.cfg --threads 2 --batch 16 --set vars.num_blocks=6 \
     --set train.recompute=all
 kept=0

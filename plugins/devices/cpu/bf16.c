@@ -2,7 +2,7 @@
 #include <string.h>
 #include "cpu.h"
 
-SX_FAST void bf16_widen(long n, const uint16_t *restrict x, float *restrict y)
+SX_FAST static void widen(long n, const uint16_t *restrict x, float *restrict y)
 {
     for (long i = 0; i < n; i++) {
         const uint32_t bits = (uint32_t)x[i] << 16;
@@ -10,8 +10,7 @@ SX_FAST void bf16_widen(long n, const uint16_t *restrict x, float *restrict y)
     }
 }
 
-/* To the nearest, of two equally near ones to the even one; NaN stays NaN, and quiet. */
-SX_FAST void bf16_narrow(long n, const float *restrict x, uint16_t *restrict y)
+SX_FAST static void narrow(long n, const float *restrict x, uint16_t *restrict y)
 {
     for (long i = 0; i < n; i++) {
         uint32_t bits;
@@ -21,3 +20,6 @@ SX_FAST void bf16_narrow(long n, const float *restrict x, uint16_t *restrict y)
         y[i] = (uint16_t)(rounded >> 16);
     }
 }
+
+void bf16_widen(long n, const uint16_t *x, float *y) { widen(n, x, y); }
+void bf16_narrow(long n, const float *x, uint16_t *y) { narrow(n, x, y); }

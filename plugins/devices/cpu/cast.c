@@ -1,5 +1,5 @@
-/* cast.c: other types and f32. bf16 is a way to store and never to compute: kernels know f32 alone. Where a chain reads
- * what is stored in bf16 a task in front makes an f32 copy of the chunk; what it stores in bf16 a task behind rounds. */
+/* cast.c: other types and f32. bf16 is a way to store and never to compute, kernels know f32 alone: where a chain
+ * reads what is stored in bf16 a task in front makes an f32 copy, and where it stores, a task behind rounds. */
 #include <string.h>
 #include "cpu.h"
 
@@ -50,7 +50,7 @@ enum { COPIES = 1 << 30 };                       /* from this number on: no valu
 typedef struct { task *t; int n; uint32_t id; } list;
 
 static bool is_stored(const tensor *a) { return a->half && !a->local && a->row; }
-/* Does it go strip by strip with the task? A task of some grain reads and writes every image in proportion. */
+/* Does it go strip by strip with the task? A task of some grain takes every image in proportion. */
 static bool fits(const task *t, const tensor *a)
 {
     const long extent = task_extent(t), size = row_size(a);
@@ -100,15 +100,17 @@ static void widen_input(list *to, int first, const task *t, tensor *a, bool stri
 static void widen_inputs(list *to, int first, const task *t, bool strips)
 {
     for (int j = 0; j < t->inputs; j++)
-        if (is_stored(&t->in[j]) && input_fits(t, j) == strips) widen_input(to, first, t, &t->in[j], strips);
+        if (is_stored(&t->in[j]) && input_fits(t, j) == strips)
+            widen_input(to, first, t, &t->in[j], strips);
 }
 
 static void narrow_result(list *to, const task *t, const tensor *stored, bool strips)
 {
-    if (stored->id && fits(t, &t->out) == strips) add_task(to, &k_narrow, t, t->out, as_bf16(*stored), strips);
+    if (stored->id && fits(t, &t->out) == strips)
+        add_task(to, &k_narrow, t, t->out, as_bf16(*stored), strips);
 }
 
-/* Tasks [from, end) go strip by strip together, and with them what is of their size; the rest before and after. */
+/* Tasks [from, end) go strip by strip together, and with them what fits; the rest before and after. */
 static void convert_run(chain *c, list *to, const tensor *stored, int from, int end)
 {
     const int first = to->n;
@@ -172,7 +174,8 @@ static void convert_wholes(chain *c)
     for (int i = 0; i < c->n; i++) {
         task *t = &c->t[i];
         for (int j = 0; j < t->inputs; j++)
-            if (t->in[j].half && !t->in[j].local && (c->whole || !t->in[j].row)) copy_whole(c, &t->in[j], false);
+            if (t->in[j].half && !t->in[j].local && (c->whole || !t->in[j].row))
+                copy_whole(c, &t->in[j], false);
         if (t->out.half && c->whole) copy_whole(c, &t->out, true);
     }
 }

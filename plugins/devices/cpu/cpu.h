@@ -153,8 +153,9 @@ static inline long ceil_div(long a, long b) { return (a + b - 1) / b; }
 static inline size_t round_up(size_t n) { return (n + LINE - 1) & ~(size_t)(LINE - 1); }
 
 /* --- the families --- */
-void bf16_widen(long n, const uint16_t *restrict x, float *restrict y);          /* bf16.c */
-void bf16_narrow(long n, const float *restrict x, uint16_t *restrict y);
+/* bf16.c: narrow takes the nearest, of two equally near ones the even one; NaN stays NaN, and quiet. */
+void bf16_widen(long n, const uint16_t *x, float *y);
+void bf16_narrow(long n, const float *x, uint16_t *y);
 /* cast.c: kernels know f32 alone; tasks between them and what is stored in bf16 convert it. */
 void cast_to_f32(sx_dtype from, long n, const void *x, float *y);
 void chain_convert(chain *c);                    /* adds these tasks, once the locals are known */
