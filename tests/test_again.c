@@ -9,22 +9,30 @@ TestSuite(again, .init = bench_begin, .fini = bench_end, .timeout = 120);
 #define CONV(NAME, MORE) NAME " = { type = \"conv2d\"; filters = 32; kernel = 3; padding = \"same\"; " MORE " }; "
 
 static const struct { const char *name, *layers; } nets[] = {
-    { "chain", CONV("c1", "activation = \"relu\";") CONV("c2", "activation = \"selu\";") CONV("c3", "activation = \"tanh\";")
-               CONV("c4", "") CONV("c5", "activation = \"relu\";") CONV("c6", "") "f = { type = \"flatten\"; };" },
+    { "chain",
+      CONV("c1", "activation = \"relu\";") CONV("c2", "activation = \"selu\";") CONV("c3", "activation = \"tanh\";")
+      CONV("c4", "") CONV("c5", "activation = \"relu\";") CONV("c6", "") "f = { type = \"flatten\"; };" },
     { "batch normalisation, pooling and dropout",
-      CONV("c1", "activation = \"relu\";") "n1 = { type = \"batchnorm\"; }; d1 = { type = \"dropout\"; rate = 0.3; };"
-      CONV("c2", "activation = \"relu\";") "n2 = { type = \"batchnorm\"; }; p2 = { type = \"maxpool2d\"; size = 2; };"
-      CONV("c3", "activation = \"selu\";") "n3 = { type = \"batchnorm\"; }; d3 = { type = \"dropout\"; rate = 0.5; };"
-      CONV("c4", "") "p4 = { type = \"maxpool2d\"; size = 3; stride = 2; }; f = { type = \"flatten\"; };" },
+      CONV("c1", "activation = \"relu\";") "n1 = { type = \"batchnorm\"; };"
+      "d1 = { type = \"dropout\"; rate = 0.3; };" CONV("c2", "activation = \"relu\";")
+      "n2 = { type = \"batchnorm\"; }; p2 = { type = \"maxpool2d\"; size = 2; };"
+      CONV("c3", "activation = \"selu\";") "n3 = { type = \"batchnorm\"; };"
+      "d3 = { type = \"dropout\"; rate = 0.5; };" CONV("c4", "")
+      "p4 = { type = \"maxpool2d\"; size = 3; stride = 2; }; f = { type = \"flatten\"; };" },
     { "residual sums", CONV("x", "")
-      "b = { repeat = 4; index = \"i\"; x = { type = \"batchnorm\"; }; "
-      CONV("c1", "") "n1 = { type = \"batchnorm\"; activation = \"relu\"; };" CONV("c2", "") "n2 = { type = \"batchnorm\"; };"
-      "sum = { type = \"add\"; inputs = [ \"n2\", \"x\" ]; activation = \"relu\"; }; }; f = { type = \"flatten\"; };" },
-    { "branches that meet", CONV("a", "activation = \"relu\";") CONV("l", "inputs = [ \"a\" ];") CONV("l2", "activation = \"relu\";")
-      CONV("r", "inputs = [ \"a\" ]; activation = \"tanh\";") "both = { type = \"concat\"; inputs = [ \"l2\", \"r\" ]; };"
+      "b = { repeat = 4; index = \"i\"; x = { type = \"batchnorm\"; }; " CONV("c1", "")
+      "n1 = { type = \"batchnorm\"; activation = \"relu\"; };" CONV("c2", "") "n2 = { type = \"batchnorm\"; };"
+      "sum = { type = \"add\"; inputs = [ \"n2\", \"x\" ]; activation = \"relu\"; }; };"
+      "f = { type = \"flatten\"; };" },
+    { "branches that meet",
+      CONV("a", "activation = \"relu\";") CONV("l", "inputs = [ \"a\" ];") CONV("l2", "activation = \"relu\";")
+      CONV("r", "inputs = [ \"a\" ]; activation = \"tanh\";")
+      "both = { type = \"concat\"; inputs = [ \"l2\", \"r\" ]; };"
       CONV("m", "") CONV("m2", "") "f = { type = \"flatten\"; };" },
-    { "a frozen part before", CONV("a", "freeze = true;") CONV("b", "freeze = true; activation = \"relu\";")
-      CONV("c", "activation = \"relu\";") CONV("d", "activation = \"relu\";") CONV("e", "") "f = { type = \"flatten\"; };" },
+    { "a frozen part before",
+      CONV("a", "freeze = true;") CONV("b", "freeze = true; activation = \"relu\";")
+      CONV("c", "activation = \"relu\";") CONV("d", "activation = \"relu\";") CONV("e", "")
+      "f = { type = \"flatten\"; };" },
 };
 enum { NETS = sizeof nets / sizeof *nets };
 

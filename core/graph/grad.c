@@ -7,15 +7,12 @@ struct back {
     sx_graph *g;
     uint32_t vals; int64_t ops;                  /* of the model; above them lies the backward part */
     bool *active;                                /* by value: depends on a learned weight */
-    sx_t *grad, *again;                          /* by value: its gradient so far; its copy behind the ops */
+    sx_t *grad;                                  /* by value: its gradient so far */
     const sx_span **custom;                      /* by op: its span, where that has a backward of its own */
     const sx_span *inside;                       /* that of the op at work */
-    int depth;                                   /* of keep */
-    sx_again_plan pieces;                        /* of the model; what is computed again at once */
+    sx_again_plan pieces;                        /* what is computed again */
 };
 
-/* What lies behind so long a chain of cheap ops is kept rather than computed again. */
-enum { DEEP = 32 };
 SX_MAP1(times, x * k[0], k[0]);
 SX_MAP2(product, x0 * x1 * k[0], x1 * k[0], x0 * k[0]);
 SX_MAP2(deviation, k[0] * (x0 - x1), k[0], -k[0]);
@@ -51,48 +48,8 @@ static void accumulate(struct back *b, sx_t v, sx_t d)
 
 static void give(struct back *b, sx_t v, sx_t d) { if (wants(b, v)) accumulate(b, v, d); }
 
-static sx_t keep(struct back *b, sx_t v);
-
-/* All that is to be computed again of the piece that op `at` lies in; what nobody reads of it is dead code. */
-static void redo_piece(struct back *b, int64_t at)
-{
-    const sx_segment *s = b->pieces.v;
-    const int depth = b->depth;
-    while (s->to < at) s++;
-    b->depth = 0;
-    for (int64_t i = s->from; i <= s->to; i++) {
-        const sx_node op = b->g->ops.v[i];
-        if (!op.out.id || !b->pieces.redo[op.out.id]) continue;
-        sx_t *in = sx_alloc_array(b->g->arena, (size_t)op.inputs, sizeof *in);
-        for (int j = 0; j < op.inputs; j++) in[j] = keep(b, input(&op, j));
-        const sx_val like = val(b, tensor(op.out));
-        b->again[op.out.id] = sx_graph_node(b->g, &op, op.inputs, in, 0, &like);
-    }
-    b->depth = depth;
-}
-
-/* A value of the model for use in the backward part: cheap ones, and those of pieces that are to be computed again, are
- * not kept. */
-static sx_t keep(struct back *b, sx_t v)
-{
-    const sx_val like = val(b, v);
-    if (v.id > b->vals || like.maker < 0) return v;
-    if (!b->again[v.id].id && b->pieces.redo[v.id]) redo_piece(b, like.maker);
-    if (b->again[v.id].id) return b->again[v.id];
-    const sx_node op = b->g->ops.v[like.maker];
-    const bool alias = sx_op_alias(op.op);
-    const bool small = !alias && sx_val_bytes(&like) <= SX_KEPT_BYTES;
-    if (!op.op->code || !sx_op_cheap((sx_opcode)op.op->code) || small || b->depth >= DEEP) return v;
-    sx_t *in = sx_alloc_array(b->g->arena, (size_t)op.inputs, sizeof *in);
-    bool same = alias;
-    b->depth++;
-    for (int i = 0; i < op.inputs; i++) {
-        in[i] = keep(b, input(&op, i));
-        same &= in[i].id == op.in[i].id;
-    }
-    b->depth--;
-    return b->again[v.id] = same ? v : sx_graph_node(b->g, &op, op.inputs, in, 0, &like);
-}
+/* A value of the model for use in the backward part. */
+static sx_t keep(struct back *b, sx_t v) { return sx_again_value(&b->pieces, v); }
 
 /* --- Helpers on shapes --- */
 /* RESHAPE or EXPAND to the shape of `to` */
@@ -459,10 +416,9 @@ int sx_grad_sum(sx_graph *g, long losses, const sx_t *loss, const double *scale,
     for (long i = 0; i < losses; i++) if (!sx_graph_val(g, loss[i])) return SX_E_REFUSED;
     b.active = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.active);
     b.grad = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.grad);
-    b.again = sx_alloc_array(g->arena, (size_t)b.vals + 1, sizeof *b.again);
     b.custom = sx_alloc_array(g->arena, (size_t)b.ops + 1, sizeof *b.custom);
     find_active(&b);
-    sx_again_open(g, b.active, b.ops, &b.pieces);
+    sx_again_open(g, b.active, &b.pieces);
     g->redone = (sx_redone){ b.pieces.bytes, b.pieces.flop, b.pieces.chosen };
     for (long i = 0; i < losses; i++) {
         const sx_val like = val(&b, loss[i]);

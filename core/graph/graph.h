@@ -33,11 +33,11 @@ typedef struct {
     int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
     bool custom;                                 /* the layer has a backward of its own */
 } sx_span;
-/* What the backward pass computes again rather than keeps. segment 0: the results of cheap ops alone. Else the model is cut
- * where little crosses, about every `segment` bytes of results; all that lies between is computed again in `most` of these
- * pieces (0: in all but the last), those first that give the most bytes for an operation. */
+/* What the backward pass computes again rather than keeps. segment 0: the results of cheap ops alone. Else the
+ * model is cut where little crosses, about every `segment` bytes of results; all that lies between is computed
+ * again in `most` of these pieces (0: all but the last), those first that give the most bytes for an operation. */
 typedef struct { size_t segment; long most; } sx_again;
-/* bytes: of all results that could be computed again; flop: of those that are, for a step; pieces: in how many it is done */
+/* bytes: of all results that could be computed again; flop: of those that are, for a step; pieces: how many do */
 typedef struct { size_t bytes; double flop; long pieces; } sx_redone;
 struct sx_graph {
     sx_arena *arena; sx_diags *diags;

@@ -1,5 +1,5 @@
-/* fit.c: what a trial takes on a device, before anything runs, and a step that keeps within the memory that there is:
- * as it stands where that fits, else with as little computed again in the backward pass as does. */
+/* fit.c: what a trial takes on a device, before anything runs, and a step that keeps within the memory that there
+ * is: as it stands where that fits, else with as little computed again in the backward pass as does. */
 #include "step.h"
 
 static size_t round_up(size_t n) { return (n + 63) / 64 * 64; }
@@ -77,8 +77,8 @@ static int try_out(const job *j, sx_again how, answer *out)
     return bad;
 }
 
-/* The first cuts, from few to many, by which it fits, then as few pieces as will do; where nothing fits, what takes the
- * least. best: the step as it stands. */
+/* The first cuts, from few to many, by which it fits, then as few pieces as will do; where nothing fits, what
+ * takes the least. best: the step as it stands. */
 static int search(const job *j, double limit, answer *best)
 {
     static const unsigned parts[] = { 2, 3, 4, 6, 8, 12, 16, 24, 32, 48 };
@@ -112,8 +112,8 @@ double sx_memory_limit(const sx_exp *e, const sx_machine *m)
     return e->train.memory > 0 ? e->train.memory : m && m->info.memory ? (double)m->info.memory : INFINITY;
 }
 
-int sx_steps_fit(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, const sx_fit_want *w,
-                 sx_steps *out, sx_room *room, sx_diags *d)
+int sx_steps_fit(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m,
+                 const sx_fit_want *w, sx_steps *out, sx_room *room, sx_diags *d)
 {
     const job j = { e, s, m, w };
     const double limit = e->train.recompute == SX_AGAIN_ALL ? 0 : sx_memory_limit(e, m);
@@ -136,7 +136,8 @@ int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const s
     sx_steps steps;
     sx_room room;
     int bad = m ? sx_step_precision(e, m, d) : 0;
-    if (!bad) bad = sx_steps_fit(a, e, s, m, &(sx_fit_want){ .training = true, .fuse = true }, &steps, &room, d);
+    const sx_fit_want w = { .training = true, .fuse = true };
+    if (!bad) bad = sx_steps_fit(a, e, s, m, &w, &steps, &room, d);
     if (!bad) *out = sx_steps_budget(&steps, room);
     return bad;
 }

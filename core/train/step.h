@@ -37,7 +37,7 @@ typedef struct { /* both modes of one experiment, and the tensors that they shar
     sx_step *train, *eval; int inputs, labels;   /* train NULL: evaluation only; columns of the data */
     struct { sx_tensor *v; long n, cap; } tensors;
     size_t bytes[SX_TENSOR_KINDS]; /* one flat buffer a kind; each tensor starts at a multiple of 64 */
-    size_t spared; double again;                 /* bytes that computing again saves; what it costs: FLOP, by those of the step */
+    size_t spared; double again;                 /* bytes that computing again saves, and its share of FLOP */
 } sx_steps;
 int sx_steps_write(sx_arena *a, const sx_exp *e, const sx_data_shape *s, bool training, uint64_t seed,
                    int64_t trial, sx_again again, sx_steps *out, sx_diags *d);
@@ -54,11 +54,12 @@ typedef struct { size_t weights, slots, states, slab, scratch, data, logs, total
 int sx_step_budget(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, sx_budget *out,
                    sx_diags *d);
 sx_budget sx_steps_budget(const sx_steps *s, sx_room room);          /* the same for steps already planned */
-/* fit.c: both steps and their room on m, as train.recompute says: "auto" takes as they stand what keeps sx_memory_limit,
- * else computes again as little as does; where nothing does, whatever takes the least. fuse: as sx_machine_room. */
+/* fit.c: both steps and their room on m, as train.recompute says: "auto" takes as they stand what keeps
+ * sx_memory_limit, else computes again as little as does; where nothing does, whatever takes the least. fuse: as
+ * sx_machine_room. */
 typedef struct { bool training, fuse; uint64_t seed; int64_t trial; } sx_fit_want;
-int sx_steps_fit(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m, const sx_fit_want *w,
-                 sx_steps *out, sx_room *room, sx_diags *d);
+int sx_steps_fit(sx_arena *a, const sx_exp *e, const sx_data_shape *s, const sx_machine *m,
+                 const sx_fit_want *w, sx_steps *out, sx_room *room, sx_diags *d);
 /* Bytes: train.memory, else what m has; INFINITY: not known. */
 double sx_memory_limit(const sx_exp *e, const sx_machine *m);
 /* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
