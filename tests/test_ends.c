@@ -1,6 +1,7 @@
 /* test_ends.c: several inputs and outputs: what an epoch tells of them, weights of losses, bits, files of the
  * data set `tensors` and what is said of wrong ones. Shapes and gradients: golden/ends.cfg. */
 #include "train_help.h"
+#include "mode.h"
 #include "tensors.h"
 
 TestSuite(ends, .init = bench_begin, .fini = bench_end);
@@ -207,6 +208,33 @@ static int open_two(const char *more)
     const char *data = sx_format(t.arena, "type = \"tensors\"; dir = \"%s\"; %s", t.dir, more);
     const int bad = open_exp(TWO_INPUTS, data, "epochs = 1;");
     return bad ? bad : bench_net(1, true);
+}
+
+#define WIDE(NAME) NAME " = { type = \"conv2d\"; filters = 128; kernel = 3; padding = \"same\"; activation = \"selu\"; };"
+
+/* Both inputs and both outputs meet a net whose results are computed again. */
+Test(ends, what_is_computed_again_changes_no_gradient_of_either_output)
+{
+    static const char *const model = "inputs = { image = [ 2, 2, 1 ]; facts = [ 3 ]; }; layers = { "
+        "r = { type = \"resize\"; height = 6; width = 6; inputs = [ \"image\" ]; }; " WIDE("c1") WIDE("c2") WIDE("c3")
+        "f = { type = \"flatten\"; }; d = { type = \"dropout\"; rate = 0.3; };"
+        "j = { type = \"concat\"; inputs = [ \"d\", \"facts\" ]; }; fine = { type = \"dense\"; units = 4; "
+        "activation = \"softmax\"; }; g = { type = \"flatten\"; inputs = [ \"c2\" ]; }; "
+        "coarse = { type = \"dense\"; units = 2; inputs = \"g\"; activation = \"softmax\"; }; }; "
+        "outputs = [ \"fine\", \"coarse\" ];";
+    sx_probe kept, cut;
+    fill_columns();
+    write_tensors("train.safetensors", 4);
+    cr_assert_eq(setenv("STRIX_NO_FUSE", "1", 1), 0);
+    const char *data = sx_format(t.arena, "type = \"tensors\"; dir = \"%s\";", t.dir);
+    no_errors(open_exp(model, data, "epochs = 1;"), "exp");
+    no_errors(bench_net(1, true), "net");
+    no_errors(sx_net_init(t.net, &t.diags), "init");
+    no_errors(sx_net_probe(t.arena, t.net, true, &kept, &t.diags), "kept");
+    t.net->train.s->graph->again.segment = 1 << 17;
+    no_errors(sx_net_probe(t.arena, t.net, true, &cut, &t.diags), "computed again");
+    for (long i = 0; i < kept.n; i++)
+        same_bits(kept.grad[i], cut.grad[i], kept.weight[i]->count, kept.weight[i]->name);
 }
 
 Test(ends, columns_come_by_name)
