@@ -110,7 +110,7 @@ plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/c
 	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/late.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
 	plugins/devices/cpu/winograd.c plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c \
 	plugins/devices/cpu/winograd.h plugins/devices/cpu/winograd_tiles.h \
-	plugins/devices/cpu/direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h \
+	plugins/devices/cpu/direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h plugins/devices/cpu/levels.h \
 	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h \
 	plugins/devices/cpu/isa.c plugins/devices/cpu/limits.c \
 	plugins/devices/cpu/map.c plugins/devices/cpu/cast.c plugins/devices/cpu/bf16.c plugins/devices/cpu/norm.c plugins/devices/cpu/pool2d.c plugins/devices/cpu/pool2d.h \

@@ -55,7 +55,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
-tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
+tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/levels.h \
 	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/direct.c plugins/devices/cpu/pool.c \
 	plugins/devices/cpu/vector.h plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
 tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/random.c \

@@ -17,6 +17,7 @@ typedef enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AMX } cpu_isa;
 cpu_isa isa_here(void);                          /* what the processor has; AVX2 with FMA */
 bool isa_asked(cpu_isa *cap);                    /* STRIX_CPU_ISA; false: it is none of the names */
 cpu_isa isa_most(void);                          /* the lesser of the two: ask this one */
+int isa_level(cpu_isa most);                     /* the best set of kernels up to there: 0 plain, 1 AVX2, 2 AVX-512 */
 const char *isa_name(cpu_isa isa);
 
 /* --- pool.c: the threads of a queue --- */

@@ -2,10 +2,6 @@
  * are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
 #include <string.h>
 #include "cpu.h"
-#if defined __x86_64__ && defined __GNUC__
-#include <immintrin.h>
-#define HAVE_AVX 1
-#endif
 
 enum { WINDOW = 7, TAPS = WINDOW * WINDOW, STRIDE = 4, RUNS = STRIDE * (2 * WINDOW + 1) };
 enum { MANY = 4, GROUP = 9 };                    /* pixels; taps whose sums are in registers */
@@ -21,29 +17,12 @@ typedef struct {
     float *sums;
 } span;
 
-#define LEVEL 0
-#include "depthwise_kernels.h"
-#undef LEVEL
-#ifdef HAVE_AVX
-#define LEVEL 1
-#include "depthwise_kernels.h"
-#undef LEVEL
-#define LEVEL 2
-#include "depthwise_kernels.h"
-#undef LEVEL
-#endif
+#define KERNELS "depthwise_kernels.h"
+#include "levels.h"
 
 typedef struct { void (*forward)(const span *s), (*gradient)(const span *s); } kernels;
-static const kernels *kernels_of(cpu_isa most)
-{
-    static const kernels sets[] = { { forward_0, gradient_0 },
-#ifdef HAVE_AVX
-                                    { forward_1, gradient_1 }, { forward_2, gradient_2 },
-#endif
-    };
-    const cpu_isa here = isa_here(), isa = most < here ? most : here;
-    return &sets[isa > ISA_AVX512 ? ISA_AVX512 : isa];
-}
+#define KERNEL_SET(level) { forward_##level, gradient_##level }
+static const kernels sets[] = { EACH_LEVEL(KERNEL_SET) };
 
 static bool can(const geometry *g)
 {
@@ -179,7 +158,7 @@ static void forward(const geometry *g, cpu_isa most, const conv_post *post, long
                     const float *x, const float *u, float *y, void *room)
 {
     work w = work_of(g, false, room);
-    w.kernel = kernels_of(most)->forward;
+    w.kernel = sets[isa_level(most)].forward;
     lines_of(&w, line, lines, x,
              &(span){ .in = g->stride[1] * g->k, .out = g->k, .k = g->k, .u = u, .y = y, .bias = post->bias,
                       .low = post->relu ? 0 : -INFINITY });
@@ -189,7 +168,7 @@ static void weights_grad(const geometry *g, cpu_isa most, long line, long lines,
                          const float *dy, float *sums, void *room)
 {
     work w = work_of(g, false, room);
-    w.kernel = kernels_of(most)->gradient;
+    w.kernel = sets[isa_level(most)].gradient;
     lines_of(&w, line, lines, x,
              &(span){ .in = g->stride[1] * g->k, .out = g->k, .k = g->k, .dy = dy, .sums = sums });
 }
@@ -200,7 +179,7 @@ static void back(const geometry *g, cpu_isa most, long line, long lines, const f
     work w = work_of(g, true, room);
     const bool several = g->k > g->c;
     span s = { .in = g->k, .out = w.step * g->k, .k = g->k, .u = u, .low = -INFINITY };
-    w.kernel = kernels_of(most)->forward;
+    w.kernel = sets[isa_level(most)].forward;
     for (long i = line; i < line + lines; i++, dx += g->w * g->c) {
         s.x = dy + i / g->h * g->oh * g->ow * g->k;
         s.y = several ? w.scratch : dx;

@@ -66,3 +66,9 @@ cpu_isa isa_most(void)
     pthread_once(&once, find_most);
     return most;
 }
+
+int isa_level(cpu_isa most_)
+{
+    const cpu_isa had = isa_here(), isa = most_ < had ? most_ : had;
+    return isa > ISA_AVX512 ? ISA_AVX512 : isa;
+}

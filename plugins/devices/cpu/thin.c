@@ -2,10 +2,6 @@
  * registers, straight from lines of the image, since columns would be many times as large as the image. */
 #include <string.h>
 #include "cpu.h"
-#if defined __x86_64__ && defined __GNUC__
-#include <immintrin.h>
-#define HAVE_AVX 1
-#endif
 
 enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW };
 
@@ -20,29 +16,12 @@ typedef struct {
     float *sums;
 } span;
 
-#define LEVEL 0
-#include "thin_kernels.h"
-#undef LEVEL
-#ifdef HAVE_AVX
-#define LEVEL 1
-#include "thin_kernels.h"
-#undef LEVEL
-#define LEVEL 2
-#include "thin_kernels.h"
-#undef LEVEL
-#endif
+#define KERNELS "thin_kernels.h"
+#include "levels.h"
 
 typedef struct { void (*forward)(const span *s), (*gradient)(const span *s); } kernels;
-static const kernels *kernels_of(cpu_isa most)
-{
-    static const kernels sets[] = { { forward_0, gradient_0 },
-#ifdef HAVE_AVX
-                                    { forward_1, gradient_1 }, { forward_2, gradient_2 },
-#endif
-    };
-    const cpu_isa here = isa_here(), isa = most < here ? most : here;
-    return &sets[isa > ISA_AVX512 ? ISA_AVX512 : isa];
-}
+#define KERNEL_SET(level) { forward_##level, gradient_##level }
+static const kernels sets[] = { EACH_LEVEL(KERNEL_SET) };
 
 static bool can(const geometry *g)
 {
@@ -83,7 +62,7 @@ static void run(const geometry *g, cpu_isa most, const conv_post *post, long lin
               void *scratch)
 {
     long off[TAPS];
-    const kernels *const use = kernels_of(most);
+    const kernels *const use = &sets[isa_level(most)];
     span s = span_of(g, scratch, off);
     s.u = u, s.y = y;
     s.bias = post->bias, s.low = post->relu ? 0 : -INFINITY;
@@ -97,7 +76,7 @@ static void weights_grad(const geometry *g, cpu_isa most, long line, long lines,
                          const float *dy, float *sums, void *scratch)
 {
     long off[TAPS];
-    const kernels *const use = kernels_of(most);
+    const kernels *const use = &sets[isa_level(most)];
     span s = span_of(g, scratch, off);
     s.dy = dy, s.sums = sums;
     for (long i = line; i < line + lines; i++, s.dy += g->ow * g->k) {
