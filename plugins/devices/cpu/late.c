@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 enum { SMALL = 1 << 18 };                        /* elements; a larger update has work enough of its own */
-enum { NEVER = UINT32_MAX };
+static const uint32_t never = UINT32_MAX;
 /* Of a value: the next op that writes it, or reads or writes it; the update that takes it for a gradient. */
 typedef struct { uint32_t write, touch, update; } future;
 
@@ -19,8 +19,8 @@ static bool may_wait(const task *t, const future *f, uint32_t end)
 
 static bool feeds_update(const task *t, const future *f, uint32_t self, task *const *all)
 {
-    const uint32_t update = t->out.id ? f[t->out.id].update : NEVER;
-    if (t->kernel != &k_matmul || update == NEVER || !matmul_feeds(t, all[update])) return false;
+    const uint32_t update = t->out.id ? f[t->out.id].update : never;
+    if (t->kernel != &k_matmul || update == never || !matmul_feeds(t, all[update])) return false;
     const sx_value result = { t->out.id };
     return sx_plan_readers(t->plan, result) == 1 && sx_plan_place(t->plan, result).slab && self < update
         && may_wait(t, f, update);
@@ -40,7 +40,7 @@ typedef struct { uint32_t n, values; task *const *t; uint32_t *at; bool *fed; fu
 
 static void forget(const search *s)
 {
-    for (uint32_t v = 0; v <= s->values; v++) s->f[v] = (future){ NEVER, NEVER, NEVER };
+    for (uint32_t v = 0; v <= s->values; v++) s->f[v] = (future){ never, never, never };
 }
 
 static void find_products(const search *s)
@@ -55,11 +55,11 @@ static void find_products(const search *s)
 
 static void find_updates(const search *s)
 {
-    uint32_t last = NEVER;
+    uint32_t last = never;
     forget(s);
     for (uint32_t i = s->n; i-- > 0; pass_by(s->t[i], s->f, i)) {
         if (!is_small(s->t[i]) || s->fed[i]) continue;
-        if (last == NEVER) last = i;
+        if (last == never) last = i;
         else if (may_wait(s->t[i], s->f, last)) s->at[i] = last;
     }
 }
