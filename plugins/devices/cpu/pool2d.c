@@ -149,7 +149,7 @@ SX_FAST static void arg_into(long c, const float *restrict sign, const float *re
     }
 }
 
-SX_FAST static void narrow(long c, const int32_t *restrict from, uint8_t *restrict to)
+SX_FAST static void to_bytes(long c, const int32_t *restrict from, uint8_t *restrict to)
 {
     for (long j = 0; j < c; j++) to[j] = (uint8_t)from[j];
 }
@@ -164,7 +164,7 @@ static void arg_pixel(const pooling *g, float *sign, const float *x, long i, lon
     for (long r = in.r0; r < in.r1; r++)
         for (long s = in.s0; s < in.s1; s++)
             arg_into(g->c, sign, x + place(g, i, j, r, s), (int32_t)(r * g->kw + s), best, arg);
-    narrow(g->c, arg, y);
+    to_bytes(g->c, arg, y);
 }
 
 static void arg_rows(const task *t, const lane *l, long from, long n)

@@ -117,7 +117,7 @@ static void resize_rows(const task *t, const lane *l, long from, long n)
 }
 const kernel k_resize = { .by_rows = 1, .make = resize_make, .rows = resize_rows };
 
-SX_FAST static void add_scaled(long c, const float *restrict x, float k, float *restrict y)
+SX_FAST static void add_part(long c, const float *restrict x, float k, float *restrict y)
 {
     for (long j = 0; j < c; j++) y[j] += k * x[j];
 }
@@ -127,10 +127,10 @@ static void resize_bwd_image(const resizing *g, const float *dy, float *dx)
     for (long i = 0; i < g->oh; i++)
         for (long j = 0; j < g->ow; j++, dy += g->c) {
             const tap v = g->y[i], u = g->x[j];
-            add_scaled(g->c, dy, (1 - v.v) * (1 - u.v), dx + (v.a * g->w + u.a) * g->c);
-            add_scaled(g->c, dy, (1 - v.v) * u.v, dx + (v.a * g->w + u.b) * g->c);
-            add_scaled(g->c, dy, v.v * (1 - u.v), dx + (v.b * g->w + u.a) * g->c);
-            add_scaled(g->c, dy, v.v * u.v, dx + (v.b * g->w + u.b) * g->c);
+            add_part(g->c, dy, (1 - v.v) * (1 - u.v), dx + (v.a * g->w + u.a) * g->c);
+            add_part(g->c, dy, (1 - v.v) * u.v, dx + (v.a * g->w + u.b) * g->c);
+            add_part(g->c, dy, v.v * (1 - u.v), dx + (v.b * g->w + u.a) * g->c);
+            add_part(g->c, dy, v.v * u.v, dx + (v.b * g->w + u.b) * g->c);
         }
 }
 
