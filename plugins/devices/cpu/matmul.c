@@ -1,4 +1,4 @@
-/* matmul.c: products of whole matrices. The longer side of the result is cut into pieces, by shapes alone; the operand of
+/* matmul.c: products of whole matrices. One side of the result is cut into pieces, by shapes alone; the operand of
  * the other side is packed once for all of them, that of a piece by the thread that computes it. */
 #include <string.h>
 #include "cpu.h"
@@ -35,7 +35,8 @@ matmul matmul_of(unsigned trans, long m, long n, long k)
     }
     const double work = 2.0 * (double)m * (double)n * (double)k;
     const long pieces = work < 4e6 ? 1 : work > 4e6 * PIECES ? PIECES : (long)(work / 4e6);
-    p.by_rows = p.rows > p.columns;
+    /* A result larger than its operands is better made line by line. */
+    p.by_rows = p.rows > p.columns || (!p.turned && k < m && k < n && m >= 8 * PRODUCT_ROWS);
     p.piece = p.by_rows ? multiple(ceil_div(p.rows, pieces), PRODUCT_ROWS) : padded(ceil_div(p.columns, pieces));
     p.block = k <= 2 * DEPTH ? (k ? k : 1) : DEPTH;
     p.block_columns = lesser(padded(FLOATS / p.block), lesser(p.by_rows ? padded(p.columns) : p.piece, 16 * 64));
