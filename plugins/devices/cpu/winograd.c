@@ -95,7 +95,7 @@ bool wino_can(const geometry *g)
 bool wino_pays(const geometry *g, long images, long chunk)
 {
     enum { CHANNELS = 16, PIXELS = 1024 };
-    const double share = 0.45;
+    const double share = 0.5;
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
     const double ours = (double)POINTS * (double)(chunk * tiles_of(g)) * (double)(panels_of(g->k) * NR);
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS

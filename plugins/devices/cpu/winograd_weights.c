@@ -48,7 +48,7 @@ long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g))
 bool wino_pays_w(const geometry *g, long images)
 {
     enum { CHANNELS = 16, PIXELS = 1024 };
-    const double share = 0.45;
+    const double share = 0.5;
     const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
     const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * panels_of(g->k) * NR);
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
