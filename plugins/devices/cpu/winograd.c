@@ -95,9 +95,9 @@ bool wino_can(const geometry *g)
 bool wino_pays(const geometry *g, long images, long chunk)
 {
     enum { CHANNELS = 16, PIXELS = 1024 };
-    const double share = 0.5;
+    const double share = 0.45;
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
-    const double ours = (double)POINTS * (double)(chunk * tiles_of(g)) * (double)(panels_of(g->k) * NR);
+    const double ours = (double)POINTS * (double)(chunk * tiles_of(g)) * (double)(ceil_div(2 * g->k, NR) * NR / 2);
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
@@ -150,7 +150,7 @@ void wino_load(const wino_kernels *k, const geometry *g, long t, const float *x,
 }
 
 /* m: of the block; n: its tiles, even shares of which are a product each */
-static void multiply(const wino_kernels *k, const geometry *g, long n, const float *v, const float *u,
+static void multiply(const wino_kernels *k, const geometry *g, bool half, long n, const float *v, const float *u,
                      float *m)
 {
     const layout l = layout_of(g);
@@ -159,7 +159,7 @@ static void multiply(const wino_kernels *k, const geometry *g, long n, const flo
         for (long i = 0; i < parts; i++) {
             const long from = n * i / parts, rows = n * (i + 1) / parts - from;
             k->mul(rows, &(point_factors){ g->c, l.ldv, v + p * l.stepv + from * l.ldv,
-                                     u + p * NR * g->c, m + p * l.stepm + from * NR });
+                                           u + p * NR * g->c, m + p * l.stepm + from * NR, half });
         }
 }
 
@@ -190,7 +190,7 @@ void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line,
         const long n = least(end - at, BLOCK);
         for (long i = 0; i < n; i++) wino_load(use, g, at + i, x, zero, v + i * l.ldv, l.stepv);
         for (long p = 0; p < panels_of(g->k); p++) {
-            multiply(use, g, n, v, u + p * POINTS * NR * g->c, m);
+            multiply(use, g, 2 * (g->k - p * NR) <= NR, n, v, u + p * POINTS * NR * g->c, m);
             for (long i = 0; i < n; i++) store(use, g, post, at + i, p, line, m + i * NR, y);
         }
     }

@@ -14,10 +14,10 @@ enum { MR = 8, NR = 32, LANES = 16 };
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* m[rows, NR] = v[rows, c] u[c, NR] */
-typedef struct { long c, ldv; const float *v, *u; float *m; } point_factors;
-/* s[c, NR] (+)= x' y, c a multiple of MR, over so many tiles */
-typedef struct { long tiles, c, ldx, ldy; const float *x, *y; bool first; float *s; } terms;
+/* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be made */
+typedef struct { long c, ldv; const float *v, *u; float *m; bool half; } point_factors;
+/* s[c, NR] (+)= x' y, c a multiple of MR, over so many tiles; half: zeros in that half */
+typedef struct { long tiles, c, ldx, ldy; const float *x, *y; bool first, half; float *s; } terms;
 /* The points of a tile are `step` apart; of the 4x4 results those in rows x columns are wanted. */
 typedef struct {
     long n, step, line, pixel; int rows, columns;

@@ -92,8 +92,8 @@ INLINE void mul_part(const int rows, const point_factors f)
 TARGET static void mul_avx2(long rows, const point_factors *f)
 {
     for (long i = 0; i < rows; i += 4)
-        for (int j = 0; j < NR; j += 2 * W) {
-            const point_factors part = { f->c, f->ldv, f->v + i * f->ldv, f->u + j, f->m + i * NR + j };
+        for (int j = 0; j < (f->half ? NR / 2 : NR); j += 2 * W) {
+            const point_factors part = { f->c, f->ldv, f->v + i * f->ldv, f->u + j, f->m + i * NR + j, false };
             if (rows - i > 2) mul_part(4, part);
             else mul_part(2, part);
         }
@@ -148,61 +148,68 @@ TARGET static void sum_avx2(const terms *t)
 #define SUB(a, b) _mm512_sub_ps(a, b)
 #define MUL(a, b) _mm512_mul_ps(a, b)
 #define MAX(a, b) _mm512_max_ps(a, b)
-INLINE void mul_rows(const int rows, const point_factors f)
+INLINE void mul_rows(const int rows, const bool half, const point_factors f)
 {
     vec a[MR], b[MR];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) a[i] = b[i] = SET(0);
     for (long k = 0; k < f.c; k++) {
-        const vec x = LOAD(f.u + k * NR), y = LOAD(f.u + k * NR + W);
+        const vec x = LOAD(f.u + k * NR), y = half ? x : LOAD(f.u + k * NR + W);
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++) {
             const vec s = SET(f.v[i * f.ldv + k]);
             a[i] = FMA(s, x, a[i]);
-            b[i] = FMA(s, y, b[i]);
+            if (!half) b[i] = FMA(s, y, b[i]);
         }
     }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
         STORE(f.m + i * NR, a[i]);
-        STORE(f.m + i * NR + W, b[i]);
+        if (!half) STORE(f.m + i * NR + W, b[i]);
     }
 }
 
 TARGET static void mul_avx512(long rows, const point_factors *f)
 {
-    if (rows > 6) mul_rows(8, *f);
-    else if (rows > 4) mul_rows(6, *f);
-    else if (rows > 2) mul_rows(4, *f);
-    else mul_rows(2, *f);
+    if (f->half && rows > 4) mul_rows(8, true, *f);
+    else if (f->half) mul_rows(4, true, *f);
+    else if (rows > 6) mul_rows(8, false, *f);
+    else if (rows > 4) mul_rows(6, false, *f);
+    else if (rows > 2) mul_rows(4, false, *f);
+    else mul_rows(2, false, *f);
+}
+
+INLINE void sum_rows(const bool half, const terms *t, long c)
+{
+    vec a[MR], b[MR];
+    float *s = t->s + c * NR;
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; i++) {
+        a[i] = t->first ? SET(0) : LOAD(s + i * NR);
+        b[i] = half || t->first ? SET(0) : LOAD(s + i * NR + W);
+    }
+    const float *x = t->x + c, *y = t->y;
+    for (long n = 0; n < t->tiles; n++, x += t->ldx, y += t->ldy) {
+        const vec p = LOAD(y), q = half ? p : LOAD(y + W);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) {
+            const vec f = SET(x[i]);
+            a[i] = FMA(f, p, a[i]);
+            if (!half) b[i] = FMA(f, q, b[i]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; i++) {
+        STORE(s + i * NR, a[i]);
+        STORE(s + i * NR + W, b[i]);
+    }
 }
 
 TARGET static void sum_avx512(const terms *t)
 {
-    for (long c = 0; c < t->c; c += MR) {
-        vec a[MR], b[MR];
-        float *s = t->s + c * NR;
-#pragma GCC unroll 8
-        for (int i = 0; i < MR; i++) {
-            a[i] = t->first ? SET(0) : LOAD(s + i * NR);
-            b[i] = t->first ? SET(0) : LOAD(s + i * NR + W);
-        }
-        const float *x = t->x + c, *y = t->y;
-        for (long n = 0; n < t->tiles; n++, x += t->ldx, y += t->ldy) {
-            const vec p = LOAD(y), q = LOAD(y + W);
-#pragma GCC unroll 8
-            for (int i = 0; i < MR; i++) {
-                const vec f = SET(x[i]);
-                a[i] = FMA(f, p, a[i]);
-                b[i] = FMA(f, q, b[i]);
-            }
-        }
-#pragma GCC unroll 8
-        for (int i = 0; i < MR; i++) {
-            STORE(s + i * NR, a[i]);
-            STORE(s + i * NR + W, b[i]);
-        }
-    }
+    for (long c = 0; c < t->c; c += MR)
+        if (t->half) sum_rows(true, t, c);
+        else sum_rows(false, t, c);
 }
 #include "winograd_tiles.h"
 #endif

@@ -48,9 +48,9 @@ long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g))
 bool wino_pays_w(const geometry *g, long images)
 {
     enum { CHANNELS = 16, PIXELS = 1024 };
-    const double share = 0.5;
+    const double share = 0.45;
     const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
-    const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * panels_of(g->k) * NR);
+    const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
@@ -83,7 +83,7 @@ static void sum_points(const wino_kernels *k, const geometry *g, const layout *l
 {
     const float *x = v + point * l->stepx + from * l->ldx,
                 *y = v + POINTS * l->stepx + point * l->stepy + from * l->ldy + panel * NR;
-    k->sum(&(terms){ n, sum_rows(g), l->ldx, l->ldy, x, y, first,
+    k->sum(&(terms){ n, sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
                      sums + (panel * POINTS + point) * sum_rows(g) * NR });
 }
 
