@@ -94,7 +94,7 @@ bool wino_can(const geometry *g)
  * on that of the weights, too. */
 bool wino_pays(const geometry *g, long images, long chunk)
 {
-    enum { CHANNELS = 16, PIXELS = 1024 };
+    enum { CHANNELS = 16, PIXELS = 512 };
     const double share = 0.45;
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
     const double ours = (double)POINTS * (double)(chunk * tiles_of(g)) * (double)(ceil_div(2 * g->k, NR) * NR / 2);

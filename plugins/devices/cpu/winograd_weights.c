@@ -47,7 +47,7 @@ long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g))
 
 bool wino_pays_w(const geometry *g, long images)
 {
-    enum { CHANNELS = 16, PIXELS = 1024 };
+    enum { CHANNELS = 16, PIXELS = 512 };
     const double share = 0.45;
     const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
     const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
