@@ -154,7 +154,7 @@ static void multiply(const wino_kernels *k, const geometry *g, bool half, long n
                      float *m)
 {
     const layout l = layout_of(g);
-    const long parts = ceil_div(n, MR);
+    const long parts = ceil_div(n, k->rows);
     for (long p = 0; p < POINTS; p++)
         for (long i = 0; i < parts; i++) {
             const long from = n * i / parts, rows = n * (i + 1) / parts - from;
@@ -184,10 +184,11 @@ void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line,
     const wino_kernels *const use = wino_kernels_of(most);
     const layout l = layout_of(g);
     const long across = ceil_div(g->ow, SIDE), end = tile_lines(g, line + lines) * across;
+    const long block = BLOCK / use->rows * use->rows;                /* whole products */
     float *v = scratch, *m = v + POINTS * l.stepv, *zero = m + POINTS * l.stepm;
     memset(zero, 0, (size_t)g->c * sizeof *zero);
-    for (long at = tile_lines(g, line) * across; at < end; at += BLOCK) {
-        const long n = least(end - at, BLOCK);
+    for (long at = tile_lines(g, line) * across; at < end; at += block) {
+        const long n = least(end - at, block);
         for (long i = 0; i < n; i++) wino_load(use, g, at + i, x, zero, v + i * l.ldv, l.stepv);
         for (long p = 0; p < panels_of(g->k); p++) {
             multiply(use, g, 2 * (g->k - p * NR) <= NR, n, v, u + p * POINTS * NR * g->c, m);

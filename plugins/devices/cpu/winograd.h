@@ -31,6 +31,7 @@ typedef struct {
     void (*mul)(long rows, const point_factors *f);
     void (*sum)(const terms *t);
     void (*out)(const results *r);               /* A' m A */
+    long rows;                                   /* of a product at a time, at most */
 } wino_kernels;
 const wino_kernels *wino_kernels_of(cpu_isa most);
 

@@ -14,6 +14,7 @@
 
 #define ISA plain
 #define TARGET
+#define ROWS 8
 #define W 1
 #define vec float
 #define LOAD(p) (*(p))
@@ -50,6 +51,7 @@ static void sum_plain(const terms *t)
 #ifdef HAVE_AVX
 #define ISA avx2
 #define TARGET __attribute__((target("avx2,fma")))
+#define ROWS 6
 #define W 8
 #define vec __m256
 #define LOAD(p) _mm256_loadu_ps(p)
@@ -67,22 +69,22 @@ INLINE __m256i mask_avx2(long n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* 4 x 16 at a time: 8 sums, which are as many as are needed to be always adding */
+/* Up to 6 x 16 at a time: 12 sums, 2 vectors of filters, 1 of a pixel. */
 INLINE void mul_part(const int rows, const point_factors f)
 {
-    vec a[MR / 2], b[MR / 2];
-#pragma GCC unroll 4
+    vec a[6], b[6];
+#pragma GCC unroll 6
     for (int i = 0; i < rows; i++) a[i] = b[i] = SET(0);
     for (long k = 0; k < f.c; k++) {
         const vec x = LOAD(f.u + k * NR), y = LOAD(f.u + k * NR + W);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
             const vec s = _mm256_broadcast_ss(f.v + i * f.ldv + k);
             a[i] = FMA(s, x, a[i]);
             b[i] = FMA(s, y, b[i]);
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
         STORE(f.m + i * NR, a[i]);
         STORE(f.m + i * NR + W, b[i]);
@@ -91,51 +93,59 @@ INLINE void mul_part(const int rows, const point_factors f)
 
 TARGET static void mul_avx2(long rows, const point_factors *f)
 {
-    for (long i = 0; i < rows; i += 4)
-        for (int j = 0; j < (f->half ? NR / 2 : NR); j += 2 * W) {
-            const point_factors part = { f->c, f->ldv, f->v + i * f->ldv, f->u + j, f->m + i * NR + j, false };
-            if (rows - i > 2) mul_part(4, part);
-            else mul_part(2, part);
-        }
+    for (int j = 0; j < (f->half ? NR / 2 : NR); j += 2 * W) {
+        const point_factors part = { f->c, f->ldv, f->v, f->u + j, f->m + j, false };
+        if (rows > 4) mul_part(6, part);
+        else if (rows > 2) mul_part(4, part);
+        else mul_part(2, part);
+    }
 }
 
-/* 4 x 16 of the sums */
-INLINE void sum_part(const terms *t, long c, long k)
+/* Up to 6 x 16 of the sums. */
+INLINE void sum_part(const int rows, const terms *t, long c, long k)
 {
-    enum { N = MR / 2 };
-    vec a[N], b[N];
+    vec a[6], b[6];
     float *s = t->s + c * NR + k;
-#pragma GCC unroll 4
-    for (int i = 0; i < N; i++) {
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
         a[i] = t->first ? SET(0) : LOAD(s + i * NR);
         b[i] = t->first ? SET(0) : LOAD(s + i * NR + W);
     }
     const float *x = t->x + c, *y = t->y + k;
     for (long n = 0; n < t->tiles; n++, x += t->ldx, y += t->ldy) {
         const vec p = LOAD(y), q = LOAD(y + W);
-#pragma GCC unroll 4
-        for (int i = 0; i < N; i++) {
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
             const vec f = _mm256_broadcast_ss(x + i);
             a[i] = FMA(f, p, a[i]);
             b[i] = FMA(f, q, b[i]);
         }
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < N; i++) {
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
         STORE(s + i * NR, a[i]);
         STORE(s + i * NR + W, b[i]);
     }
 }
 
+/* Channels by sixes, and fours at the end; never two, whose sums would wait for each other. */
 TARGET static void sum_avx2(const terms *t)
 {
-    for (long c = 0; c < t->c; c += MR / 2)
-        for (long k = 0; k < NR; k += 2 * W) sum_part(t, c, k);
+    const long filters = t->half ? NR / 2 : NR;
+    for (long c = 0; c < t->c && t->half && t->first; c++)
+        memset(t->s + c * NR + filters, 0, (size_t)(NR - filters) * sizeof(float));
+    for (long c = 0, rows; c < t->c; c += rows) {
+        rows = t->c - c == 4 || t->c - c == 8 ? 4 : 6;
+        for (long k = 0; k < filters; k += 2 * W)
+            if (rows == 6) sum_part(6, t, c, k);
+            else sum_part(4, t, c, k);
+    }
 }
 #include "winograd_tiles.h"
 
 #define ISA avx512
 #define TARGET __attribute__((target("avx512f")))
+#define ROWS 8
 #define W 16
 #define vec __m512
 #define LOAD(p) _mm512_loadu_ps(p)

@@ -141,10 +141,11 @@ TARGET static void NAME(out)(const results *r)
     if (at < r->n) NAME(out_part)(r, at, r->n - at, r->rows, r->columns);
 }
 
-static const wino_kernels NAME(wino) = { NAME(in), NAME(spread), NAME(mul), NAME(sum), NAME(out) };
+static const wino_kernels NAME(wino) = { NAME(in), NAME(spread), NAME(mul), NAME(sum), NAME(out), ROWS };
 
 #undef ISA
 #undef TARGET
+#undef ROWS
 #undef W
 #undef vec
 #undef LOAD
