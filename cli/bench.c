@@ -158,6 +158,7 @@ static void print(job *j, double median)
     json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "mode", j->train ? "train" : "infer",
                             "precision", precision, "device", j->m->name, "batch", (json_int_t)j->batch,
                             "steps", (json_int_t)j->steps, "threads", threads);
+    json_object_set_new(doc, "device_text", json_string(j->m->info.text ? j->m->info.text : ""));
     cli_json_real(doc, "ms_per_step", 1e3 * median);
     cli_json_real(doc, "images_per_s", (double)j->batch / median);
     cli_json_real(doc, "first_step_s", j->first);
@@ -185,6 +186,7 @@ static void print(job *j, double median)
     printf("peak %s (predicted %s: %s of the program, %s on the device)\n", cli_bytes(c->arena, peak),
            cli_bytes(c->arena, predicted), cli_bytes(c->arena, j->program),
            cli_bytes(c->arena, (double)j->budget.total));
+    printf("device %s%s%s, %d threads\n", j->m->name, j->m->info.text ? ": " : "", j->m->info.text ? j->m->info.text : "", threads);
 }
 
 static double page_faults(void)

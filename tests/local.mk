@@ -68,6 +68,15 @@ TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
 
+# The device `cpu` with fewer instructions than the processor has.
+if HAVE_CRITERION
+check_PROGRAMS += tests/list_isa
+tests_list_isa_SOURCES = tests/list_isa.c plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
+tests_list_isa_LDADD =
+TESTS += tests/test_isa.sh
+endif
+EXTRA_DIST += tests/test_isa.sh
+
 # TPE against the peers' own numbers: the sampler's very code, linked into a program of its own.
 check_PROGRAMS += tests/tpe_vectors
 tests_tpe_vectors_SOURCES = tests/tpe_vectors.c plugins/samplers/parzen/parzen.h plugins/samplers/parzen/parzen.c \

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 #include "tensors.h"
 
@@ -41,7 +42,8 @@ static void run_of(struct golden *t, const char *cfg, const char *name, const ch
     char command[4096], file[1024];
     t->arena = sx_arena_open(NULL);
     sx_diags_init(&t->diags, t->arena);
-    snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d.safetensors", build, name, mode, conv, threads);
+    snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d-%ld.safetensors", build, name, mode, conv, threads,
+             (long)getpid());                    /* several runs may be at it */
     snprintf(command, sizeof command,
              "STRIX_CPU_CONV=%s '%s/strix' debug grads '%s/tests/golden/%s.cfg' --threads %d --mode %s %s "
              "--init '%s/tests/golden/%s.weights.safetensors' --batch '%s/tests/golden/%s.batch.safetensors' --out '%s' >&2",

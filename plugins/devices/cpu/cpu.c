@@ -43,6 +43,8 @@ static int open_dev(const void *params, int index, sx_dev **dev)
         return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx", getenv("STRIX_CPU_ISA"));
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
     (*dev)->conv = (conv_path)conv;
+    snprintf((*dev)->text, sizeof (*dev)->text, "%s, OpenBLAS%s", isa_name(isa_most()),
+             conv != CONV_IM2COL && dnnl_here() ? ", oneDNN" : "");
     gemm_once();
     return 0;
 }
@@ -52,7 +54,7 @@ static int info(sx_dev *dev, sx_dev_info *i)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE),
                cores = sysconf(_SC_NPROCESSORS_ONLN);
-    i->text = dev->conv != CONV_IM2COL && dnnl_here() ? "OpenBLAS, oneDNN" : "OpenBLAS";
+    i->text = dev->text;
     i->memory = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
     i->units = cores > 0 ? (unsigned)cores : 1;
     i->dtypes = 1u << SX_F32 | 1u << SX_BF16 | 1u << SX_I32 | 1u << SX_U8;

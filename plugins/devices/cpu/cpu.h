@@ -9,7 +9,7 @@
 enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block for L1 */
 typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD, CONV_THIN,
                CONV_DEPTHWISE, CONV_PATHS } conv_path;           /* the last: how many */
-struct sx_dev { conv_path conv; };
+struct sx_dev { conv_path conv; char text[48]; };
 struct sx_buf { char *p; size_t bytes; };
 
 /* --- isa.c: instructions that kernels are built for; each one has those before it, too --- */
