@@ -322,6 +322,7 @@ static int open_fake(sx_plan **p)
     return sx_plan_open(arena, g, &fake, (sx_dev *)(void *)arena, true, p, &diags);
 }
 
+static sx_value kept;
 static int good(sx_plan *p)
 {
     const uint32_t op[2] = { 0, 1 };
@@ -334,8 +335,20 @@ static int good(sx_plan *p)
     cr_assert_eq(sx_plan_match(p, 0, "conv2d map:ne", found), 0);
     const sx_value side = sx_plan_side(p, 1000);
     cr_assert_eq(sx_plan_resize(p, m, 4096), 0);
+    kept = sx_plan_kept(p, 500);
     cr_assert_eq(sx_plan_stage(p, 2, op, 2, ops[0].in, 2, (const sx_value[]){ m, side }, 777, "own"), 0);
     return sx_plan_stage(p, 1, &(uint32_t){ 3 }, 1, &side, 1, &ops[3].out, 0, NULL);
+}
+
+/* What is kept shares its place with nothing. */
+static void keeps_clear(const sx_plan *p)
+{
+    const sx_place k = sx_plan_place(p, kept);
+    cr_assert(k.slab && k.bytes == 500);
+    for (uint32_t id = 1; id < kept.id; id++) {
+        const sx_place v = sx_plan_place(p, (sx_value){ id });
+        cr_expect(!v.slab || v.offset + v.bytes <= k.offset || k.offset + k.bytes <= v.offset, "value %u lies there", id);
+    }
 }
 
 Test(plan, a_device_may_fuse)
@@ -350,7 +363,8 @@ Test(plan, a_device_may_fuse)
     cr_expect_str_eq(s[0].own, "own");
     cr_expect_eq(sx_plan_place(p, m).bytes, 4096);
     cr_expect_eq(sx_plan_bytes(p, c, NULL, NULL), 4 * 4 * 4 * 2 * 4);
-    cr_expect_geq(sx_plan_slab(p), 4096 + 1000 + 777);
+    cr_expect_geq(sx_plan_slab(p), 4096 + 1000 + 777 + 500);
+    keeps_clear(p);
     check_plan(p);
 }
 

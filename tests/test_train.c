@@ -49,6 +49,40 @@ Test(train, same_bits_for_any_number_of_threads)
     }
 }
 
+/* Outputs of all fitted rows, `at_once` of them a call. */
+static float *outputs(long at_once)
+{
+    const long rows = t.data->shape.fit;
+    float *y = sx_alloc_array(t.arena, (size_t)rows * 5, sizeof *y);
+    sx_tally tally;
+    for (long from = 0; from < rows; from += at_once)
+        no_errors(sx_net_eval(t.net, t.data->fit + from, rows - from < at_once ? rows - from : at_once, NULL, &tally,
+                              (float *[]){ y + from * 5 }, &t.diags), "eval");
+    return y;
+}
+
+/* A device may make something of the weights once for many batches, until they change. */
+Test(train, evaluations_of_one_batch_and_of_many_see_the_same_weights)
+{
+    no_errors(bench_exp("a = { type = \"conv2d\"; filters = 16; kernel = 3; padding = \"same\"; activation = \"relu\"; }; "
+                        "b = { type = \"conv2d\"; filters = 32; kernel = 3; padding = \"same\"; activation = \"relu\"; }; "
+                        "f = { type = \"flatten\"; };", ADAM), "exp");
+    no_errors(bench_net(2, true), "net");
+    no_errors(sx_net_init(t.net, &t.diags), "weights");
+    const sx_tensor *w = sx_net_tensor(t.net, "b/kernel");
+    float *kernel = sx_alloc_array(t.arena, (size_t)w->count, sizeof *kernel), *before = NULL;
+    no_errors(sx_net_read(t.net, w, kernel, &t.diags), "kernel");
+    for (int i = 0; i < 3; i++) {
+        const long n = t.data->shape.fit * 5;
+        float *many = outputs(t.data->shape.fit), *one = outputs(16);
+        same_bits(many, one, n, "one batch a call");
+        cr_assert(!before || memcmp(before, many, (size_t)n * sizeof *many), "other weights, same outputs");
+        before = many;
+        for (long k = 0; k < w->count; k++) kernel[k] *= 0.5f;
+        no_errors(sx_net_write(t.net, w, kernel, &t.diags), "kernel");
+    }
+}
+
 Test(train, another_seed_gives_another_net)
 {
     long n;

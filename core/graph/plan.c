@@ -178,6 +178,13 @@ sx_value sx_plan_side(sx_plan *p, size_t bytes)
     return (sx_value){ (uint32_t)p->values.n };
 }
 
+sx_value sx_plan_kept(sx_plan *p, size_t bytes)
+{
+    const sx_value v = sx_plan_side(p, bytes);
+    if (v.id) value(p, v.id)->kept = true;
+    return v;
+}
+
 int sx_plan_resize(sx_plan *p, sx_value v, size_t bytes)
 {
     if (!p->lowering || !known(p, v) || !in_slab(root(p, v.id)))

@@ -10,7 +10,7 @@ struct value {
     uint32_t root;                               /* id of what it lies on; its own where it is no alias */
     int64_t maker, reader;                       /* ops of the plan; -1. reader: the last one */
     int readers;
-    bool used, side;
+    bool used, side, kept;                       /* kept: from one time of a run to the next */
     int64_t writer;                              /* stage that writes it; -1 */
     uint32_t block;                              /* place in the slab, shared by values in place; 0: none */
 };

@@ -41,6 +41,17 @@ static void find_lives(sx_plan *p)
     }
 }
 
+/* What is kept lives through all stages. */
+static void find_kept(sx_plan *p)
+{
+    for (long i = 0; i < p->values.n && p->stages.n; i++) {
+        struct value *v = &p->values.v[i];
+        if (!v->kept) continue;
+        v->block = add_block(p, v->bytes, 0);
+        p->blocks.v[v->block - 1].last = (uint32_t)p->stages.n - 1;
+    }
+}
+
 static int by_size(const void *a_, const void *b_)
 {
     const struct block *a = *(struct block *const *)a_, *b = *(struct block *const *)b_;
@@ -85,6 +96,7 @@ static void place_blocks(sx_plan *p)
 void sx_slab_place(sx_plan *p)
 {
     find_lives(p);
+    find_kept(p);
     uint32_t *scratch = sx_alloc_array(p->arena, (size_t)p->stages.n, sizeof *scratch);
     for (uint32_t i = 0; i < p->stages.n; i++)
         if (p->stages.v[i].s.scratch) scratch[i] = add_block(p, p->stages.v[i].s.scratch, i);

@@ -334,8 +334,9 @@ void chain_fit(chain *c)
         task *t = &c->t[i];
         t->partial_at = c->scratch;
         c->scratch += t->partial = round_up(t->partial), c->scratch += t->partial * (size_t)(c->groups - 1);
-        t->shared_at = c->scratch;
-        c->scratch += round_up(t->shared);
+        size_t *at = t->steady ? &c->kept : &c->scratch;
+        t->shared_at = *at;
+        *at += round_up(t->shared);
         if (t->lane > c->lane) c->lane = t->lane;
     }
 }
@@ -363,9 +364,9 @@ static void walk_group(const void *ctx, long g, int thread)
     }
 }
 
-void chain_run(const chain *c, pool *p, void *const *at, char *scratch)
+void chain_run(const chain *c, pool *p, void *const *at, char *scratch, char *kept, bool later)
 {
-    const pass r = { p, at, scratch, c->groups };
+    const pass r = { p, at, scratch, kept, c->groups };
     chain_copy(c, &r, false);
     if (c->whole) {
         c->t[0].kernel->whole(c->t, c->n, &r);
@@ -373,7 +374,7 @@ void chain_run(const chain *c, pool *p, void *const *at, char *scratch)
         return;
     }
     for (int i = 0; i < c->n; i++)
-        if (c->t[i].kernel->begin) c->t[i].kernel->begin(&c->t[i], &r);
+        if (c->t[i].kernel->begin && !(later && c->t[i].steady)) c->t[i].kernel->begin(&c->t[i], &r);
     pool_for(p, c->groups, walk_group, &(walk){ c, &r });
     for (int i = 0; i < c->n; i++)
         if (c->t[i].kernel->end) c->t[i].kernel->end(&c->t[i], &r);

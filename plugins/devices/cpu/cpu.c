@@ -189,6 +189,7 @@ static bool supports(sx_dev *dev, const sx_plan *p, const sx_node *op)
 typedef struct {
     const chain *c;
     size_t scratch_at; bool shared;              /* in the slab, or in what the queue's threads share */
+    size_t kept_at;                              /* in the slab */
     double seconds;
 } step;
 typedef struct { void *what; void (*drop)(void *); } engine;
@@ -278,7 +279,8 @@ static int compile_stage(sx_dev *dev, const sx_plan *p, const sx_stage *s, sx_ex
     chain *c = chain_of(dev, p, s);
     if (!c) return fail(SX_E_UNSUPPORTED, "op %s is not there for these shapes", op[s->op[0]].op->name);
     ready_engines(x, c);
-    *to = (step){ .c = c, .scratch_at = s->scratch_at, .shared = in_shared(c, s) };
+    *to = (step){ .c = c, .scratch_at = s->scratch_at, .shared = in_shared(c, s),
+                  .kept_at = c->keep.id ? sx_plan_place(p, c->keep).offset : 0 };
     add_needs(&x->need, c, s);
     return 0;
 }
@@ -338,12 +340,14 @@ static int run_exe(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned 
     if (code) return code;
     const unsigned saved = pool_flush();
     const int threads = dnnl_one_thread();
-    for (double then = clock_now(), now; times; times--)
-        for (uint32_t i = 0; i < x->n; i++, then = now) {
+    double then = clock_now();
+    for (unsigned k = 0; k < times; k++)
+        for (uint32_t i = 0; i < x->n; i++) {
             step *s = &x->steps[i];
-            chain_run(s->c, q->pool, x->at, s->shared ? pool_shared(q->pool) : slab + s->scratch_at);
-            now = clock_now();
+            chain_run(s->c, q->pool, x->at, s->shared ? pool_shared(q->pool) : slab + s->scratch_at, slab + s->kept_at, k > 0);
+            const double now = clock_now();
             s->seconds += now - then;
+            then = now;
         }
     dnnl_threads(threads);
     pool_unflush(saved);

@@ -62,6 +62,7 @@ typedef struct task {
     uint32_t in_place;                           /* inputs that the result may lie on, as bits */
     size_t partial, partial_at; /* bytes of one group's sums, and where those of group 0 stand */
     size_t shared, shared_at;                    /* bytes for all lanes (reordered weights) */
+    bool steady;                                 /* these come of weights that the plan leaves as they are: they are kept */
     size_t lane;                                 /* bytes of scratch for a lane */
     const char *name;                            /* NULL: the op's */
     bool thin, pooled;                           /* a convolution of few channels; the map of a pooled image */
@@ -69,7 +70,7 @@ typedef struct task {
     bool again;                                  /* cheap enough to be made where it is read, too */
     void *own;
 } task;
-typedef struct { pool *pool; void *const *at; char *scratch; long groups; } pass;
+typedef struct { pool *pool; void *const *at; char *scratch, *kept; long groups; } pass;
 typedef struct {
     const pass *run; char *temp, *scratch;
     long group; bool first;                      /* first: chunk of its group, and first strip of that */
@@ -92,7 +93,8 @@ typedef struct { uint32_t id; long size; size_t at; bool read, written; } whole_
 typedef struct {
     int n; task *t; const char *name;
     long rows, chunk, chunks, groups; /* chunk: rows worked on at a time; fixed by shapes, never by threads */
-    size_t temp, lane, scratch;
+    size_t temp, lane, scratch, kept;            /* kept: of steady tasks, from one time of a run to the next */
+    sx_value keep;
     bool whole;
     int *end; /* of a task: behind the last one that goes strip by strip with it */
     whole_copy *whole_copy; int wholes;          /* values in bf16 that are copied as a whole around a run */
@@ -115,7 +117,8 @@ void chain_local(chain *c, uint32_t id);         /* this value need not be store
 void chain_fit(chain *c);                        /* chunks, groups, memory; once the locals are known */
 int strips_end(const chain *c, int i);           /* behind the last task that may go strip by strip with task i */
 long task_extent(const task *t);                 /* elements of a row as strips count them */
-void chain_run(const chain *c, pool *p, void *const *at, char *scratch);
+/* later: another time of the same run, with the same weights */
+void chain_run(const chain *c, pool *p, void *const *at, char *scratch, char *kept, bool later);
 static inline void *whole_at(const tensor *a, const pass *r)
 {
     return a->copied ? r->scratch + a->at : r->at[a->id];
@@ -146,7 +149,7 @@ static inline void *partial_at(const task *t, const pass *r, long group)
 {
     return r->scratch + t->partial_at + (size_t)group * t->partial;
 }
-static inline void *shared_at(const task *t, const pass *r) { return r->scratch + t->shared_at; }
+static inline void *shared_at(const task *t, const pass *r) { return (t->steady ? r->kept : r->scratch) + t->shared_at; }
 bool task_writes(const task *t, int i);          /* lower.c: into input i */
 static inline long row_size(const tensor *a) { return a->dim[0] > 0 ? a->size / a->dim[0] : 0; }
 static inline size_t stored_row(const tensor *a) { return a->half ? a->row / 2 : a->row; }

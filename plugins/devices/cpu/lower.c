@@ -16,6 +16,7 @@ typedef struct {
     uint32_t *chain_of;                          /* of an op: its list + 1; 0: none yet */
     const uint32_t *at;                          /* of an op: where it runs, see late.c */
     const late_write **writes;                   /* of a bound value: the ops that write it */
+    bool trains;                                 /* an op learns */
     bool *wanted;                                /* of a value: a chain that does not make it reads it */
     list *lists; uint32_t lists_n;
 } lowering;
@@ -279,6 +280,18 @@ static bool stays_inside(const lowering *w, const list *l, int i)
     return i < l->copies || (makes_rows(t) && !w->wanted[t->out.id] && sx_plan_place(w->p, t->op->out).slab);
 }
 
+/* Does a task make something of weights that no step changes? In a training memory counts more. */
+static bool is_steady(const lowering *w, const task *t)
+{
+    if (!t->kernel->begin || w->trains) return false;
+    for (int i = 0; i < t->inputs; i++) {
+        const uint32_t id = t->in[i].id;
+        if (t->in[i].row) continue;
+        if (maker_of(w, id) >= 0 || w->writes[id] || sx_plan_place(w->p, value_of(&t->in[i])).batched) return false;
+    }
+    return true;
+}
+
 static int add_stage(const lowering *w, const list *l)
 {
     size_t values = 0;
@@ -296,9 +309,11 @@ static int add_stage(const lowering *w, const list *l)
             if (task_writes(t, j)) out[writes++] = value_of(&t->in[j]);
         }
     }
+    for (int i = 0; i < c->n; i++) c->t[i].steady = is_steady(w, &c->t[i]);
     pool_join(c);
     map_join(c);
     chain_fit(c);
+    if (c->kept) c->keep = sx_plan_kept(w->p, c->kept);
     chain **own = sx_plan_alloc(w->p, sizeof *own);
     *own = c;
     return sx_plan_stage(w->p, l->n, l->op, reads, in, writes, out, c->scratch, own);
@@ -317,6 +332,7 @@ int cpu_lower(sx_dev *dev, sx_plan *p)
         if (!task_make(dev, p, &w.op[i], w.t[i])) return SX_E_UNSUPPORTED;
         for (int j = 0; j < w.t[i]->inputs; j++) most = w.t[i]->in[j].id > most ? w.t[i]->in[j].id : most;
         most = w.t[i]->out.id > most ? w.t[i]->out.id : most;
+        w.trains |= w.t[i]->kernel == &k_update;
     }
     pool_first(p, w.n, w.t);
     w.wanted = sx_plan_alloc(p, (size_t)most + 1);
