@@ -302,8 +302,9 @@ static void place_locals(chain *c)
     }
 }
 
-/* Sums have a number of groups that follows from shapes alone, so that any number of threads gives the same bits. Only
- * to measure what that costs (bench/overheads), STRIX_CPU_GROUPS is another number, such as that of the threads. */
+/* Sums have a number of groups that follows from shapes alone, so that any number of threads gives the same
+ * bits. Only to measure what that costs (bench/overheads), STRIX_CPU_GROUPS is another number, such as that of
+ * the threads. */
 static long groups_of(const chain *c)
 {
     const char *text = getenv("STRIX_CPU_GROUPS");
