@@ -159,7 +159,9 @@ EXTRA_DIST += tests/golden
 check_PROGRAMS += tests/threads
 TESTS += tests/threads
 tests_threads_LDADD = libstrix.la -lpthread -lm
-EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/vs-torch bench/torch_step.py bench/asha
+EXTRA_DIST += tests/outside.sh run LICENSE README.md CHANGELOG.md CONTRIBUTING.md docs tools/setup.sh bench/asha
+EXTRA_DIST += bench/vs-torch bench/torch_nets.py bench/torch_step.py bench/keras_step.py bench/job bench/torch_job.py bench/machine.py
+EXTRA_DIST += bench/precision bench/scaling bench/overheads
 
 # Searches: continued, killed, stopped.
 TESTS += tests/test_tune.sh tests/test_crew.sh

@@ -1,6 +1,7 @@
 /* chain.c: ops become tasks, tasks that share their rows become a chain. A chain walks over chunks of rows
  * and runs all its tasks on a chunk before it goes to the next, so that what only the chain reads never
  * leaves the cache. */
+#include <stdlib.h>
 #include <string.h>
 #include "cpu.h"
 
@@ -301,11 +302,17 @@ static void place_locals(chain *c)
     }
 }
 
+/* Sums have a number of groups that follows from shapes alone, so that any number of threads gives the same
+ * bits. Only to measure what that costs (bench/overheads), STRIX_CPU_GROUPS is another number, such as that of
+ * the threads. */
 static long groups_of(const chain *c)
 {
+    const char *text = getenv("STRIX_CPU_GROUPS");
+    const long asked = text ? strtol(text, NULL, 10) : 0;
     size_t partial = 0;
     for (int i = 0; i < c->n; i++) partial += c->t[i].partial;
     if (!partial) return c->chunks;
+    if (asked > 0) return c->chunks < asked ? c->chunks : asked;
     long most = max_partials / partial > GROUPS ? GROUPS : (long)(max_partials / partial);
     if (most < MIN_GROUPS) most = MIN_GROUPS;
     return c->chunks < most ? c->chunks : most;
