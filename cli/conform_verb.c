@@ -9,12 +9,14 @@ static int run(cli_context *c)
                       .device = c->device,
                       .threads = c->threads,
                       .out = c->json ? stderr : stdout,
-                      .store = cli_text(c, "store", NULL) };
+                      .store = cli_text(c, "store", NULL),
+                      .patience = cli_real(c, "time", 300) };
     int rc = 0;
     for (int i = 0; i < c->args; i++)
         if (!sx_file_exists(c->arg[i]))
             rc = sx_error(&c->diags, SX_E_PLUGIN, (sx_where){ .file = c->arg[i] }, "no such file");
     if (rc) return rc;
+    conform_guard(&suite);
     for (int i = 0; i < c->args; i++) {
         const int one = conform_file(&suite, c->arg[i], &c->diags);
         if (!rc) rc = one;
@@ -28,10 +30,12 @@ static int run(cli_context *c)
 
 static const cli_option options[] = {
     { "store", 0, CLI_TEXT, "URL", "where a store that is no file is tried, in studies conform-...", 0, 0 },
+    { "time", 0, CLI_TIME, "T", "longest wait for one answer (default: 5m)", 0, 0 },
     CLI_END
 };
 
 const cli_verb verb_conform = {
     .name = "conform", .args = "FILE.so..", .doc = "test a plugin: what must hold for every item of its kind",
     .least = 1, .most = -1, .options = options, .run = run,
-    .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device." };
+    .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device. A plugin that crashes or\n"
+            "does not answer fails there, and what comes after it is not tried." };

@@ -254,6 +254,14 @@ static void count_args(cli_context *c)
         cli_usage(c, "%s has no use for '%s'", v->name, c->arg[v->most]);
 }
 
+/* -3.5, -inf: a value and no option. */
+static bool is_number(const char *text)
+{
+    char *end;
+    (void)strtod(text, &end);
+    return end != text && !*end;
+}
+
 int cli_parse(cli_context *c, int argc, char **argv)
 {
     c->arg = sx_alloc_array(c->arena, (size_t)argc + 1, sizeof *c->arg);
@@ -264,7 +272,7 @@ int cli_parse(cli_context *c, int argc, char **argv)
             continue; /* without a verb the rest says little */
         if (options && !strcmp(arg, "--")) options = false;
         else if (options && !strncmp(arg, "--", 2)) i += long_option(c, arg, next);
-        else if (options && arg[0] == '-' && arg[1]) i += short_options(c, arg, next);
+        else if (options && arg[0] == '-' && arg[1] && !is_number(arg)) i += short_options(c, arg, next);
         else if (c->verb) c->arg[c->args++] = arg;
         else if (!strcmp(arg, "help")) c->help = true;               /* strix help tune = strix tune --help */
         else find_verb(c, arg);

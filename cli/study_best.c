@@ -95,11 +95,9 @@ static int show_front(cli_context *c, sx_study *s)
 static const sx_trial_row *chosen(cli_context *c, sx_study *s)
 {
     const long number = cli_long(c, "trial", -1);
-    const sx_trial_row *const *row, *best = number < 0 ? sx_study_best(s, c->arena, &c->diags) : NULL;
-    const long n = number < 0 ? 0 : sx_study_trials(s, c->arena, &row, &c->diags);
-    for (long i = 0; i < n; i++) if (row[i]->t.number == number) best = row[i];
-    if (!best && number < 0) cli_fail(c, SX_E_STORE, "study '%s' has no complete trial", sx_study_name(s));
-    if (!best && n >= 0 && number >= 0) cli_usage(c, "study '%s' has no trial %ld", sx_study_name(s), number);
+    if (number >= 0) return sx_study_numbered(s, c->arena, number, &c->diags);
+    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
+    if (!best) cli_fail(c, SX_E_STORE, "study '%s' has no complete trial", sx_study_name(s));
     return best;
 }
 

@@ -106,7 +106,7 @@ int study_show(cli_context *c, sx_study *s)
     const sx_trial_row *const *row;
     bool stopped;
     if (cli_flag(c, "python")) return print_python(c, s);
-    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
     const int rc = sx_study_stopped(s, &stopped, &c->diags);
     if (rc) return rc;

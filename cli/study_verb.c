@@ -30,8 +30,10 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
                *url = cli_text(c, "store", NULL);
     sx_exp *e = NULL;
     if (!what) return cli_usage(c, "study %s needs the name of a study, or its experiment file", c->arg[0]);
-    if (!is_file(what) && c->edits.n_set + c->edits.n_unset + c->edits.n_extends)
-        return cli_usage(c, "--set, --unset and --extends change an experiment file; '%s' is a study", what);
+    if (!is_file(what) && (c->has_seed || c->edits.n_set + c->edits.n_unset + c->edits.n_extends))
+        return cli_usage(c,
+                         "--set, --unset, --extends and --seed are about an experiment file; '%s' is a study",
+                         what);
     int rc = is_file(what) ? study_load(c, what, &e) : 0;
     if (rc) return rc;
     if (!e && !url) url = sx_format(c->arena, "sqlite:studies/%s.db", what);

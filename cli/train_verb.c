@@ -26,21 +26,17 @@ static int at_trial(job *j, const char *study, long number)
 {
     cli_context *c = j->c;
     sx_study *s;
-    const sx_trial_row *const *rows;
     int bad = sx_study_open(c->arena, cli_registry(c), NULL, j->e->study.store,
                             study ? study : j->e->study.name, false, &s, &c->diags);
     if (bad) return bad;
-    const long n = sx_study_trials(s, c->arena, &rows, &c->diags);
-    for (long i = 0; i < n; i++) {
-        if (rows[i]->t.number != number || !rows[i]->t.x) continue;
-        sx_named *named;
-        const long values = sx_domain_values(c->arena, sx_study_exp(s)->domain, rows[i]->t.x, &named);
-        double *x = sx_alloc_array(c->arena, (size_t)j->e->domain->space.n + 1, sizeof *x);
-        bad = sx_domain_point(c->arena, j->e->domain, named, values, j->e->scope, x, &c->diags);
-        j->trial = number;
-        return bad ? bad : sx_exp_at(c->arena, j->e, x, &j->e, &c->diags);
-    }
-    return cli_fail(c, SX_E_USAGE, "study '%s' has no trial %ld", sx_study_name(s), number);
+    const sx_trial_row *row = sx_study_numbered(s, c->arena, number, &c->diags);
+    if (!row) return sx_diags_code(&c->diags);
+    sx_named *named;
+    const long values = sx_domain_values(c->arena, sx_study_exp(s)->domain, row->t.x, &named);
+    double *x = sx_alloc_array(c->arena, (size_t)j->e->domain->space.n + 1, sizeof *x);
+    bad = sx_domain_point(c->arena, j->e->domain, named, values, j->e->scope, x, &c->diags);
+    j->trial = number;
+    return bad ? bad : sx_exp_at(c->arena, j->e, x, &j->e, &c->diags);
 }
 
 /* runs/convstrix28-1a2b3c4d: the same file with the same edits comes back to its own directory. */

@@ -130,7 +130,7 @@ static int finish(cli_context *c, sx_study *s, bool stopped)
 {
     const sx_trial_row *const *row;
     tested t = { 0 };
-    const long n = sx_study_trials(s, c->arena, &row, &c->diags);
+    const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
     const counts k = count(row, n);
     const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);

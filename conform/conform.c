@@ -2,6 +2,7 @@
 #include "conform.h"
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 static void line(conform *c, const char *verdict, const char *text, const char *tail)
 {
@@ -9,6 +10,7 @@ static void line(conform *c, const char *verdict, const char *text, const char *
     if (c->entry) fprintf(c->out, "%s %s: ", sx_kind_name((int)c->entry->item->kind), c->entry->item->name);
     fprintf(c->out, "%s%s\n", text, tail);
     fflush(c->out);
+    if (c->patience > 0) alarm((unsigned)ceil(c->patience));
 }
 
 bool conform_check(conform *c, bool ok, const char *fmt, ...)
@@ -198,6 +200,7 @@ int conform_file(conform *c, const char *file, sx_diags *d)
 
 int conform_end(conform *c)
 {
+    if (c->patience > 0) alarm(0);
     fprintf(c->out, "1..%ld\n%ld passed, %ld failed, %ld skipped\n", c->passed + c->failed + c->skipped,
             c->passed, c->failed, c->skipped);
     fflush(c->out);

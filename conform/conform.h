@@ -14,6 +14,7 @@ typedef struct {
     long passed, failed, skipped;
     const sx_entry *entry;                       /* the item under test */
     const char *store;                           /* URL for stores that are no files, or NULL */
+    double patience;                             /* of a guarded run: seconds between two lines; 0: any */
 } conform;
 
 /* One line: "ok 3 - layer dense: gradient of kernel". The text says what should hold. Returns ok. */
@@ -49,6 +50,8 @@ int conform_device(conform *c, const sx_entry *e);
 /* conform_item and the suite of its kind */
 int conform_entry(conform *c, const sx_entry *e);
 int conform_file(conform *c, const char *file, sx_diags *d);         /* every item of a file */
+/* From now on a crash, and a wait of more than c->patience, is a failure with a line; it ends the process. guard.c */
+void conform_guard(conform *c);
 /* plan and last line; 0: nothing failed */
 int conform_end(conform *c);
 #endif

@@ -342,6 +342,25 @@ static void check_import(tried *t)
     conform_check(t->c, fine, "trials that were run elsewhere are taken in");
 }
 
+/* Each trial by its number is what it is among all. */
+static void check_one(tried *t)
+{
+    static heard all, h;
+    if (!t->s->one) return;
+    all.n = h.n = 0;
+    bool fine = !t->s->trials(t->db, t->study, conform_hear, &all) && all.n > 2;
+    for (long i = 0; fine && i < all.n; i++) {
+        h.n = 0;
+        fine = !t->s->one(t->db, t->study, all.row[i].t.number, conform_hear, &h) && h.n == 1 &&
+               h.row[0].id == all.row[i].id && h.row[0].t.fate == all.row[i].t.fate &&
+               !memcmp(h.x[0], all.x[i], sizeof *h.x) && !memcmp(h.value, &all.value[i], sizeof *h.value) &&
+               !memcmp(h.last, &all.last[i], sizeof *h.last);
+    }
+    h.n = 0;
+    fine = fine && !t->s->one(t->db, t->study, 99999, conform_hear, &h) && !h.n;
+    conform_check(t->c, fine, "each trial can be read by its number");
+}
+
 static void check_reader(tried *t)
 {
     sx_db *reader = NULL;
@@ -370,6 +389,7 @@ static void check_all(tried *t)
     check_pause(t);
     check_shelf(t);
     check_remarks(t);
+    check_one(t);
     check_studies(t, &want);
     check_objectives(t);
     check_import(t);

@@ -2,10 +2,12 @@
 # test_conform.sh: each fault of tests/plugins/wrong*.c is found by `strix conform`, at the item that has it, and none
 # where there is none.
 . "${STRIX_SOURCE:?run by make check}/tests/steps.sh"
-conform() { # plugin
-    strix conform "$STRIX_BUILD/tests/plugins/.libs/$1.so" >out 2>err
+conform() { # plugin, options
+    plugin=$1
+    shift
+    strix conform "$STRIX_BUILD/tests/plugins/.libs/$plugin.so" "$@" >out 2>err
     code=$?
-    is "$1: exits with 1" [ $code = 1 ]
+    is "$plugin: exits with 1" [ $code = 1 ]
 }
 finds() { is "$1: $2" grep -q "^not ok [0-9]* - $1: .*$2" out; } # "KIND ITEM" "FACT"
 conform wrong
@@ -34,4 +36,11 @@ finds "store twice" "two workers and one queued trial"
 finds "store loses" "with point, value and curve as they were"
 finds "store renumbers" "numbers are 0 .. 39, and nothing is lost"
 finds "store trusting" "the first worker cannot end the trial any more"
+
+# What does not come back has its line, and the plan is there.
+conform wrong_crash
+finds "sampler away" "it does not crash (Segmentation fault)"
+is "with the plan behind it" sh -c 'tail -n 1 out | grep -q "^[0-9]* passed, 1 failed, 0 skipped"'
+conform wrong_hang --time 2
+finds "sampler away" "it answers within 2 s"
 echo "1..$n"

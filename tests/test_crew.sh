@@ -75,7 +75,7 @@ is 'the first stops what only guesses' sh -c "strix study trials two | grep -q '
 crew='--threads 1 --trials 40 --set train.epochs=20 --set tune.sampler.type=random --unset tune.sampler.startup --set study.heartbeat=1'
 halving='--jobs 8 --set tune.pruner.type=asha --set tune.pruner.min_epochs=2'
 strix tune net.cfg $crew $(named calm) >out 2>err
-kills=0 saving=0
+kills=0
 for round in 1 2 3; do
     strix tune net.cfg $crew $halving $(named crew) --events told.$round >out 2>err &
     tune=$!
@@ -83,7 +83,7 @@ for round in 1 2 3; do
     # A checkpoint gets its name when it is whole: beside a worker that writes one is a file of another name.
     for _ in $(seq 500); do
         file=$(ls studies/crew.runs/*/*.tmp 2>/dev/null | head -n 1)
-        [ -n "$file" ] && saving=$((saving + 1)) && break
+        [ -n "$file" ] && break
     done
     [ $round = 3 ] || ! running crew 4 >/dev/null || kill -9 $tune $(strix study trials crew --json | sed -n 's/.*"worker": ".*-\([0-9]*\)-0".*/\1/p' | sort -u) 2>/dev/null
     wait $tune 2>/dev/null
@@ -103,6 +103,31 @@ cat told.* | grep '"trial_end"' | grep '"complete"' | sed 's/.*"trial": *\([0-9]
 cut -d, -f1 ended | sort >kept
 is 'what was told to be complete is complete, once' sh -c '[ -s told ] && [ -z "$(uniq -d told)" ] && [ -z "$(comm -23 told kept)" ]'
 ok 'replay' strix study replay crew
+
+# --- Killed while it saves: stopped when the half-written file is there, looked at once more, and killed ---
+big='--threads 1 --trials 1 --set train.epochs=20 --set vars.units=20000 --unset tune.space.units --set study.heartbeat=1'
+strix tune net.cfg $big $(named unhurt) >out 2>err
+strix tune net.cfg $big $(named hurt) >out 2>err &
+tune=$!
+half=studies/hurt.runs/trial-0000/last.safetensors.tmp caught=no
+worker=$(worker_at hurt 2)
+while kill -0 "$worker" 2>/dev/null; do
+    [ -e $half ] || continue
+    kill -STOP "$worker" 2>/dev/null
+    [ -e $half ] && caught=yes && kill -9 "$worker" && break
+    kill -CONT "$worker"
+done
+is 'a worker is killed while it saves' [ $caught = yes ]
+wait $tune
+is 'the search ends well' [ $? = 0 ]
+is 'no trial was lost' states hurt complete 1
+is 'it went on in a second attempt' [ "$(attempts hurt 2)" = 1 ]
+points hurt 1-3 >ended
+points unhurt 1-3 >never
+is 'to the same value' same ended never
+curves unhurt >never
+curves hurt >told
+is 'with every report' same told never
 
 # --- Several objectives, measured constraints ---
 cat >front.cfg <<'END'

@@ -39,4 +39,7 @@ if [ -e "$tmp/auxiliary/best.safetensors" ]; then
     { printf 'P5 28 28 255\n'; head -c 784 /dev/zero; } >"$tmp/image.pgm"
     is "both outputs of a label name its classes" "$(strix predict "$tmp/auxiliary" "$tmp/image.pgm" | cut -f4 | grep -c '[a-z]')" 2
 fi
+cd "$tmp" || exit 1
+is "a function is searched by ask and tell" "$(sh "$STRIX_SOURCE/examples/function.sh" 25 | awk '/^trial/ { print ($NF < -95) }')" 1
+is "every value of it was told" "$(strix study trials function --csv | grep -c '^[0-9]*,complete,-*[0-9]')" 25
 echo "1..$n"

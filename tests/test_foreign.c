@@ -1,6 +1,6 @@
 /* test_foreign.c: a worker of another program in our study, by the rows that Optuna 5 writes: it begins,
- * reports, ends and queues trials while ours run, and every suggestion of ours can be asked for again, bit
- * for bit. */
+ * reports, ends and queues trials while two of ours run theirs, pause and go on with each other's, and every
+ * suggestion of ours can be asked for again, bit for bit. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ TestSuite(foreign, .init = set_up, .fini = tear_down, .timeout = 120);
 
 static const char space[] =
     "vars = { lr = 0.01; act = \"relu\"; blocks = 0; size = 1; };\n"
-    "tune = { trials = 60; sampler = { type = \"%s\"; seed = 5; }; pruner = { type = \"median\"; startup = "
+    "tune = { trials = 60; sampler = { type = \"%s\"; seed = 5; }; pruner = { type = \"asha\"; factor = "
     "2; };\n"
     "  space = { lr = { loguniform = [ 1e-4, 1.0 ]; }; act = { choice = [ \"relu\", \"selu\", \"tanh\" ]; "
     "};\n"
@@ -136,6 +136,7 @@ static void ends(int64_t id, const char *state, double value)
 }
 
 /* --- Ours --- */
+static long resumed;                             /* claims of trials that had paused */
 
 static void ask(sx_study *s, const char *worker, sx_claim *c)
 {
@@ -148,9 +149,13 @@ static void tell(sx_study *s, const sx_claim *c, bool good)
 {
     static const char *const name[] = { "value" };
     const double v = fabs(log10(c->x[0]) + 2) + 0.1 * c->x[1] + (isnan(c->x[3]) ? 0 : 0.01 * c->x[3]);
-    for (long step = 1; step < 4; step++)
-        cr_assert_geq(sx_study_report(s, c, step, 1, name, (double[]){ v + 1.0 / (double)step }, &diags), 0);
-    cr_assert_eq(sx_study_tell(s, c, good ? SX_DONE : SX_FAILED, good ? &v : NULL, NULL, NULL, &diags), 0);
+    int verdict = 0;
+    resumed += c->row.t.steps > 0;
+    for (long step = c->row.t.steps + 1; step < 4 && !verdict; step++)
+        verdict = sx_study_report(s, c, step, 1, name, (double[]){ v + 1.0 / (double)step }, &diags);
+    cr_assert(verdict == 0 || verdict == 2);
+    const sx_fate fate = verdict ? SX_PAUSED : good ? SX_DONE : SX_FAILED;
+    cr_assert_eq(sx_study_tell(s, c, fate, fate == SX_DONE ? &v : NULL, NULL, NULL, &diags), 0);
 }
 
 static void ours(sx_study *s, int n)
@@ -162,12 +167,12 @@ static void ours(sx_study *s, int n)
 }
 
 /* Both at work, one inside the other's trials. */
-static void together(sx_study *s)
+static void together(sx_study *s, sx_study *other)
 {
     sx_claim a, b;
     ours(s, 3);
     const int64_t slow = begins("RUNNING");      /* it has no value yet */
-    ours(s, 2);
+    ours(other, 2);
     suggests_lr(slow, 0.037);                    /* some, and then all of them */
     ours(s, 2);
     suggests_rest(slow, 2, 3);
@@ -176,14 +181,14 @@ static void together(sx_study *s)
     suggests_lr(quick, 0.00123);
     suggests_rest(quick, 0, 0);
     ends(quick, "COMPLETE", 0.71);               /* begun and ended between two looks of ours */
-    ask(s, "b", &b);
+    ask(other, "b", &b);
     reports(slow, 1, 2.5);
     tell(s, &a, true);
-    ours(s, 2);
+    ours(other, 2);
     reports(slow, 2, 2.25);
     ends(slow, "PRUNED", 2.25);
     ours(s, 2);
-    tell(s, &b, true);
+    tell(other, &b, true);
     ends(begins("RUNNING"), "FAIL", NAN);        /* an objective that fails before its first value */
     const int64_t queued = begins("WAITING");    /* enqueue_trial, taken by us */
     theirs("INSERT INTO trial_system_attributes (trial_id, \"key\", value_json)"
@@ -192,12 +197,12 @@ static void together(sx_study *s)
     const int64_t left = begins("RUNNING");      /* it runs to the end, and never ends */
     suggests_lr(left, 0.5);
     suggests_rest(left, 1, 1);
-    ours(s, 5);
+    for (int i = 0; i < 24; i++) ours(i % 2 ? other : s, 1);
 }
 
 static void replays(const char *sampler)
 {
-    together(opened(sampler));
+    together(opened(sampler), opened(sampler));
     const sx_trial_row *const *r;
     double x[4];
     long same = 0, others = 0;
@@ -211,7 +216,7 @@ static void replays(const char *sampler)
     }
     cr_assert_eq(others, 5, "four of theirs, and the one they queued");
     cr_assert_eq(same, n - 5);
-    cr_assert_eq(n, 26);
+    cr_assert(n > 20 && resumed > 2, "%ld trials, %ld resumed", n, resumed);
 }
 
 Test(foreign, trials_between_ours_are_seen_as_they_were_with_tpe) { replays("tpe"); }
@@ -224,7 +229,7 @@ Test(foreign, trials_between_ours_are_seen_as_they_were_with_cmaes) { replays("c
 Test(foreign, they_are_learnt_from)
 {
     sx_study *s = opened("tpe");
-    together(s);
+    together(s, opened("tpe"));
     double x[4];
     const sx_trial_row *const *r;
     const long n = sx_study_trials(s, arena, &r, &diags);

@@ -144,7 +144,6 @@ unset PGPASSWORD
 is "or waited for" nothing_lost full full.1
 
 # --- As a user meets it ---
-data idx
 cat >net.cfg <<'END'
 vars = { rate = 0.01; };
 model = { input = [ 8, 8, 1 ]; layers = { flat = { type = "flatten"; }; out = { type = "dense"; units = 5; activation = "softmax"; }; }; };

@@ -35,6 +35,10 @@ ok 'an unknown name' ends 2 strix study add net unit=8
 is 'has a hint' has err "'units'"
 ok 'a name given twice' ends 2 strix study add net rate=0.01 --set rate=0.02
 ok 'a file that is not there' ends 5 strix study add net nowhere.cfg
+limit='--set tune.constraints=["units<10"]'
+ok 'a point that breaks a constraint' ends 2 strix study add net.cfg $limit $(named limit) units=16 rate=0.01 act=relu
+is 'is told which' has err 'units<10'
+ok 'and one that keeps it waits' strix study add net.cfg $limit $(named limit) units=8 rate=0.01 act=relu
 printf 'points = ( { rate = 0.05; }, { rate = 7.0; } );\n' >half.cfg
 ok 'of a list with one wrong point' ends 2 strix study add net half.cfg
 printf '{"rate": ' >bad.json

@@ -197,16 +197,31 @@ static void blank_unnamed(const sx_domain *domain, const sx_named *v, long n, do
     }
 }
 
+/* A point that leaves nothing to the sampler is judged as the sampler's own are. */
+static int check_named(sx_study *s, const double *x, sx_diags *d)
+{
+    const sx_space *space = &s->exp->domain->space;
+    asking q = { s, s->arena, d, false };
+    const char *why = NULL;
+    for (int i = 0; i < space->n; i++) if (isnan(x[i]) && sx_active(space, x, i)) return 0;
+    const int rc = check_point(&q, x, &why);
+    if (rc != SX_E_REFUSED) return rc;
+    sx_error(d, SX_E_USAGE, SX_NOWHERE, "the point cannot be a trial of study '%s'", s->name);
+    sx_detail(d, "%s.", why);
+    return SX_E_USAGE;
+}
+
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d)
 {
     const sx_domain *domain = s->exp->domain;
     double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
     bool *keep = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *keep);
     const sx_scope *scope = sx_domain_bind(s->arena, domain, s->usual, s->exp->scope);
-    const int rc = sx_domain_some(s->arena, domain, v, n, scope, x, d);
+    int rc = sx_domain_some(s->arena, domain, v, n, scope, x, d);
     if (rc) return rc;
     blank_unnamed(domain, v, n, x, keep);
-    return number ? sx_study_queue(s, x, number, d) : 0;
+    rc = check_named(s, x, d);
+    return !rc && number ? sx_study_queue(s, x, number, d) : rc;
 }
 
 int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d)

@@ -40,5 +40,4 @@ int sx_study_news(sx_study *s, sx_diags *d);         /* takes in the events sinc
 void sx_study_curve(sx_study *s, int64_t id, long step, double v);   /* a report of a trial that runs here */
 double *sx_study_reals(sx_arena *a, const double *v, long n);        /* a copy; NULL of NULL */
 void sx_study_copy_row(sx_study *s, sx_arena *a, const sx_trial_row *from, sx_trial_row *to);
-const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d);   /* NULL: told */
 #endif

@@ -64,6 +64,17 @@ long sx_study_leased(sx_study *s, sx_arena *a, const sx_trial_row *const **rows,
     return gather_rows(s, a, s->store->leased ? s->store->leased : s->store->brief, rows, d);
 }
 
+const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
+{
+    gathering g = { .s = s, .a = a };
+    const int rc = s->store->one ? s->store->one(s->db, s->id, number, gather, &g)
+                                 : s->store->trials(s->db, s->id, gather, &g);
+    for (long i = 0; i < g.n && !rc; i++) if (g.v[i]->t.number == number) return g.v[i];
+    if (rc) sx_study_told(s, rc, d);
+    else sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
+    return NULL;
+}
+
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row)
 {
     sx_arena *a = sx_arena_open(NULL);
@@ -99,11 +110,9 @@ static bool better(const sx_study *s, const sx_trial_row *x, const sx_trial_row 
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d)
 {
     const sx_trial_row *const *row, *best = NULL;
-    const long n = sx_study_trials(s, a, &row, d);
-    for (long i = 0; i < n; i++) {
-        if (counts(s, row[i]) && (!best || better(s, row[i], best))) best = row[i];
-    }
-    return best;
+    const long n = sx_study_brief(s, a, &row, d);
+    for (long i = 0; i < n; i++) if (counts(s, row[i]) && (!best || better(s, row[i], best))) best = row[i];
+    return best ? sx_study_numbered(s, a, best->t.number, d) : NULL;
 }
 
 /* x is as good in all objectives and better in one. */
@@ -130,15 +139,6 @@ long sx_study_front(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, 
     }
     *rows = front.v;
     return n < 0 ? n : front.n;
-}
-
-const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
-{
-    const sx_trial_row *const *row;
-    const long n = sx_study_trials(s, a, &row, d);
-    for (long i = 0; i < n; i++) if (row[i]->t.number == number) return row[i];
-    if (n >= 0) sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
-    return NULL;
 }
 
 const char *sx_study_written(sx_study *s, int i)

@@ -68,6 +68,8 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
                          const char *reason, sx_diags *d);
 /* All trials in order of number (values as the user sees them: sign undone). Returns how many, or SX_E_*. */
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
+/* That of one number; NULL: told. */
+const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d);
 /* The same without points and curves, several times as fast. */
 long sx_study_brief(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 /* The same of the trials that workers have, and perhaps others. */

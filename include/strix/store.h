@@ -96,5 +96,7 @@ typedef struct {
     /* How rows have the values of an axis: its distribution, joined with those that the study had before. Or
      * NULL. */
     const char *(*written)(sx_db *db, int64_t study, int axis);
+    /* As `trials`, that of one number alone; no call where there is none. Or NULL. */
+    int (*one)(sx_db *db, int64_t study, long number, sx_on_trial *each, void *ctx);
 } sx_store;
 #endif

@@ -50,6 +50,7 @@ int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
 int sx_optuna_shelve(sx_db *db, int64_t study, const char *reason);
 const char *sx_optuna_written(sx_db *db, int64_t study, int axis);
 int sx_optuna_leased(sx_db *db, int64_t study, sx_on_trial *each, void *ctx);
+int sx_optuna_one(sx_db *db, int64_t study, long number, sx_on_trial *each, void *ctx);
 int sx_optuna_claim(sx_db *db, int64_t study, const char *worker, double lease, long budget, sx_ask *ask,
                     void *ctx, sx_trial_row *mine);
 int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *number);
@@ -71,5 +72,5 @@ int sx_optuna_notes(sx_db *db, int64_t study, const char *key, sx_on_note *each,
     .last_error = sx_optuna_last_error, .remark = sx_optuna_remark, .remarks = sx_optuna_remarks, \
     .notes = sx_optuna_notes, \
     .import = sx_optuna_import, .brief = sx_optuna_brief, .leased = sx_optuna_leased, \
-    .shelve = sx_optuna_shelve, .written = sx_optuna_written
+    .shelve = sx_optuna_shelve, .written = sx_optuna_written, .one = sx_optuna_one
 #endif

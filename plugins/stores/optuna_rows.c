@@ -99,32 +99,35 @@ int sx_heads_fill(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want,
 
 /* --- As it is now --- */
 
+static const char every[] = "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id",
+    numbered[] = "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 AND t.number = $2 ORDER BY t.trial_id",
+    leased[] = "SELECT " ROW " FROM strix_trial s CROSS JOIN trials t WHERE s.lease_until IS NOT NULL"
+               " AND t.trial_id = s.trial_id AND t.study_id = $1 ORDER BY t.number, t.trial_id";
+enum { ALL = SX_BODY_POINT | SX_BODY_SHOWN | SX_BODY_VALUE | SX_BODY_CURVE };
+
 typedef struct {
     const struct ledger *ledger; sx_arena *arena;
-    int64_t study; unsigned want; bool leased;
+    const char *sql; unsigned want;              /* which trials, and what of them */
+    int64_t study, number;                       /* -1: the statement asks for none */
     struct { sx_head *v; long n, cap; } heads;
 } reading;
-enum { ALL = SX_BODY_POINT | SX_BODY_SHOWN | SX_BODY_VALUE | SX_BODY_CURVE };
 
 static int read_trials(sx_db *db, void *ctx)
 {
     reading *n = ctx;
     n->heads.n = 0;
-    sx_cursor *q = sx_db_query(
-        db,
-        n->leased ? "SELECT " ROW " FROM strix_trial s CROSS JOIN trials t WHERE s.lease_until IS NOT NULL"
-                    " AND t.trial_id = s.trial_id AND t.study_id = $1 ORDER BY t.number, t.trial_id"
-                  : "SELECT " ROW SX_ROWS "WHERE t.study_id = $1 ORDER BY t.number, t.trial_id",
-        "i", n->study);
+    sx_cursor *q = sx_db_query(db, n->sql, n->number < 0 ? "i" : "ii", n->study, n->number);
     int rc;
     while ((rc = sx_db_next(db, q)) == 1)
         SX_PUSH(n->arena, n->heads, ((sx_head){ .r = row_at(db, q, n->arena), .most = -1 }));
     return rc ? rc : sx_heads_fill(db, n->ledger, n->arena, n->want, n->heads.n, n->heads.v);
 }
 
-static int each_trial(sx_db *db, int64_t study, unsigned want, bool leased, sx_on_trial *each, void *ctx)
+static int each_trial(sx_db *db, int64_t study, const char *which, long number, unsigned want,
+                      sx_on_trial *each, void *ctx)
 {
-    reading n = { .ledger = sx_ledger_of(db, study), .study = study, .want = want, .leased = leased };
+    reading n = { .ledger = sx_ledger_of(db, study), .sql = which, .want = want, .study = study,
+                  .number = number };
     if (!n.ledger) return SX_E_USAGE;
     n.arena = sx_arena_open(NULL);
     const int rc = sx_db_reading(db, read_trials, &n);
@@ -135,17 +138,22 @@ static int each_trial(sx_db *db, int64_t study, unsigned want, bool leased, sx_o
 
 int sx_optuna_trials(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    return each_trial(db, study, ALL, false, each, ctx);
+    return each_trial(db, study, every, -1, ALL, each, ctx);
 }
 
 int sx_optuna_brief(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    return each_trial(db, study, SX_BODY_VALUE, false, each, ctx);
+    return each_trial(db, study, every, -1, SX_BODY_VALUE, each, ctx);
 }
 
 int sx_optuna_leased(sx_db *db, int64_t study, sx_on_trial *each, void *ctx)
 {
-    return each_trial(db, study, SX_BODY_VALUE, true, each, ctx);
+    return each_trial(db, study, leased, -1, SX_BODY_VALUE, each, ctx);
+}
+
+int sx_optuna_one(sx_db *db, int64_t study, long number, sx_on_trial *each, void *ctx)
+{
+    return number < 0 ? 0 : each_trial(db, study, numbered, number, ALL, each, ctx);
 }
 
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r)
