@@ -9,11 +9,11 @@
 #include "rng.h"
 #include "trials.h"
 
-enum { MOST = 100000 };
+enum { MOST = 100000, FIRST = 1000 };
 typedef struct {
     sx_arena *arena;
     const sx_sampler *sampler; const void *params;
-    long trials, seeds, jobs;
+    long trials, seeds, jobs, first;             /* first: seed */
     double noise;                                /* standard deviation of what is told, less what is true */
 } wanted;
 typedef struct { double best, told; long alike; } outcome;           /* alike: like one that ran at the time */
@@ -80,8 +80,8 @@ static void measure(const wanted *w, const function *f)
     const long n = w->seeds;
     long twins = 0;
     for (long seed = 0; seed < n; seed++) {
-        trials t = trials_open(w->arena, w->sampler, w->params, &f->space, 1000 + (uint64_t)seed, true);
-        const outcome o = play(w, f, &t, (uint64_t)seed);
+        trials t = trials_open(w->arena, w->sampler, w->params, &f->space, (uint64_t)(w->first + seed), true);
+        const outcome o = play(w, f, &t, (uint64_t)(w->first - FIRST + seed));
         regret[seed] = o.best;
         twins += o.alike;
         asked += t.asked;
@@ -120,9 +120,10 @@ static void speed(const wanted *w, const function *f, long n)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-j JOBS] [-x NOISE] "
-            "[-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
+            "usage: hpo [-p PLUGIN_PATH] [-f FUNCTION] [-t TRIALS] [-s SEEDS] [-b FIRST_SEED] [-j JOBS] "
+            "[-x NOISE] [-n HISTORY] SAMPLER [SETTING=VALUE]...\n"
             "  -f all: also those of holdouts.c; -x: standard deviation of the noise on a loss\n"
+            "  -b: number of the first seed, 1000 or more; -j: trials that run at a time\n"
             "  -n: time of one suggestion behind that many trials instead of regret\n");
     return 2;
 }
@@ -130,20 +131,20 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     const char *path = getenv("STRIX_PLUGIN_PATH"), *only = NULL;
-    long count = 50, seeds = 30, history = 0, jobs = 1;
+    long count = 50, seeds = 30, history = 0, jobs = 1, first = FIRST;
     double noise = 0;
     int i = 1;
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         long *number = argv[i][1] == 't' ? &count : argv[i][1] == 's' ? &seeds : argv[i][1] == 'n' ? &history
-                                             : argv[i][1] == 'j' ? &jobs : NULL;
+                                             : argv[i][1] == 'j' ? &jobs : argv[i][1] == 'b' ? &first : NULL;
         if (number) *number = strtol(argv[i + 1], NULL, 10);
         else if (argv[i][1] == 'p') path = argv[i + 1];
         else if (argv[i][1] == 'f') only = argv[i + 1];
         else if (argv[i][1] == 'x') noise = strtod(argv[i + 1], NULL);
         else return usage();
     }
-    if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || history < 0 || count > MOST || seeds > MOST
-        || history > MOST) return usage();
+    if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || first < FIRST || history < 0 || count > MOST
+        || seeds > MOST || history > MOST) return usage();
     sx_arena *a = sx_arena_open(NULL);
     sx_diags d;
     sx_diags_init(&d, a);
@@ -158,7 +159,7 @@ int main(int argc, char **argv)
         sx_arena_close(a);
         return 1;
     }
-    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs, noise };
+    const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs, first, noise };
     const function *const *const lists[] = { functions, only ? holdouts : NULL };
     for (int k = 0; k < 2; k++)
         for (const function *const *f = lists[k]; f && *f; f++) {
