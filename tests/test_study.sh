@@ -39,6 +39,19 @@ limit='--set tune.constraints=["units<10"]'
 ok 'a point that breaks a constraint' ends 2 strix study add net.cfg $limit $(named limit) units=16 rate=0.01 act=relu
 is 'is told which' has err 'units<10'
 ok 'and one that keeps it waits' strix study add net.cfg $limit $(named limit) units=8 rate=0.01 act=relu
+ok 'a part that no point keeps it with' strix study add net.cfg $limit $(named limit) units=16
+ok 'costs' strix tune net.cfg $q $limit $(named limit) --trials 3
+ok 'that trial' sh -c '[ "$(strix study trials limit --csv | cut -d, -f2 | tail -n 3 | tr "\n" " ")" = "complete failed complete " ]'
+ok 'which tells why' sh -c 'strix study trials limit --json | grep -q "\"reason\": .*units<10"'
+pair='--set tune.constraints=["units*rate<0.2"]'
+ok 'a part of a point' strix study add net.cfg $pair $(named pair) units=16
+ok 'is tried' strix tune net.cfg $q $pair $(named pair) --trials 3
+ok 'with what keeps the constraint' sh -c 'strix study trials pair --json | python3 -c "
+import json, sys
+for t in json.load(sys.stdin)[\"trials\"]:
+    v = t[\"values\"]
+    assert t[\"state\"] == \"complete\" and v[\"units\"] * v[\"rate\"] < 0.2, t
+    assert t[\"number\"] or v[\"units\"] == 16, t"'
 printf 'points = ( { rate = 0.05; }, { rate = 7.0; } );\n' >half.cfg
 ok 'of a list with one wrong point' ends 2 strix study add net half.cfg
 printf '{"rate": ' >bad.json

@@ -19,7 +19,22 @@ int sx_study_news(sx_study *s, sx_diags *d)
     return sx_study_told(s, s->store->news(s->db, s->id, &s->since, one_event, s->past), d);
 }
 
-typedef struct { sx_study *s; sx_arena *a; sx_diags *d; bool said; } asking;
+typedef struct {
+    sx_study *s; sx_arena *a; sx_diags *d; bool said;
+    const double *fixed;                         /* of a queued trial: numbers to keep, NaN where free; or NULL */
+    char broken[256];                            /* why no point with them is to be had; empty: one is */
+} asking;
+
+/* A sampler's answer becomes the point of a queued trial. */
+static void keep_fixed(const sx_study *s, const double *fixed, double *x)
+{
+    const sx_domain *domain = s->exp->domain;
+    for (int i = 0; i < domain->space.n; i++) {
+        if (!isnan(fixed[i])) x[i] = fixed[i];
+        if (isnan(x[i]) && sx_active(&domain->space, x, i)) x[i] = sx_study_nearest(s, i);
+    }
+    sx_domain_repair(domain, x);
+}
 
 /* Can the point be built, and does it keep the constraints? */
 static int check_point(void *ctx, const double *x, const char **why)
@@ -27,6 +42,11 @@ static int check_point(void *ctx, const double *x, const char **why)
     const asking *q = ctx;
     if (q->s->exp->search && !q->s->exp->tune.known.n) return 0;
     sx_arena *a = sx_arena_open(NULL);
+    if (q->fixed) {
+        double *whole = sx_dup(a, x, (size_t)q->s->exp->domain->space.n * sizeof *x);
+        keep_fixed(q->s, q->fixed, whole);
+        x = whole;
+    }
     sx_diags own;
     sx_diags_init(&own, a);
     sx_exp *at = NULL;
@@ -44,9 +64,16 @@ static int check_point(void *ctx, const double *x, const char **why)
 
 static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
 
-/* The point of trial `number` after the history h; fixed (NaN: free) overwrites the sampler's answer. */
-static int suggest(asking *q, const sx_history *h, void *cache, long number, const double *fixed, double *x,
-                   int64_t *tag)
+/* Nothing that the sampler gave kept the constraints beside what is fixed: that trial is over, and no other. */
+static int note_broken(asking *q, const sx_diags *d)
+{
+    const sx_diag *last = d->n ? &d->v[d->n - 1] : &(sx_diag){ .text = "it breaks a constraint" };
+    snprintf(q->broken, sizeof q->broken, "%s", last->detail ? last->detail : last->text);
+    return 0;
+}
+
+/* The point of trial `number` after the history h; q->fixed overwrites the sampler's answer. */
+static int suggest(asking *q, const sx_history *h, void *cache, long number, double *x, int64_t *tag)
 {
     const sx_study *s = q->s;
     const sx_domain *domain = s->exp->domain;
@@ -55,7 +82,7 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, con
     *tag = 0;
     if (bytes) memcpy(x, s->usual, bytes);
     sx_domain_repair(domain, x);
-    if (!fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
+    if (!q->fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
     const sx_ask_want w = { .exp = s->exp,
                             .history = h,
                             .seed = s->exp->tune.seed,
@@ -63,14 +90,15 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, con
                             .cache = cache,
                             .check = check_point,
                             .ctx = q };
-    int rc = sx_ask_point(q->a, &w, x, tag, q->d);
-    if (!fixed || rc < 0) return rc;
+    if (!q->fixed) return sx_ask_point(q->a, &w, x, tag, q->d);
+    sx_diags own;
+    sx_diags_init(&own, q->a);
+    int rc = sx_ask_point(q->a, &w, x, tag, &own);
+    if (rc == SX_E_REFUSED) rc = note_broken(q, &own);
+    else if (rc < 0) sx_error(q->d, rc, SX_NOWHERE, "%s", own.n ? own.v[own.n - 1].text : sx_error_text(rc));
+    if (rc < 0) return rc;
     if (rc && bytes) memcpy(x, s->usual, bytes); /* exhausted, but this point is wanted */
-    for (int i = 0; i < domain->space.n; i++) {
-        if (!isnan(fixed[i])) x[i] = fixed[i];
-        if (isnan(x[i]) && sx_active(&domain->space, x, i)) x[i] = sx_study_nearest(s, i);
-    }
-    sx_domain_repair(domain, x);
+    keep_fixed(s, q->fixed, x);
     return 0;
 }
 
@@ -119,7 +147,8 @@ static int suggest_new(asking *q, const sx_history *h, const sx_trial_row *queue
 {
     if (made->t.number < 0) return 1;
     double *x = sx_alloc_array(q->a, (size_t)q->s->exp->domain->space.n + 1, sizeof *x);
-    const int rc = suggest(q, h, q->s->cache, made->t.number, queued ? queued->t.x : NULL, x, &made->t.tag);
+    q->fixed = queued ? queued->t.x : NULL;
+    const int rc = suggest(q, h, q->s->cache, made->t.number, x, &made->t.tag);
     q->said = rc < 0;
     made->t.x = x;
     return rc;
@@ -140,15 +169,17 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     return 0;
 }
 
+/* why: a reason why its point cannot be tried, in a, else NULL */
 static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
-                 sx_diags *d)
+                 const char **why, sx_diags *d)
 {
     sx_trial_row row = { 0 };
-    asking q = { s, sx_arena_open(NULL), d, false };
+    asking q = { .s = s, .a = sx_arena_open(NULL), .d = d };
     const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
     sx_arena_close(q.a);
     if (rc < 0) return q.said ? rc : sx_study_told(s, rc, d);
     *out = (sx_claim){ 0 };
+    *why = !rc && *q.broken ? sx_strdup(a, q.broken) : NULL;
     if (rc) return rc;
     sx_study_copy_row(s, a, &row, &out->row);
     out->x = (double *)(uintptr_t)out->row.t.x;
@@ -156,17 +187,19 @@ static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, lon
     return 0;
 }
 
-/* A trial that was begun in another space may not fit this one: it is over. */
+/* A trial that was begun in another space may not fit this one, one that was asked for may break a constraint: it is over. */
 int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
                    sx_diags *d)
 {
     for (;;) {
         bool stopped;
+        const char *why = NULL;
         int rc = sx_study_stopped(s, &stopped, d);
         if (!rc && stopped) return 3;
-        if (!rc) rc = claim(s, a, worker, lease, budget, out, d);
-        if (rc || sx_past_fit(s->past, out->x)) return rc;
-        rc = sx_study_tell(s, out, SX_FAILED, NULL, NULL, "its point does not fit the changed space", d);
+        if (!rc) rc = claim(s, a, worker, lease, budget, out, &why, d);
+        if (!rc && !why && !sx_past_fit(s->past, out->x)) why = "its point does not fit the changed space";
+        if (rc || !why) return rc;
+        rc = sx_study_tell(s, out, SX_FAILED, NULL, NULL, why, d);
         if (rc && rc != SX_E_LOST) return rc;
     }
 }
@@ -201,7 +234,7 @@ static void blank_unnamed(const sx_domain *domain, const sx_named *v, long n, do
 static int check_named(sx_study *s, const double *x, sx_diags *d)
 {
     const sx_space *space = &s->exp->domain->space;
-    asking q = { s, s->arena, d, false };
+    asking q = { .s = s, .a = s->arena, .d = d };
     const char *why = NULL;
     for (int i = 0; i < space->n; i++) if (isnan(x[i]) && sx_active(space, x, i)) return 0;
     const int rc = check_point(&q, x, &why);
@@ -259,9 +292,9 @@ int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d
     const sx_history h = sx_past_at(s->past, a, row->seen);
     const sx_sampler *p = sx_study_sampler(s);
     void *cache = p->open ? p->open(s->exp->tune.sampler.params, &s->exp->domain->space) : NULL;
-    asking q = { s, a, d, false };
+    asking q = { .s = s, .a = a, .d = d };
     int64_t tag;
-    rc = suggest(&q, &h, cache, row->t.number, NULL, x, &tag);
+    rc = suggest(&q, &h, cache, row->t.number, x, &tag);
     if (rc == 1)
         rc = sx_error(d, SX_E_EXHAUSTED, SX_NOWHERE, "the sampler has no point for trial %ld", row->t.number);
     if (!rc) rc = !same_point(x, row->t.x, s->exp->domain->space.n);
