@@ -1,6 +1,6 @@
-/* test_tiles.c: convolutions by matrix units, as their twin in plain C does them on every processor: forward and back against
- * sums in double of what bf16 makes of the factors; odd sizes, borders, channels and filters that fill no tile, ranges of
- * lines. tests/tiles_here compares the twin with the unit itself. */
+/* test_tiles.c: convolutions by matrix units, as their twin in plain C does them on every processor: forward
+ * and back against sums in double of what bf16 makes of the factors; odd sizes, borders, channels and filters
+ * that fill no tile, ranges of lines. tests/tiles_here compares the twin with the unit itself. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ static void define(const whole *s, const geometry *g, long images)
 {
     const long taps = g->r * g->s * g->c;
     for (long at = 0; at < images * g->oh * g->ow * g->k; at++) {
-        const long k = at % g->k, j = at / g->k % g->ow, i = at / g->k / g->ow % g->oh, n = at / g->k / g->ow / g->oh;
+        const long k = at % g->k, j = at / g->k % g->ow, i = at / g->k / g->ow % g->oh,
+                   n = at / g->k / g->ow / g->oh;
         for (long t = 0; t < taps; t++) {
             const long row = i - g->pad[0] + t / g->c / g->s, column = j - g->pad[1] + t / g->c % g->s;
             if (row < 0 || row >= g->h || column < 0 || column >= g->w) continue;
@@ -63,7 +64,8 @@ static double distance(long n, const float *a, const double *b)
     return r > 0 ? sqrt(d / r) : sqrt(d);
 }
 
-static geometry of(long h, long w, long c, long k, long r, long s, long top, long left, long bottom, long right)
+static geometry of(long h, long w, long c, long k, long r, long s, long top, long left, long bottom,
+                   long right)
 {
     return (geometry){ h, w, c, h + top + bottom - r + 1, w + left + right - s + 1, k, r, s, { 1, 1 },
                        { top, left, bottom, right }, { 1, 1 }, 1 };
@@ -74,10 +76,11 @@ static geometry same(long h, long w, long c, long k, long r, long s)
 }
 
 /* All lines at once, then n at a time, the last ones first. */
-static void through(pool *p, const geometry *g, bool back, cpu_isa most, long images, long n, const float *x, const float *w,
-                    const float *bias, float *y)
+static void through(pool *p, const geometry *g, bool back, cpu_isa most, long images, long n, const float *x,
+                    const float *w, const float *bias, float *y)
 {
-    void *u = aligned_alloc(LINE, round_up(tiles_weights(g))), *scratch = aligned_alloc(LINE, round_up(tiles_scratch(g)));
+    void *u = aligned_alloc(LINE, round_up(tiles_weights(g))),
+         *scratch = aligned_alloc(LINE, round_up(tiles_scratch(g)));
     const conv_post post = { bias, bias != NULL };
     const long lines = images * g->oh, size = lines * g->ow * g->k;
     float *again = numbers(size);
@@ -90,7 +93,8 @@ static void through(pool *p, const geometry *g, bool back, cpu_isa most, long im
 }
 
 /* Lines go to two groups, n at a time, those of the last image to the second. */
-static void add_up(pool *p, const geometry *g, cpu_isa most, long images, long n, const float *x, const float *dy, float *dw)
+static void add_up(pool *p, const geometry *g, cpu_isa most, long images, long n, const float *x,
+                   const float *dy, float *dw)
 {
     const size_t size = round_up(tiles_sums(g));
     float *sums = aligned_alloc(LINE, 2 * size), *second = sums + size / sizeof *sums;
@@ -105,7 +109,8 @@ static void add_up(pool *p, const geometry *g, cpu_isa most, long images, long n
     free(sums), free(scratch);
 }
 
-static void gather(pool *p, const geometry *g, cpu_isa most, long images, const float *x, const float *dy, float *dw)
+static void gather(pool *p, const geometry *g, cpu_isa most, long images, const float *x, const float *dy,
+                   float *dw)
 {
     void *all = aligned_alloc(LINE, round_up(tiles_points(g, images)));
     void *scratch = aligned_alloc(LINE, round_up(tiles_scratch_gather(g)));
@@ -113,14 +118,16 @@ static void gather(pool *p, const geometry *g, cpu_isa most, long images, const 
     memset(scratch, 0xff, tiles_scratch_gather(g));
     tiles_gather_begin(g, images, all);
     for (long i = images - 1; i >= 0; i--)
-        tiles_gather(g, most, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, all, scratch);
+        tiles_gather(g, most, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, all,
+                     scratch);
     tiles_gather_end(p, g, most, images, all, dw);
     free(all), free(scratch);
 }
 
 static void check(geometry g, long images)
 {
-    const long results = images * g.oh * g.ow * g.k, weights = g.k * g.r * g.s * g.c, pixels = images * g.h * g.w * g.c;
+    const long results = images * g.oh * g.ow * g.k, weights = g.k * g.r * g.s * g.c,
+               pixels = images * g.h * g.w * g.c;
     const geometry way = tiles_back(&g);
     float *x = numbers(pixels), *w = numbers(weights), *dy = numbers(results), *bias = numbers(g.k);
     float *hx = halves(pixels, x), *hw = halves(weights, w), *hdy = halves(results, dy);
@@ -134,12 +141,14 @@ static void check(geometry g, long images)
     through(p, &way, true, ISA_PLAIN, images, 1, dy, w, NULL, dx);
     add_up(p, &g, ISA_PLAIN, images, 5, x, dy, dw[0]);
     gather(p, &g, ISA_AMX, images, x, dy, dw[1]);
-    const double ey = distance(results, y, ry), ex = distance(pixels, dx, rdx), ew = distance(weights, dw[0], rdw),
-                 eg = distance(weights, dw[1], rdw);
-    cr_expect(ey < 3e-7 && ex < 3e-7 && ew < 6e-7 && eg < 6e-7, "%ldx%ldx%ld to %ld, window %ldx%ld: %g, %g, %g, %g", g.h,
-              g.w, g.c, g.k, g.r, g.s, ey, ex, ew, eg);
+    const double ey = distance(results, y, ry), ex = distance(pixels, dx, rdx), 
+                 ew = distance(weights, dw[0], rdw), eg = distance(weights, dw[1], rdw);
+    cr_expect(ey < 3e-7 && ex < 3e-7 && ew < 6e-7 && eg < 6e-7,
+              "%ldx%ldx%ld to %ld, window %ldx%ld: %g, %g, %g, %g", g.h, g.w, g.c,
+              g.k, g.r, g.s, ey, ex, ew, eg);
     pool_close(p);
-    free(x), free(w), free(dy), free(bias), free(hx), free(hw), free(hdy), free(y), free(dx), free(dw[0]), free(dw[1]);
+    free(x), free(w), free(dy), free(bias), free(hx), free(hw), free(hdy), free(y), free(dx), free(dw[0]);
+    free(dw[1]);
     free(ry), free(rdw), free(rdx);
 }
 
@@ -202,7 +211,8 @@ static float of_half(uint16_t half)
 static float defined(float c, const uint16_t *a, const uint16_t *b)
 {
     float s[2] = { 0, 0 };
-    for (int k = 0; k < 32; k++) s[k % 2] = flushed(fmaf(of_half(a[k]), of_half(b[k / 2 * 32 + k % 2]), s[k % 2]));
+    for (int k = 0; k < 32; k++)
+        s[k % 2] = flushed(fmaf(of_half(a[k]), of_half(b[k / 2 * 32 + k % 2]), s[k % 2]));
     return flushed(flushed(c) + flushed(s[0] + s[1]));
 }
 
@@ -210,7 +220,8 @@ static float defined(float c, const uint16_t *a, const uint16_t *b)
 static uint16_t any_half(int kind)
 {
     const unsigned bits = draw() & 0x80ff;
-    static const unsigned from[] = { 0x3f80, 0x3f00, 0x0000, 0x2000, 0x1f80 }, range[] = { 0, 0x7f, 0xff, 0x7f, 0x1ff };
+    static const unsigned from[] = { 0x3f80, 0x3f00, 0x0000, 0x2000, 0x1f80 },
+                          range[] = { 0, 0x7f, 0xff, 0x7f, 0x1ff };
     return (uint16_t)((bits & 0x8000) | (from[kind] + (bits & 0x7f)) | (range[kind] & draw()));
 }
 
@@ -219,7 +230,8 @@ Test(tiles, product_of_tiles)
     static uint16_t a[16][32], b[16][32];
     static float c[16][16], got[16][16];
     for (int round = 0; round < 400; round++) {
-        for (int i = 0; i < 512; i++) a[i / 32][i % 32] = any_half(round % 5), b[i / 32][i % 32] = any_half(round / 5 % 5);
+        for (int i = 0; i < 512; i++) a[i / 32][i % 32] = any_half(round % 5);
+        for (int i = 0; i < 512; i++) b[i / 32][i % 32] = any_half(round / 5 % 5);
         for (int i = 0; i < 256; i++) c[i / 16][i % 16] = of_half(any_half(round % 3)) * 1.7f;
         load_tile(&twin[0], c, 64), load_tile(&twin[1], a, 64), load_tile(&twin[2], b, 64);
         TILE_DOT(0, 1, 2);

@@ -1,5 +1,6 @@
-/* tiles_here.c: the kernels of the best processors against those of all: matrix units (AMX) against their twin in plain C, bit
- * for bit; AVX-512 against plain C. Little work, so that it can be run by an emulator. 77: nothing of it is here. */
+/* tiles_here.c: the kernels of the best processors against those of all: matrix units (AMX) against their
+ * twin in plain C, bit for bit; AVX-512 against plain C. Little work, so that it can be run by an emulator.
+ * 77: nothing of it is here. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static void dot_twins(void) { dot_tiles(&twin[0], &twin[1], &twin[2]); }
 #endif
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
-void *sx_plan_alloc(const sx_plan *p, size_t bytes) { return (void)p, (void)bytes, NULL; }   /* for tasks, none of which is here */
+/* for tasks, none of which is here */
+void *sx_plan_alloc(const sx_plan *p, size_t bytes) { return (void)p, (void)bytes, NULL; }
 
 static long failures;
 static void tell(bool good, const char *what, const char *of)
@@ -41,8 +43,8 @@ static float *numbers(long n)
 /* --- tiles --- */
 static geometry of(long h, long w, long c, long k, long r, long s, long pad)
 {
-    return (geometry){ h, w, c, h + 2 * pad - r + 1, w + 2 * pad - s + 1, k, r, s, { 1, 1 }, { pad, pad, pad, pad },
-                       { 1, 1 }, 1 };
+    return (geometry){ h, w, c, h + 2 * pad - r + 1, w + 2 * pad - s + 1, k, r, s, { 1, 1 }, 
+                       { pad, pad, pad, pad }, { 1, 1 }, 1 };
 }
 
 typedef struct { long y, dx, dw; float *v; } results;    /* y, dx, dw twice */
@@ -72,17 +74,20 @@ static void all_of(pool *p, const geometry *g, cpu_isa most, const float *x, con
 
 static void convolve(pool *p, geometry g)
 {
-    const long y = 2 * g.oh * g.ow * g.k, dx = 2 * g.h * g.w * g.c, dw = g.k * g.r * g.s * g.c, n = y + dx + 2 * dw;
+    const long y = 2 * g.oh * g.ow * g.k, dx = 2 * g.h * g.w * g.c, dw = g.k * g.r * g.s * g.c,
+               n = y + dx + 2 * dw;
     float *x = numbers(dx), *w = numbers(dw), *dy = numbers(y), *bias = numbers(g.k);
     const results unit = { y, dx, dw, numbers(n) }, plain = { y, dx, dw, numbers(n) };
     char what[100];
     all_of(p, &g, ISA_AMX, x, w, dy, bias, &unit);
     all_of(p, &g, ISA_PLAIN, x, w, dy, bias, &plain);
-    snprintf(what, sizeof what, "convolution of %ldx%ldx%ld to %ld, window %ldx%ld", g.h, g.w, g.c, g.k, g.r, g.s);
+    snprintf(what, sizeof what, "convolution of %ldx%ldx%ld to %ld, window %ldx%ld", g.h, g.w, g.c, g.k, g.r,
+             g.s);
     tell(!memcmp(unit.v, plain.v, (size_t)y * sizeof *x), what, "forward");
     tell(!memcmp(unit.v + y, plain.v + y, (size_t)dx * sizeof *x), what, "to x");
     tell(!memcmp(unit.v + y + dx, plain.v + y + dx, (size_t)dw * sizeof *x), what, "to weights");
-    tell(!memcmp(unit.v + y + dx + dw, plain.v + y + dx + dw, (size_t)dw * sizeof *x), what, "to weights, gathered");
+    tell(!memcmp(unit.v + y + dx + dw, plain.v + y + dx + dw, (size_t)dw * sizeof *x), what,
+         "to weights, gathered");
     free(x), free(w), free(dy), free(bias), free(unit.v), free(plain.v);
 }
 
@@ -112,8 +117,10 @@ static void products(void)
     static uint32_t c[16][16], got[16][16], want[16][16];
     long different = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < 512; i++) a[i / 32][i % 32] = any_half(round % 4), b[i / 32][i % 32] = any_half(round / 4 % 4);
-        for (int i = 0; i < 256; i++) c[i / 16][i % 16] = (uint32_t)any_half(round / 16) << 16 | (draw() & 0xffff);
+        for (int i = 0; i < 512; i++) a[i / 32][i % 32] = any_half(round % 4);
+        for (int i = 0; i < 512; i++) b[i / 32][i % 32] = any_half(round / 4 % 4);
+        for (int i = 0; i < 256; i++)
+            c[i / 16][i % 16] = (uint32_t)any_half(round / 16) << 16 | (draw() & 0xffff);
         memcpy(got, c, sizeof c);
         dot_unit(a, b, got);
         load_tile(&twin[0], c, 64), load_tile(&twin[1], a, 64), load_tile(&twin[2], b, 64);
@@ -123,7 +130,8 @@ static void products(void)
             const uint32_t p = got[i / 16][i % 16], q = want[i / 16][i % 16];
             const bool both_nan = (p & 0x7fffffff) > 0x7f800000 && (q & 0x7fffffff) > 0x7f800000;
             if (p == q || both_nan) continue;
-            if (different++ < 8) printf("round %d: %08x, not %08x (sum %08x)\n", round, p, q, c[i / 16][i % 16]);
+            if (different++ < 8)
+                printf("round %d: %08x, not %08x (sum %08x)\n", round, p, q, c[i / 16][i % 16]);
         }
     }
     tell(!different, "products of tiles", "and sums");
@@ -195,12 +203,14 @@ static void direct(const conv_direct *way, const char *name, geometry g)
 static void product_here(void)
 {
     enum { DEPTH = 40, SIZE = PRODUCT_ROWS * PRODUCT_WIDTH };
-    float *a = numbers(PRODUCT_ROWS * DEPTH), *b = numbers(DEPTH * PRODUCT_WIDTH), *c[2] = { numbers(SIZE), numbers(SIZE) };
+    float *a = numbers(PRODUCT_ROWS * DEPTH), *b = numbers(DEPTH * PRODUCT_WIDTH),
+          *c[2] = { numbers(SIZE), numbers(SIZE) };
     bool good = true;
     for (int rows = 1; rows <= PRODUCT_ROWS; rows++) {
         for (int i = 0; i < 2; i++)
-            product_of(i ? ISA_AVX512 : ISA_PLAIN)(rows, &(factors){ .k = DEPTH, .lda = DEPTH, .ldc = PRODUCT_WIDTH, .a = a,
-                                                                    .b = b, .c = c[i] });
+            product_of(i ? ISA_AVX512 : ISA_PLAIN)(
+                rows, &(factors){ .k = DEPTH, .lda = DEPTH, .ldc = PRODUCT_WIDTH, .a = a, .b = b,
+                                .c = c[i] });
         good &= near(rows * PRODUCT_WIDTH, c[1], c[0]);
     }
     tell(good, "product", "all rows");

@@ -105,7 +105,8 @@ static bool is_direct(task *t)
 static bool by_tiles(task *t)
 {
     const conv *c = t->own;
-    return (c->path == CONV_AUTO || c->path == CONV_AMX) && tiles_make(t, c->kind, c->path == CONV_AMX, &c->g);
+    const bool forced = c->path == CONV_AMX;
+    return (forced || c->path == CONV_AUTO) && tiles_make(t, c->kind, forced, &c->g);
 }
 
 static const kernel few_images;

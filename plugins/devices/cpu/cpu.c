@@ -36,7 +36,8 @@ static int open_dev(const void *params, int index, sx_dev **dev)
     while (path && *path && conv < CONV_PATHS && strcmp(path, conv_names[conv])) conv++;
     if (conv == CONV_PATHS)
         return fail(SX_E_DEVICE,
-                    "STRIX_CPU_CONV is '%.40s', not auto, onednn, im2col, winograd, thin, depthwise or amx", path);
+                    "STRIX_CPU_CONV is '%.40s', not auto, onednn, im2col, winograd, thin, depthwise or amx",
+                    path);
     if (conv == CONV_ONEDNN && !dnnl_here())
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
     cpu_isa cap;

@@ -1,5 +1,5 @@
-/* tiles.c: products by matrix units (AMX) for convolutions in bf16: two sets of kernels that give the same bits, one by the
- * unit's instructions, one by their definition. */
+/* tiles.c: products by matrix units (AMX) for convolutions in bf16: two sets of kernels that give the same
+ * bits, one by the unit's instructions, one by their definition. */
 #include <math.h>
 #include <string.h>
 #include "tiles.h"

@@ -1,12 +1,15 @@
-/* tiles_conv.c: convolutions by matrix units: images in bf16 with zeros around, as one long strip of pixels that windows go
- * over, so that what a tap sees of 16 neighbours is a tile as it lies there. Neighbouring lines share the zeros between them,
- * and neighbouring images: a position of the strip is a result or one to be thrown away. */
+/* tiles_conv.c: convolutions by matrix units: images in bf16 with zeros around, as one long strip of pixels
+ * that windows go over, so that what a tap sees of 16 neighbours is a tile as it lies there. Neighbouring
+ * lines share the zeros between them, and neighbouring images: a position of the strip is a result or one to
+ * be thrown away. */
 #include <math.h>
 #include <string.h>
 #include "tiles.h"
 
-enum { WINDOW = 7, TAPS = WINDOW * WINDOW, BLOCK = 2 * SIDE_T * DEPTH_T };       /* BLOCK: weights of a panel's tiles */
-enum { STRIP = 256 << 10, POINTS = 512 << 10, MOST = 512 };  /* bytes of a strip; of both sides of sums, and positions */
+/* BLOCK: weights of a panel's tiles */
+enum { WINDOW = 7, TAPS = WINDOW * WINDOW, BLOCK = 2 * SIDE_T * DEPTH_T };
+/* bytes of a strip; of both sides of sums, and positions */
+enum { STRIP = 256 << 10, POINTS = 512 << 10, MOST = 512 };
 
 static long fill(long n) { return ceil_div(n, PAIR_T) * PAIR_T; }
 static long lesser(long a, long b) { return a < b ? a : b; }
@@ -58,14 +61,16 @@ static void put_pair(uint16_t *u, long p, long n, long step, const uint16_t *eve
     }
 }
 
-/* Channels [c, c + m) of filters [k, k + n): lines of weights go along the channels, or back along the filters. */
+/* Channels [c, c + m) of filters [k, k + n): lines of weights go along the channels, or back along the
+ * filters. */
 static void pack_block(const preparing *p, long tap, long c, long m, long k, long n, uint16_t *u)
 {
     const geometry *g = p->g;
     const long taps = taps_of(g);
     uint16_t lines[PAIR_T][PAIR_T] = { { 0 } };
     memset(u, 0, BLOCK * sizeof *u);
-    for (long f = 0; f < n && !p->back; f++) bf16_narrow(m, p->w + ((k + f) * taps + tap) * g->c + c, lines[f]);
+    for (long f = 0; f < n && !p->back; f++)
+        bf16_narrow(m, p->w + ((k + f) * taps + tap) * g->c + c, lines[f]);
     for (long i = 0; i < m && p->back; i++)
         bf16_narrow(n, p->w + ((c + i) * taps + taps - 1 - tap) * g->k + k, lines[i]);
     for (long i = 0; i < m; i += 2) {
@@ -102,7 +107,10 @@ static image results_of(const geometry *g)
     return (image){ g->oh, g->ow, g->k, 0, 0, wide_of(g), high_of(g) };
 }
 
-static void clear(uint16_t *to, long pixels, long filled) { memset(to, 0, (size_t)(pixels * filled) * sizeof *to); }
+static void clear(uint16_t *to, long pixels, long filled)
+{
+    memset(to, 0, (size_t)(pixels * filled) * sizeof *to);
+}
 
 static void load_pixels(const image *m, const float *x, uint16_t *to)
 {
@@ -143,7 +151,8 @@ static long padded_line(const geometry *g, long line) { return line / g->oh * hi
 typedef struct { long first, end; } range;
 static range padded_range(const geometry *g, long line, long lines)
 {
-    return (range){ padded_line(g, line), lines > 0 ? padded_line(g, line + lines - 1) + 1 : padded_line(g, line) };
+    const long first = padded_line(g, line);
+    return (range){ first, lines > 0 ? padded_line(g, line + lines - 1) + 1 : first };
 }
 
 /* What windows at padded lines [v, v + n) see; behind it zeros. */
@@ -188,40 +197,49 @@ void tiles_run(const geometry *g, cpu_isa most, const conv_post *post, long line
     for (long v = all.first, n; v < all.end; v += n) {
         n = lesser(all.end - v, most_lines);
         load_seen(g, x, images, v, n, seen(g, n), strip);
-        use->forward(&(tile_strip){ taps_of(g), blocks_of(g), off, fill(g->c), strip, u, n * wide_of(g), wide_of(g),
-                                    high_of(g), v, g->oh, g->ow, g->k, post->bias, post->relu ? 0 : -INFINITY, line, y,
-                                    scratch });
+        use->forward(&(tile_strip){ .taps = taps_of(g), .blocks = blocks_of(g), .off = off,
+                                    .pixel = fill(g->c), .x = strip, .u = u, .n = n * wide_of(g), .wide = wide_of(g),
+                                    .high = high_of(g), .first = v, .oh = g->oh, .ow = g->ow, .k = g->k,
+                                    .bias = post->bias, .low = post->relu ? 0 : -INFINITY, .line = line,
+                                    .y = y, .c = scratch });
     }
 }
 
-/* --- gradients of weights: x is turned, [c][positions], so that taps shift its tiles; dy as pairs of positions --- */
+/* --- gradients of weights: x is turned, [c][positions], so that taps shift its tiles; dy as pairs of
+ * positions --- */
 typedef struct { long n, seen, ldx; } points;    /* positions of dy; of x, and from line to line of it */
 static points points_of(const geometry *g, long positions)
 {
     enum { EIGHT = 8, ODD = LINE / sizeof(uint16_t) };     /* lines of an odd number of cache lines */
-    const long n = fill(positions), all = ceil_div(n + last_tap(g), EIGHT) * EIGHT, lines = ceil_div(all, ODD);
+    const long n = fill(positions), all = ceil_div(n + last_tap(g), EIGHT) * EIGHT,
+               lines = ceil_div(all, ODD);
     return (points){ n, all, (lines | 1) * ODD };
 }
 static size_t x_bytes(const geometry *g, const points *p)
 {
     return (size_t)(p->ldx * fill(g->c)) * sizeof(uint16_t);
 }
-static size_t dy_bytes(const geometry *g, const points *p) { return (size_t)(p->n * fill(g->k)) * sizeof(uint16_t); }
+static size_t dy_bytes(const geometry *g, const points *p)
+{
+    return (size_t)(p->n * fill(g->k)) * sizeof(uint16_t);
+}
 
-SX_FAST static void part_pairs(long n, const uint16_t *restrict x, uint16_t *restrict even, uint16_t *restrict odd)
+SX_FAST static void part_pairs(long n, const uint16_t *restrict x, uint16_t *restrict even,
+                               uint16_t *restrict odd)
 {
     for (long i = 0; i < n; i++) even[i] = x[2 * i], odd[i] = x[2 * i + 1];
 }
 
-SX_FAST static void join_lines(long n, const uint16_t *restrict a, const uint16_t *restrict b, uint16_t *restrict to)
+SX_FAST static void join_lines(long n, const uint16_t *restrict a, const uint16_t *restrict b,
+                               uint16_t *restrict to)
 {
     for (long i = 0; i < n; i++) to[2 * i] = a[i], to[2 * i + 1] = b[i];
 }
 
-/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Two channels are turned as if they were a float, and
- * then parted. room: of 16 lines of them. */
-static void turn_pixels(const geometry *g, cpu_isa most, long n, long keep, const uint16_t *strip, float *room,
-                        uint16_t *x, long ldx)
+/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Two channels are turned as if they
+ * were a float, and then parted. room: of 16 lines of them. */
+static void turn_pixels(const geometry *g, cpu_isa most, long n, long keep, const uint16_t *strip,
+                        float *room, uint16_t *x, long ldx)
 {
     transposing *const turn = turn_of(most);
     const long filled = fill(g->c), ld = n + LINE / (long)sizeof *room;
@@ -238,13 +256,17 @@ static void clear_rest(const geometry *g, long ldx, uint16_t *x)
     const long c = g->c + g->c % 2;
     clear(x + c * ldx, fill(g->c) - c, ldx);
 }
-static size_t turn_bytes(long n) { return (size_t)(PAIR_T / 2 * (n + LINE / (long)sizeof(float))) * sizeof(float); }
+static size_t turn_bytes(long n)
+{
+    return (size_t)(PAIR_T / 2 * (n + LINE / (long)sizeof(float))) * sizeof(float);
+}
 
 /* n positions of a strip, an even number */
 static void pair_pixels(const geometry *g, long n, const uint16_t *strip, uint16_t *dy)
 {
     const long filled = fill(g->k);
-    for (long i = 0; i < n; i += 2) join_lines(filled, strip + i * filled, strip + (i + 1) * filled, dy + i * filled);
+    for (long i = 0; i < n; i += 2)
+        join_lines(filled, strip + i * filled, strip + (i + 1) * filled, dy + i * filled);
 }
 
 static long sum_lines(const geometry *g)
@@ -262,29 +284,33 @@ static size_t strips_bytes(const geometry *g, const points *p)
     return round_up(larger_size(x, dy_bytes(g, p))) + round_up(turn_bytes(p->seen));
 }
 
-size_t tiles_sums(const geometry *g) { return (size_t)(taps_of(g) * fill(g->c) * fill(g->k)) * sizeof(float); }
+size_t tiles_sums(const geometry *g)
+{
+    return (size_t)(taps_of(g) * fill(g->c) * fill(g->k)) * sizeof(float);
+}
 size_t tiles_scratch_w(const geometry *g)
 {
     const points p = points_of(g, sum_lines(g) * wide_of(g));
     return x_bytes(g, &p) + dy_bytes(g, &p) + strips_bytes(g, &p);
 }
 
-static tile_sums sums_of(const geometry *g, const points *p, const long *off, const uint16_t *x, const uint16_t *dy,
-                         float *sums)
+static tile_sums sums_of(const geometry *g, const points *p, const long *off, const uint16_t *x,
+                         const uint16_t *dy, float *sums)
 {
     return (tile_sums){ p->n / DEPTH_T, g->c, g->k, off, x, dy, p->ldx, fill(g->c), fill(g->k), { 0 },
                         { fill(g->c) / PAIR_T, fill(g->k) / PAIR_T, taps_of(g) }, sums };
 }
 
-void tiles_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy, float *sums,
-               void *scratch)
+void tiles_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+               float *sums, void *scratch)
 {
     long off[TAPS];
     const image results = results_of(g);
     const range all = padded_range(g, line, lines);
     const long most_lines = sum_lines(g), images = lines ? (line + lines - 1) / g->oh + 1 : 0;
     const points room = points_of(g, most_lines * wide_of(g));
-    uint16_t *px = scratch, *py = px + x_bytes(g, &room) / sizeof *px, *strip = py + dy_bytes(g, &room) / sizeof *py;
+    uint16_t *px = scratch, *py = px + x_bytes(g, &room) / sizeof *px,
+             *strip = py + dy_bytes(g, &room) / sizeof *py;
     float *turning = (float *)((char *)strip + strips_bytes(g, &room) - round_up(turn_bytes(room.seen)));
     find_taps(g, off);
     clear_rest(g, room.ldx, px);
@@ -330,13 +356,16 @@ static void join_part(const void *ctx, long i, int thread)
 {
     (void)thread;
     const joining *j = ctx;
-    for (long k = 0; k < j->g->k; k += PAIR_T) join_block(j, i % taps_of(j->g), i / taps_of(j->g) * PAIR_T, k);
+    const long taps = taps_of(j->g);
+    for (long k = 0; k < j->g->k; k += PAIR_T) join_block(j, i % taps, i / taps * PAIR_T, k);
 }
 
-void tiles_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, const float *sums, float *dw)
+void tiles_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, const float *sums,
+                float *dw)
 {
     pool_for(p, blocks_of(g) * taps_of(g), join_part,
-             &(joining){ .g = g, .most = most, .groups = groups, .partial = partial, .sums = sums, .dw = dw });
+             &(joining){ .g = g, .most = most, .groups = groups, .partial = partial, .sums = sums,
+                         .dw = dw });
 }
 
 /* --- or both sides of the whole batch are kept until the end; images begin at even positions --- */
@@ -371,8 +400,8 @@ void tiles_gather_begin(const geometry *g, long images, void *all)
     clear(dy + end * fill(g->k), p.n - end, fill(g->k));
 }
 
-void tiles_gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x, const float *dy,
-                  void *all, void *scratch)
+void tiles_gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
+                  const float *dy, void *all, void *scratch)
 {
     const points p = gathered(g, images), one = points_of(g, image_step(g));
     const image in = image_of(g), out = results_of(g);

@@ -1,5 +1,5 @@
-/* tiles_kernels.h: the loops of tiles.c, once for the matrix unit and once for its twin. Two by two tiles of sums at a time:
- * four products for four tiles loaded. No guard. */
+/* tiles_kernels.h: the loops of tiles.c, once for the matrix unit and once for its twin. Two by two tiles of
+ * sums at a time: four products for four tiles loaded. No guard. */
 #include "tiles_unit.h"
 
 #undef TILED_INLINE
@@ -78,7 +78,8 @@ TILED static void NAME(forward)(const tile_strip *s)
 }
 
 /* 32 channels by 32 filters of a tap, or 16 where the others are not there */
-TILED_INLINE void NAME(sums)(const bool channels, const bool filters, const tile_sums *s, long c, long k, long tap)
+TILED_INLINE void NAME(sums)(const bool channels, const bool filters, const tile_sums *s, long c, long k,
+                             long tap)
 {
     const long ldx = s->ldx * (long)sizeof *s->x, ldy = s->filters * 2 * (long)sizeof *s->dy,
                lds = s->filters * (long)sizeof *s->sums;

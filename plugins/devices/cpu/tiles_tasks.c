@@ -1,12 +1,12 @@
-/* tiles_tasks.c: convolutions by matrix units (tiles_conv.c) as tasks of ops in bf16. They go strip by strip with what follows
- * them, weight gradients with what makes the results' gradients. */
+/* tiles_tasks.c: convolutions by matrix units (tiles_conv.c) as tasks of ops in bf16. They go strip by strip
+ * with what follows them, weight gradients with what makes the results' gradients. */
 #include <string.h>
 #include "cpu.h"
 
-typedef struct { geometry g; bool back, bias, relu; } tiled;         /* g: as the kernels see it; bias: input 2 */
+typedef struct { geometry g; bool back, bias, relu; } tiled; /* g: as the kernels see it; bias: input 2 */
 
-/* Lines of the results are divided; all of the image is needed. Strips are whole lines, enough of them that few are loaded
- * twice, and fours where pooling may follow. */
+/* Lines of the results are divided; all of the image is needed. Strips are whole lines, enough of them that
+ * few are loaded twice, and fours where pooling may follow. */
 static void divide(task *t, const geometry *g)
 {
     enum { POSITIONS = 512, LEAST = 8 };
@@ -30,8 +30,8 @@ static void rows(const task *t, const lane *l, long from, long n)
     const tiled *d = t->own;
     const stretch part = strip_of(t, l, n * t->extent);
     const conv_post post = { d->bias ? whole_at(&t->in[2], l->run) : NULL, d->relu };
-    tiles_run(&d->g, isa_most(), &post, part.from / d->g.ow, part.n / d->g.ow, in_at(t, 0, l, from), shared_at(t, l->run),
-              strip_at(&t->out, l, from, part.from * t->line), l->scratch);
+    tiles_run(&d->g, isa_most(), &post, part.from / d->g.ow, part.n / d->g.ow, in_at(t, 0, l, from),
+              shared_at(t, l->run), strip_at(&t->out, l, from, part.from * t->line), l->scratch);
 }
 
 /* --- weight gradients --- */
@@ -58,13 +58,14 @@ static void gather_begin(const task *t, const pass *r)
 
 static void gather_rows(const task *t, const lane *l, long from, long n)
 {
-    tiles_gather(&((const tiled *)t->own)->g, isa_most(), t->rows, from, n, in_at(t, 0, l, from), in_at(t, 1, l, from),
-                 shared_at(t, l->run), l->scratch);
+    tiles_gather(&((const tiled *)t->own)->g, isa_most(), t->rows, from, n, in_at(t, 0, l, from),
+                 in_at(t, 1, l, from), shared_at(t, l->run), l->scratch);
 }
 
 static void gather_end(const task *t, const pass *r)
 {
-    tiles_gather_end(r->pool, &((const tiled *)t->own)->g, isa_most(), t->rows, shared_at(t, r), whole_at(&t->out, r));
+    tiles_gather_end(r->pool, &((const tiled *)t->own)->g, isa_most(), t->rows, shared_at(t, r),
+                     whole_at(&t->out, r));
 }
 
 static const kernel through = { .by_rows = 1, .begin = begin, .rows = rows };

@@ -1,6 +1,6 @@
-/* tiles_unit.h: eight tiles under the same names for the matrix unit (LEVEL 2) and for its twin in plain C (LEVEL 0), so that
- * kernels over them are written once, and tested on every processor. No guard. Intel, Architecture Instruction Set Extensions
- * Programming Reference, ch. 3: TDPBF16PS. */
+/* tiles_unit.h: eight tiles under the same names for the matrix unit (LEVEL 2) and for its twin in plain C
+ * (LEVEL 0), so that kernels over them are written once, and tested on every processor. No guard. Intel,
+ * Architecture Instruction Set Extensions Programming Reference, ch. 3: TDPBF16PS. */
 #include "vector.h"
 #undef TILED
 #undef TILES_OPEN
@@ -12,9 +12,10 @@
 
 #if LEVEL == 2
 #define TILED __attribute__((target("avx512f,amx-tile,amx-bf16")))
-/* All eight are whole. Tiles are set up by thread, and other libraries leave their own behind. The barrier: compilers may
- * not know that loads of tiles read memory. */
-static const struct { uint8_t palette, start, zero[14]; uint16_t line[16]; uint8_t lines[16]; } shape_of_tiles = {
+/* All eight are whole. Tiles are set up by thread, and other libraries leave their own behind. The barrier:
+ * compilers may not know that loads of tiles read memory. */
+typedef struct { uint8_t palette, start, zero[14]; uint16_t line[16]; uint8_t lines[16]; } tile_shapes;
+static const tile_shapes shape_of_tiles = {
     .palette = 1, .line = { 64, 64, 64, 64, 64, 64, 64, 64 }, .lines = { 16, 16, 16, 16, 16, 16, 16, 16 }
 };
 #define TILES_OPEN() do { __asm__ volatile("" ::: "memory"); _tile_loadconfig(&shape_of_tiles); } while (0)
@@ -22,7 +23,7 @@ static const struct { uint8_t palette, start, zero[14]; uint16_t line[16]; uint8
 #define TILE_ZERO(t) _tile_zero(t)
 #define TILE_LOAD(t, p, bytes) _tile_loadd(t, p, bytes)              /* lines are so many bytes apart */
 #define TILE_STORE(t, p, bytes) _tile_stored(t, p, bytes)
-#define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)                    /* c += a b; b: pairs of the sum side by side */
+#define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b) /* c += a b; b: pairs of the sum side by side */
 #else
 #define TILED
 #define TILES_OPEN() ((void)0)
@@ -53,8 +54,9 @@ static inline double number(uint16_t half)
     return x;
 }
 
-/* Even and odd members of a sum go to two sums, each product by one rounding, then both and the tile are added. Products are
- * exact in double, and so is where a sum is rounded to f32: where double is too short, one side is too small to matter. */
+/* Even and odd members of a sum go to two sums, each product by one rounding, then both and the tile are
+ * added. Products are exact in double, and so is where a sum is rounded to f32: where double is too short,
+ * one side is too small to matter. */
 SX_FAST static void dot_tiles(tile *c, const tile *a, const tile *b)
 {
     for (int i = 0; i < 16; i++) {
