@@ -198,10 +198,11 @@ void tiles_run(const geometry *g, cpu_isa most, const conv_post *post, long line
         n = lesser(all.end - v, most_lines);
         load_seen(g, x, images, v, n, seen(g, n), strip);
         use->forward(&(tile_strip){ .taps = taps_of(g), .blocks = blocks_of(g), .off = off,
-                                    .pixel = fill(g->c), .x = strip, .u = u, .n = n * wide_of(g), .wide = wide_of(g),
-                                    .high = high_of(g), .first = v, .oh = g->oh, .ow = g->ow, .k = g->k,
-                                    .bias = post->bias, .low = post->relu ? 0 : -INFINITY, .line = line,
-                                    .y = y, .c = scratch });
+                                    .pixel = fill(g->c), .x = strip, .u = u,
+                                    .n = n * wide_of(g), .wide = wide_of(g), .high = high_of(g), .first = v,
+                                    .oh = g->oh, .ow = g->ow, .k = g->k,
+                                    .bias = post->bias, .low = post->relu ? 0 : -INFINITY,
+                                    .line = line, .y = y, .c = scratch });
     }
 }
 
