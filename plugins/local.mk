@@ -112,6 +112,8 @@ plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/c
 	plugins/devices/cpu/winograd.h plugins/devices/cpu/winograd_tiles.h \
 	plugins/devices/cpu/direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h plugins/devices/cpu/levels.h \
 	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h \
+	plugins/devices/cpu/tiles.c plugins/devices/cpu/tiles.h plugins/devices/cpu/tiles_unit.h plugins/devices/cpu/tiles_kernels.h \
+	plugins/devices/cpu/tiles_conv.c plugins/devices/cpu/tiles_tasks.c \
 	plugins/devices/cpu/isa.c plugins/devices/cpu/limits.c \
 	plugins/devices/cpu/map.c plugins/devices/cpu/cast.c plugins/devices/cpu/bf16.c plugins/devices/cpu/norm.c plugins/devices/cpu/pool2d.c plugins/devices/cpu/pool2d.h \
 	plugins/devices/cpu/bnpool.c plugins/devices/cpu/resize.c plugins/devices/cpu/rows.c \

@@ -50,6 +50,7 @@ UNIT_TESTS = tests/test_arena \
 	tests/test_direct \
 	tests/test_train \
 	tests/test_matmul \
+	tests/test_tiles \
 	tests/test_winograd
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -63,6 +64,20 @@ tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/matmul.c plu
 tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c \
 	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
 	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
+tests_test_tiles_SOURCES = tests/test_tiles.c $(tiles) plugins/devices/cpu/tiles_unit.h
+# The kernels of tiles over what they need.
+tiles = plugins/devices/cpu/tiles.c plugins/devices/cpu/tiles.h plugins/devices/cpu/tiles_kernels.h \
+	plugins/devices/cpu/tiles_conv.c plugins/devices/cpu/bf16.c plugins/devices/cpu/product.c plugins/devices/cpu/isa.c \
+	plugins/devices/cpu/pool.c plugins/devices/cpu/vector.h plugins/devices/cpu/cpu.h
+# The best instructions against plain C; needs no Criterion. 77 where there are none.
+check_PROGRAMS += tests/tiles_here
+TESTS += tests/tiles_here
+tests_tiles_here_SOURCES = tests/tiles_here.c $(tiles) plugins/devices/cpu/tiles_unit.h plugins/devices/cpu/winograd.c \
+	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
+	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
+	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/levels.h \
+	plugins/devices/cpu/direct.c
+tests_tiles_here_LDADD = -lpthread -lm
 tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/pool.c plugins/devices/cpu/bf16.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm

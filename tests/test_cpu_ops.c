@@ -50,6 +50,7 @@ static void suite(const char *path)
 
 Test(cpu_ops, suite_by_columns) { suite("im2col"); }
 Test(cpu_ops, suite_by_choice) { suite("auto"); }
+Test(cpu_ops, suite_by_tiles) { suite("amx"); }  /* those in bf16 */
 
 Test(cpu_ops, unknown_way_of_convolution_is_refused)
 {

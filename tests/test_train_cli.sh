@@ -91,6 +91,13 @@ ok 'a training in bf16' half --set train.precision=bf16 --dir half
 is 'learns' grep -q '"val_accuracy": \(1\|0\.9\)' half/result.json
 ok 'on two threads, too' half --set train.precision=bf16 --dir half2 --threads 2
 is 'the same, bit for bit' cmp half/last.safetensors half2/last.safetensors
+export STRIX_CPU_CONV=amx
+ok 'one with products of bf16, by matrix units or their twin' half --set train.precision=bf16 --dir tiles
+is 'learns, too' grep -q '"val_accuracy": \(1\|0\.9\)' tiles/result.json
+is 'other bits' sh -c '! cmp -s half/last.safetensors tiles/last.safetensors'
+ok 'and on two threads' half --set train.precision=bf16 --dir tiles2 --threads 2
+is 'the same bits' cmp tiles/last.safetensors tiles2/last.safetensors
+unset STRIX_CPU_CONV
 ok 'one in f32' half --dir full
 numbers() { tail -c 4000 "$1/last.safetensors" >"$1.numbers"; }
 numbers half && numbers full

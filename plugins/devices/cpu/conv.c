@@ -101,6 +101,14 @@ static bool is_direct(task *t)
         || ((any || c->path == CONV_DEPTHWISE) && direct_make(t, c->kind, &conv_depthwise, &c->g));
 }
 
+/* Or by matrix units? */
+static bool by_tiles(task *t)
+{
+    const conv *c = t->own;
+    const bool forced = c->path == CONV_AMX;
+    return (forced || c->path == CONV_AUTO) && tiles_make(t, c->kind, forced, &c->g);
+}
+
 static const kernel few_images;
 static bool fwd_make(sx_dev *dev, task *t)
 {
@@ -110,13 +118,13 @@ static bool fwd_make(sx_dev *dev, task *t)
     if (c->bands > 1) {
         t->kernel = &few_images;
         if (t->lane) t->lane = ceil_div(column_bytes(&c->g), c->g.oh) * ceil_div(c->g.oh, c->bands);
-    } else t->thin = is_direct(t) && 4 * t->in[0].size <= t->out.size;
+    } else if (!by_tiles(t)) t->thin = is_direct(t) && 4 * t->in[0].size <= t->out.size;
     return true;
 }
 static bool bwd_x_make(sx_dev *dev, task *t)
 {
     if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0])) return false;
-    is_direct(t);
+    if (!by_tiles(t)) is_direct(t);
     return true;
 }
 
@@ -125,7 +133,7 @@ static const kernel weights_winograd;
 static bool bwd_w_make(sx_dev *dev, task *t)
 {
     if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1])) return false;
-    if (is_direct(t)) return true;
+    if (by_tiles(t) || is_direct(t)) return true;
     const conv *c = t->own;
     const geometry *g = &c->g;
     if (!wino_can(g) || !(c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays_w(g, t->rows))))
@@ -194,7 +202,7 @@ static void fit(task *t, long chunk)
 static bool takes_post(task *t, bool relu)
 {
     conv *c = t->own;
-    if (direct_post(t, relu)) return true;
+    if (direct_post(t, relu) || tiles_post(t, relu)) return true;
     if (t->kernel != &k_conv2d || !c->wino || c->bias) return false;
     c->bias = true, c->relu = relu;
     return true;

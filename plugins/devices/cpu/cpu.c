@@ -25,7 +25,8 @@ __attribute__((format(printf, 2, 3))) static int fail(int code, const char *fmt,
 static int count(void) { return 1; }
 
 static const char *const conv_names[] = { [CONV_AUTO] = "auto", [CONV_ONEDNN] = "onednn", [CONV_IM2COL] = "im2col",
-    [CONV_WINOGRAD] = "winograd", [CONV_THIN] = "thin", [CONV_DEPTHWISE] = "depthwise" };
+    [CONV_WINOGRAD] = "winograd", [CONV_THIN] = "thin", [CONV_DEPTHWISE] = "depthwise",
+    [CONV_AMX] = "amx" };
 
 static int open_dev(const void *params, int index, sx_dev **dev)
 {
@@ -34,7 +35,8 @@ static int open_dev(const void *params, int index, sx_dev **dev)
     int conv = CONV_AUTO;
     while (path && *path && conv < CONV_PATHS && strcmp(path, conv_names[conv])) conv++;
     if (conv == CONV_PATHS)
-        return fail(SX_E_DEVICE, "STRIX_CPU_CONV is '%.40s', not auto, onednn, im2col, winograd, thin or depthwise",
+        return fail(SX_E_DEVICE,
+                    "STRIX_CPU_CONV is '%.40s', not auto, onednn, im2col, winograd, thin, depthwise or amx",
                     path);
     if (conv == CONV_ONEDNN && !dnnl_here())
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");

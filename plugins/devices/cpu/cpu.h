@@ -8,7 +8,7 @@
 
 enum { LINE = 64, TILE = 2048, MAX_THREADS = 256 };  /* bytes of a cache line; floats of a block for L1 */
 typedef enum { CONV_AUTO, CONV_ONEDNN, CONV_IM2COL, CONV_WINOGRAD, CONV_THIN,
-               CONV_DEPTHWISE, CONV_PATHS } conv_path;           /* the last: how many */
+               CONV_DEPTHWISE, CONV_AMX, CONV_PATHS } conv_path;     /* the last: how many */
 struct sx_dev { conv_path conv; char text[48]; };
 struct sx_buf { char *p; size_t bytes; };
 
@@ -280,7 +280,39 @@ size_t direct_weights(const geometry *g);
 void direct_prepare(const geometry *g, const float *w, float *u);
 void direct_collect(const geometry *g, const float *sums, float *dw);
 
+/* tiles_conv.c: stride 1 by matrix units, or their twin in plain C: factors are rounded to bf16, sums are
+ * f32. Lines as above: any range of them; gradients are summed range by range, u and scratch as for Winograd.
+ * tiles_back: as wino_back. */
+bool tiles_can(const geometry *g);
+bool tiles_pay(const geometry *g);               /* on this processor */
+geometry tiles_back(const geometry *g);
+long tiles_least(const geometry *g);             /* images at a time that weights are worth loading for */
+size_t tiles_weights(const geometry *g);
+size_t tiles_scratch(const geometry *g);
+void tiles_prepare(pool *p, const geometry *g, bool back, const float *w, void *u);
+void tiles_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+               const void *u, float *y, void *scratch);
+/* dw: sums of groups, that each range of lines is added to; or (gather) both sides of all images are kept,
+ * and multiplied at the end. x, dy: the first of these lines, or images; x of tiles_add: the first image. */
+size_t tiles_sums(const geometry *g);
+size_t tiles_scratch_w(const geometry *g);
+void tiles_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+               float *sums, void *scratch);
+void tiles_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, const float *sums,
+                float *dw);
+bool tiles_gather_pays(const geometry *g, long images);
+size_t tiles_points(const geometry *g, long images);
+size_t tiles_scratch_gather(const geometry *g);
+void tiles_gather_begin(const geometry *g, long images, void *all);
+void tiles_gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
+                  const float *dy, void *all, void *scratch);
+void tiles_gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *dw);
+
 typedef enum { CONV_FWD, CONV_BWD_X, CONV_BWD_W } conv_kind;
+/* tiles_tasks.c: as direct_post, and as direct_make for ops in bf16; forced: wherever it can be, not only
+ * where it pays */
+bool tiles_post(task *t, bool relu);
+bool tiles_make(task *t, conv_kind kind, bool forced, const geometry *g);
 bool direct_post(task *t, bool relu);            /* can it add a bias, its input 2 then, and cut? */
 bool direct_make(task *t, conv_kind kind, const conv_direct *way, const geometry *g); /* false: it cannot */
 typedef struct dnnl_conv dnnl_conv;

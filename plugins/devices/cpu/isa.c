@@ -11,6 +11,19 @@ const char *isa_name(cpu_isa isa) { return names[isa]; }
 #if defined __x86_64__ && defined __GNUC__
 #include <cpuid.h>
 
+/* Linux wants to be asked once a process, since tiles make signal frames larger. */
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+static bool tiles_granted(void)
+{
+    enum { REQUEST = 0x1023, TILE_DATA = 18 };   /* ARCH_REQ_XCOMP_PERM, which is not in old headers */
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+#else
+static bool tiles_granted(void) { return false; }
+#endif
+
 /* Tiles of bf16, and a system that saves them. */
 static bool has_amx(void)
 {
@@ -18,7 +31,7 @@ static bool has_amx(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24)) return false;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27)) return false;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & 3u << 17) == 3u << 17;
+    return (low & 3u << 17) == 3u << 17 && tiles_granted();
 }
 
 static cpu_isa find_here(void)
