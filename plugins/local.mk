@@ -105,19 +105,20 @@ plugins_samplers_tpe_la_LIBADD = -lm
 plugins_pruners_median_la_LIBADD = -lm
 plugins_pruners_patience_la_LIBADD = -lm
 plugins_datasets_idx_la_LIBADD = $(ZLIB_LIBS)
-plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/chain.c \
-	plugins/devices/cpu/lower.c plugins/devices/cpu/poolfirst.c plugins/devices/cpu/softmax.c \
-	plugins/devices/cpu/pool.c plugins/devices/cpu/gemm.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/late.c plugins/devices/cpu/conv.c plugins/devices/cpu/onednn.c \
-	plugins/devices/cpu/winograd.c plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c \
-	plugins/devices/cpu/winograd.h plugins/devices/cpu/winograd_tiles.h \
-	plugins/devices/cpu/direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/vector.h plugins/devices/cpu/levels.h \
-	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h \
-	plugins/devices/cpu/tiles.c plugins/devices/cpu/tiles.h plugins/devices/cpu/tiles_unit.h plugins/devices/cpu/tiles_kernels.h \
-	plugins/devices/cpu/tiles_conv.c plugins/devices/cpu/tiles_tasks.c \
-	plugins/devices/cpu/isa.c plugins/devices/cpu/limits.c \
-	plugins/devices/cpu/map.c plugins/devices/cpu/cast.c plugins/devices/cpu/bf16.c plugins/devices/cpu/norm.c plugins/devices/cpu/pool2d.c plugins/devices/cpu/pool2d.h \
-	plugins/devices/cpu/bnpool.c plugins/devices/cpu/resize.c plugins/devices/cpu/rows.c \
-	plugins/devices/cpu/random.c plugins/devices/cpu/update.c
+plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/cpu.h plugins/devices/cpu/stages/chain.c \
+	plugins/devices/cpu/stages/lower.c plugins/devices/cpu/stages/poolfirst.c plugins/devices/cpu/ops/softmax.c \
+	plugins/devices/cpu/machine/pool.c plugins/devices/cpu/ops/gemm.c plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/stages/late.c plugins/devices/cpu/conv/conv.c plugins/devices/cpu/conv/conv.h \
+	plugins/devices/cpu/conv/onednn.c \
+	plugins/devices/cpu/conv/winograd.c plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c \
+	plugins/devices/cpu/conv/winograd.h plugins/devices/cpu/conv/winograd_tiles.h \
+	plugins/devices/cpu/conv/direct.c plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h plugins/devices/cpu/machine/vector.h plugins/devices/cpu/machine/levels.h \
+	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h \
+	plugins/devices/cpu/conv/tiles.c plugins/devices/cpu/conv/tiles.h plugins/devices/cpu/conv/tiles_unit.h plugins/devices/cpu/conv/tiles_kernels.h \
+	plugins/devices/cpu/conv/tiles_conv.c plugins/devices/cpu/conv/tiles_tasks.c \
+	plugins/devices/cpu/machine/isa.c plugins/devices/cpu/machine/limits.c \
+	plugins/devices/cpu/ops/map.c plugins/devices/cpu/stages/cast.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/ops/norm.c plugins/devices/cpu/ops/pool2d.c plugins/devices/cpu/ops/pool2d.h \
+	plugins/devices/cpu/stages/bnpool.c plugins/devices/cpu/ops/resize.c plugins/devices/cpu/ops/rows.c \
+	plugins/devices/cpu/ops/random.c plugins/devices/cpu/ops/update.c
 # Contraction: without it gcc -std=c11 makes two instructions of every multiply-add.
 plugins_devices_cpu_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast $(OPENBLAS_CFLAGS)
 plugins_devices_cpu_la_LIBADD = $(OPENBLAS_LIBS) -lpthread -lm

@@ -1,6 +1,6 @@
 /* list_isa.c: the sets of instructions that kernels of the device `cpu` can use on this processor, the least first, a line each. */
 #include <stdio.h>
-#include "../plugins/devices/cpu/cpu.h"
+#include "cpu.h"
 
 int main(void)
 {

@@ -56,29 +56,29 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
-tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h plugins/devices/cpu/levels.h \
-	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/direct.c plugins/devices/cpu/pool.c \
-	plugins/devices/cpu/vector.h plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
-tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/matmul.c plugins/devices/cpu/product.c plugins/devices/cpu/random.c \
-	plugins/devices/cpu/isa.c plugins/devices/cpu/pool.c core/base/rng.c plugins/devices/cpu/cpu.h
-tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/isa.c plugins/devices/cpu/winograd.c \
-	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
-	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/pool.c plugins/devices/cpu/cpu.h
-tests_test_tiles_SOURCES = tests/test_tiles.c $(tiles) plugins/devices/cpu/tiles_unit.h
+tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h plugins/devices/cpu/machine/levels.h \
+	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h plugins/devices/cpu/conv/direct.c plugins/devices/cpu/machine/pool.c \
+	plugins/devices/cpu/machine/vector.h plugins/devices/cpu/machine/isa.c plugins/devices/cpu/cpu.h
+tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/ops/random.c \
+	plugins/devices/cpu/machine/isa.c plugins/devices/cpu/machine/pool.c core/base/rng.c plugins/devices/cpu/cpu.h
+tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/machine/isa.c plugins/devices/cpu/conv/winograd.c \
+	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
+	plugins/devices/cpu/conv/winograd_tiles.h plugins/devices/cpu/machine/pool.c plugins/devices/cpu/cpu.h
+tests_test_tiles_SOURCES = tests/test_tiles.c plugins/devices/cpu/conv/conv.h $(tiles) plugins/devices/cpu/conv/tiles_unit.h
 # The kernels of tiles over what they need.
-tiles = plugins/devices/cpu/tiles.c plugins/devices/cpu/tiles.h plugins/devices/cpu/tiles_kernels.h \
-	plugins/devices/cpu/tiles_conv.c plugins/devices/cpu/bf16.c plugins/devices/cpu/product.c plugins/devices/cpu/isa.c \
-	plugins/devices/cpu/pool.c plugins/devices/cpu/vector.h plugins/devices/cpu/cpu.h
+tiles = plugins/devices/cpu/conv/tiles.c plugins/devices/cpu/conv/tiles.h plugins/devices/cpu/conv/tiles_kernels.h \
+	plugins/devices/cpu/conv/tiles_conv.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/machine/isa.c \
+	plugins/devices/cpu/machine/pool.c plugins/devices/cpu/machine/vector.h plugins/devices/cpu/cpu.h
 # The best instructions against plain C; needs no Criterion. 77 where there are none.
 check_PROGRAMS += tests/tiles_here
 TESTS += tests/tiles_here
-tests_tiles_here_SOURCES = tests/tiles_here.c $(tiles) plugins/devices/cpu/tiles_unit.h plugins/devices/cpu/winograd.c \
-	plugins/devices/cpu/winograd_isa.c plugins/devices/cpu/winograd_weights.c plugins/devices/cpu/winograd.h \
-	plugins/devices/cpu/winograd_tiles.h plugins/devices/cpu/thin.c plugins/devices/cpu/thin_kernels.h \
-	plugins/devices/cpu/depthwise.c plugins/devices/cpu/depthwise_kernels.h plugins/devices/cpu/levels.h \
-	plugins/devices/cpu/direct.c
+tests_tiles_here_SOURCES = tests/tiles_here.c plugins/devices/cpu/conv/conv.h $(tiles) plugins/devices/cpu/conv/tiles_unit.h plugins/devices/cpu/conv/winograd.c \
+	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
+	plugins/devices/cpu/conv/winograd_tiles.h plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h \
+	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h plugins/devices/cpu/machine/levels.h \
+	plugins/devices/cpu/conv/direct.c
 tests_tiles_here_LDADD = -lpthread -lm
-tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/pool.c plugins/devices/cpu/bf16.c plugins/devices/cpu/cpu.h
+tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/machine/pool.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
@@ -86,7 +86,7 @@ $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)
 # The device `cpu` with fewer instructions than the processor has.
 if HAVE_CRITERION
 check_PROGRAMS += tests/list_isa
-tests_list_isa_SOURCES = tests/list_isa.c plugins/devices/cpu/isa.c plugins/devices/cpu/cpu.h
+tests_list_isa_SOURCES = tests/list_isa.c plugins/devices/cpu/machine/isa.c plugins/devices/cpu/cpu.h
 tests_list_isa_LDADD =
 TESTS += tests/test_isa.sh
 endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "conform.h"
 #include "exec.h"
-#include "../plugins/devices/cpu/cpu.h"
+#include "conv.h"
 
 int dnnl_one_thread(void) { return 0; }          /* pool.c is linked alone */
 

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../plugins/devices/cpu/cpu.h"
+#include "conv.h"
 #define LEVEL 0
-#include "../plugins/devices/cpu/tiles_unit.h"
+#include "tiles_unit.h"
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
 

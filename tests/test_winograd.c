@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../plugins/devices/cpu/cpu.h"
+#include "conv.h"
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
 

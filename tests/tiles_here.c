@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../plugins/devices/cpu/cpu.h"
+#include "conv.h"
 #define LEVEL 0
-#include "../plugins/devices/cpu/tiles_unit.h"
+#include "tiles_unit.h"
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
 #undef LEVEL
 #define LEVEL 2
 #undef TILE_DOT
 static void dot_twins(void) { dot_tiles(&twin[0], &twin[1], &twin[2]); }
-#include "../plugins/devices/cpu/tiles_unit.h"
+#include "tiles_unit.h"
 #define UNIT 1
 #endif
 

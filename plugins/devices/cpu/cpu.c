@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "cpu.h"
+#include "conv.h"
 
 struct sx_queue { pool *pool; };
 

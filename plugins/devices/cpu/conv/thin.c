@@ -1,7 +1,7 @@
 /* thin.c: convolutions of images with few channels, as in first layers: taps of a window times filters in
  * registers, straight from lines of the image, since columns would be many times as large as the image. */
 #include <string.h>
-#include "cpu.h"
+#include "conv.h"
 
 enum { CHANNELS = 4, WINDOW = 7, TAPS = CHANNELS * WINDOW * WINDOW };
 

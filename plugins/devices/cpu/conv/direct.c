@@ -1,7 +1,7 @@
 /* direct.c: convolutions summed straight from their images (thin.c, depthwise.c) as tasks, which go strip by
  * strip with what follows, or with what makes their gradients. */
 #include <string.h>
-#include "cpu.h"
+#include "conv.h"
 
 long direct_taps(const geometry *g) { return g->r * g->s * (g->c / g->groups); }
 long direct_lanes(const geometry *g)

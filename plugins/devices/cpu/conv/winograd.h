@@ -2,7 +2,7 @@
  * of its own. Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", sec. 4.3. */
 #ifndef SX_WINOGRAD_H
 #define SX_WINOGRAD_H
-#include "cpu.h"
+#include "conv.h"
 
 enum { SIDE = 4, EDGE = SIDE + 2, POINTS = EDGE * EDGE }; /* of a tile: result, input, their products */
 /* Tiles and filters of a product, floats of a cache line. */

@@ -1,7 +1,7 @@
 /* tiles_tasks.c: convolutions by matrix units (tiles_conv.c) as tasks of ops in bf16. They go strip by strip
  * with what follows them, weight gradients with what makes the results' gradients. */
 #include <string.h>
-#include "cpu.h"
+#include "conv.h"
 
 typedef struct { geometry g; bool back, bias, relu; } tiled; /* g: as the kernels see it; bias: input 2 */
 

@@ -2,7 +2,7 @@
  * it has one for the shape, else columns of the image (im2col) and matrix products. Weight gradients are summed
  * per fixed group of images. */
 #include <string.h>
-#include "cpu.h"
+#include "conv.h"
 
 typedef struct {
     geometry g;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "build-config.h"
-#include "cpu.h"
+#include "conv.h"
 
 #ifdef HAVE_DNNL_H
 #include <dnnl.h>

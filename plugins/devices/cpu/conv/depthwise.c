@@ -1,7 +1,7 @@
 /* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels. Lines
  * are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
 #include <string.h>
-#include "cpu.h"
+#include "conv.h"
 
 enum { WINDOW = 7, TAPS = WINDOW * WINDOW, STRIDE = 4, RUNS = STRIDE * (2 * WINDOW + 1) };
 enum { MANY = 4, GROUP = 9 };                    /* pixels; taps whose sums are in registers */

@@ -2,7 +2,7 @@
  * bytes; one of sums is 16 x 16, and gains products of 16 lines of 32 numbers with 16 columns of such. */
 #ifndef SX_TILES_H
 #define SX_TILES_H
-#include "cpu.h"
+#include "conv.h"
 
 /* of a tile of sums; numbers of a sum a tile; two tiles side by side */
 enum { SIDE_T = 16, DEPTH_T = 32, PAIR_T = 2 * SIDE_T };
@@ -34,6 +34,8 @@ typedef struct {
     void (*forward)(const tile_strip *s);
     void (*gradient)(const tile_sums *s);
 } tile_kernels;
+/* Are there units here that compute what their definition says? Tried once. */
+bool tiles_here(void);
 /* Where there are no such units, or most forbids them: plain C, which gives the same bits. */
 const tile_kernels *tile_kernels_of(cpu_isa most);
 #endif

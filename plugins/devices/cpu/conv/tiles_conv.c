@@ -31,7 +31,7 @@ bool tiles_can(const geometry *g)
 bool tiles_pay(const geometry *g)
 {
     enum { CHANNELS = 16 };
-    return isa_most() == ISA_AMX && g->c >= CHANNELS && g->k >= CHANNELS;
+    return isa_most() == ISA_AMX && tiles_here() && g->c >= CHANNELS && g->k >= CHANNELS;
 }
 
 geometry tiles_back(const geometry *g)
