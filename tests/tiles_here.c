@@ -7,6 +7,7 @@
 #include <string.h>
 #include "conv.h"
 #define LEVEL 0
+#define dot_tiles tried_dot_tiles                 /* clang gives clones of static functions names that programs share */
 #include "tiles_unit.h"
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
