@@ -189,7 +189,9 @@ static void compare_again(int i)
     w.cut = (size_t)1 << (10 + i / 2 % 10);
     probe(&w, 2, true, &again, &other);
     const long losses = (long)ends.v[0];
-    cr_assert_arr_eq(kept.v, again.v, (size_t)losses * sizeof *kept.v, "net %d: other losses:\n%s", i, w.text);
+    /* In bf16 a value is rounded where it is stored (decision 008), and other chains store others. */
+    if (!w.half) cr_assert_arr_eq(kept.v, again.v, (size_t)losses * sizeof *kept.v, "net %d: other losses:\n%s", i, w.text);
+    cr_assert_lt(distance(again.v, kept.v, losses), 1e-3, "net %d: other losses:\n%s", i, w.text);
     const double d = distance(again.v + losses, kept.v + losses, kept.n - losses);
     cr_assert_lt(d, w.half ? 0.1 : 1e-5, "net %d, gradients differ by %g:\n%s", i, d, w.text);
     sx_arena_close(w.arena);
