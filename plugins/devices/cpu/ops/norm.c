@@ -1,5 +1,7 @@
 /* norm.c: sums over rows and what batch normalisation makes of them. Sums run in floats over short blocks and
- * in doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. */
+ * in doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. Moments count their
+ * blocks from the group's first pixel on, however a chain is cut into chunks and strips: the statistics of a net that
+ * keeps its results and of one that computes them again are the same. */
 #include <string.h>
 #include "cpu.h"
 
@@ -26,6 +28,7 @@ SX_FAST static void max_columns(long n, long c, const float *restrict x, float *
         for (long j = 0; j < c; j++) s[j] = x[j] > s[j] || x[j] != x[j] ? x[j] : s[j];
 }
 
+/* Pixel after pixel, two at a time: the bits of one at a time. */
 SX_FAST static void add_moments(long n, long c, const float *restrict x, const float *restrict shift,
                                 float *restrict s, float *restrict q)
 {
@@ -33,8 +36,8 @@ SX_FAST static void add_moments(long n, long c, const float *restrict x, const f
     for (; p + 2 <= n; p += 2, x += 2 * c)
         for (long j = 0; j < c; j++) {
             const float a = x[j] - shift[j], b = x[j + c] - shift[j];
-            s[j] += a + b;
-            q[j] += a * a + b * b;
+            s[j] = s[j] + a + b;
+            q[j] = q[j] + a * a + b * b;
         }
     for (; p < n; p++, x += c)
         for (long j = 0; j < c; j++) {
@@ -200,66 +203,93 @@ static void reduce_end(const task *t, const pass *r)
 const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows = reduce_rows,
                           .end = reduce_end };
 
-/* --- moments: mean and M2 of each chunk about its first pixel, joined as by Chan, Golub & LeVeque --- */
+/* --- moments: sums and squares of each group about its first pixel, groups joined as by Chan, Golub & LeVeque --- */
 static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
+
+/* Of a group: pixels so far, sums and squares of whole blocks, the first pixel, and the block at hand */
+typedef struct { double *count, *sum, *square; float *first, *s, *q; } moments;
+
+static size_t moments_bytes(long c) { return (size_t)(2 * c + 1) * sizeof(double) + (size_t)(3 * c) * sizeof(float); }
+
+static moments moments_at(const task *t, const pass *r, long group)
+{
+    const long c = channels(&t->in[0]);
+    double *all = partial_at(t, r, group);
+    float *first = (float *)(all + 1 + 2 * c);
+    return (moments){ all, all + 1, all + 1 + c, first, first + c, first + 2 * c };
+}
 
 static bool moments_make(sx_dev *dev, task *t)
 {
     (void)dev;
-    const long c = t->line = channels(&t->in[0]);
-    t->partial = (size_t)(2 * c + 1) * sizeof(double);
-    t->lane = (size_t)c * (2 * sizeof(float) + 2 * sizeof(double));
+    t->line = channels(&t->in[0]);
+    t->partial = moments_bytes(t->line);
     t->in[0].row = (size_t)row_size(&t->in[0]) * sizeof(float);
     return true;
 }
 
-/* a[0] count, then means, then M2; b joins a. */
-static void join(long c, double *a, double nb, const double *mean, const double *m2)
+static void end_block(long c, const moments *m)
 {
-    const double n = a[0] + nb, share = nb / n, both = a[0] * share;
-    for (long j = 0; j < c; j++) {
-        const double d = mean[j] - a[1 + j];
-        a[1 + j] += d * share;
-        a[1 + c + j] += m2[j] + d * d * both;
-    }
-    a[0] = n;
+    to_double(c, m->s, m->sum);
+    to_double(c, m->q, m->square);
 }
 
 static void moments_rows(const task *t, const lane *l, long from, long n)
 {
     const stretch part = strip_of(t, l, n * row_size(&t->in[0]));
-    const long c = t->line, pixels = part.n;
+    const long c = t->line;
     const float *x = strip_at(&t->in[0], l, from, part.from * c);
-    double *all = partial_at(t, l->run, l->group), *mean = (double *)l->scratch, *m2 = mean + c;
-    float *s = (float *)(m2 + c), *q = s + c;
-    if (l->first) memset(all, 0, t->partial);
-    if (!pixels) return;
-    memset(l->scratch, 0, t->lane);
-    for (long p = 0; p < pixels; p += BLOCK) {
-        add_moments(pixels - p < BLOCK ? pixels - p : BLOCK, c, x + p * c, x, s, q);
-        to_double(c, s, mean);
-        to_double(c, q, m2);
+    const moments m = moments_at(t, l->run, l->group);
+    if (l->first) memset(m.count, 0, moments_bytes(c));
+    long seen = (long)*m.count;
+    if (!seen && part.n) memcpy(m.first, x, (size_t)c * sizeof *x);
+    for (long p = 0, k; p < part.n; p += k, seen += k) {
+        const long room = BLOCK - seen % BLOCK;
+        k = part.n - p < room ? part.n - p : room;
+        add_moments(k, c, x + p * c, m.first, m.s, m.q);
+        if (k == room) end_block(c, &m);
     }
+    *m.count = (double)seen;
+}
+
+/* Sums and squares about the first pixel become mean and M2. */
+static void centre(long c, const moments *m)
+{
+    end_block(c, m);
+    for (long j = 0; *m->count > 0 && j < c; j++) {
+        const double mean = m->sum[j] / *m->count;
+        m->square[j] -= mean * m->sum[j];
+        m->sum[j] = mean + (double)m->first[j];
+    }
+}
+
+static void join(long c, const moments *a, const moments *b)
+{
+    const double n = *a->count + *b->count;
+    if (!(*b->count > 0)) return;
+    const double share = *b->count / n, both = *a->count * share;
     for (long j = 0; j < c; j++) {
-        mean[j] /= (double)pixels;
-        m2[j] -= mean[j] * mean[j] * (double)pixels;
-        mean[j] += (double)x[j];
+        const double d = b->sum[j] - a->sum[j];
+        a->sum[j] += d * share;
+        a->square[j] += b->square[j] + d * d * both;
     }
-    join(c, all, (double)pixels, mean, m2);
+    *a->count = n;
 }
 
 static void moments_end(const task *t, const pass *r)
 {
     const long c = channels(&t->in[0]);
-    double *all = partial_at(t, r, 0);
+    const moments all = moments_at(t, r, 0);
     float *y = whole_at(&t->out, r);
+    centre(c, &all);
     for (long g = 1; g < r->groups; g++) {
-        const double *b = partial_at(t, r, g);
-        join(c, all, b[0], b + 1, b + 1 + c);
+        const moments m = moments_at(t, r, g);
+        centre(c, &m);
+        join(c, &all, &m);
     }
     for (long j = 0; j < c; j++) {
-        const double var = all[1 + c + j] / all[0];
-        y[j] = (float)all[1 + j];
+        const double var = all.square[j] / *all.count;
+        y[j] = (float)all.sum[j];
         y[c + j] = var < 0 ? 0 : (float)var;
     }
 }
