@@ -103,7 +103,7 @@ bool wino_pays(const geometry *g, long images, long chunk)
 }
 
 /* --- the whole: blocks of tiles, whose points stay in L2 while all weights pass by --- */
-enum { BLOCK = 4 * MR, LEAST = 2 * MR };          /* LEAST: tiles that weights are worth loading for */
+enum { BLOCK = 4 * MR, LEAST = MR };          /* LEAST: tiles that weights are worth loading for */
 typedef struct { long ldv, stepv, stepm; } layout;
 static layout layout_of(const geometry *g)
 {
