@@ -80,6 +80,41 @@ Test(cpu_ops, f16_is_refused)
     sx_arena_close(c.arena);
 }
 
+/* A first pixel far from all others, as of a black corner: sums about it would lose the digits of the variance. */
+Test(cpu_ops, moments_of_a_far_first_pixel)
+{
+    enum { ROWS = 4, SIDE = 128, PIXELS = ROWS * SIDE * SIDE };
+    conform c = { 0 };
+    sx_diags d;
+    sx_machine *m;
+    sx_program *p;
+    sx_memory *in, *out, *step;
+    cr_assert(find(&c, &d));
+    cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), 0);
+    sx_graph *g = sx_graph_open(c.arena, &(sx_graph_want){ .compute = SX_F32, .batch = ROWS }, &d);
+    const sx_t x = sx_graph_bound(g, SX_ROLE_INPUT, "x", SX_F32, (const long[]){ ROWS, SIDE, SIDE, 1, 0 }, true);
+    const sx_t y = sx_moments(g, x, 7);
+    sx_graph_result(g, y, "y");
+    float *v = sx_alloc(c.arena, PIXELS * sizeof *v), got[2];
+    double mean = 0, var = 0;
+    for (long i = 0; i < PIXELS; i++) v[i] = i ? 100 + 0.01f * (float)(i % 2) : 0;
+    for (long i = 0; i < PIXELS; i++) mean += (double)v[i] / PIXELS;
+    for (long i = 0; i < PIXELS; i++) var += ((double)v[i] - mean) * ((double)v[i] - mean) / PIXELS;
+    cr_assert_eq(sx_program_open(c.arena, m, g, true, NULL, &p, &d), 0);
+    cr_assert_eq(sx_memory_open(c.arena, m, PIXELS * sizeof *v, &in, &d), 0);
+    cr_assert_eq(sx_memory_open(c.arena, m, sizeof got, &out, &d), 0);
+    cr_assert_eq(sx_memory_open(c.arena, m, sizeof(int32_t), &step, &d), 0);
+    cr_assert_eq(m->device->write(m->queue, in->buf, 0, v, in->bytes), 0);
+    sx_program_bind(p, x, in, 0);
+    sx_program_bind(p, y, out, 0);
+    sx_program_bind(p, g->step, step, 0);
+    cr_assert_eq(sx_program_run(p, 1, &d), 0);
+    cr_assert_eq(m->device->read(m->queue, out->buf, 0, got, sizeof got), 0);
+    cr_assert_float_eq((double)got[0], mean, 1e-5 * mean);
+    cr_assert_float_eq((double)got[1], var, 1e-4 * var);
+    sx_arena_close(c.arena);
+}
+
 /* --- Two queues at once --- */
 enum { N = 16, SIZE = 14, STEPS = 20 };
 typedef struct { conform c; float out[16]; bool good; } user;

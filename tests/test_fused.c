@@ -178,8 +178,9 @@ Test(fused, nets_of_part_3) { part(3); }
 Test(fused, nets_in_bf16) { for (int i = 0; i < NETS; i += 5) compare_half(i, "auto", 0.3); }
 Test(fused, nets_in_bf16_by_tiles) { for (int i = 0; i < NETS; i += 5) compare_half(i, "amx", 0.5); }
 
-/* The losses are the same in every bit. What is computed again in the backward pass may be summed by other groups, and in
- * bf16 it is rounded at other places: a value is rounded where it is stored (decision 008), and other chains store others. */
+/* These nets are small, an image is a chunk of its own, so the groups of the moments are the same and the losses in every
+ * bit (decision 007: larger ones may have others). What is computed again in the backward pass may be summed by other groups,
+ * and in bf16 it is rounded at other places: where it is stored (decision 008), and other chains store others. */
 static void compare_again(int i)
 {
     drawing w = { .arena = sx_arena_open(NULL), .state = (uint64_t)i * 2654435761u + 1, .half = i % 2 };

@@ -1,7 +1,5 @@
 /* norm.c: sums over rows and what batch normalisation makes of them. Sums run in floats over short blocks and
- * in doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. Moments count their
- * blocks from the group's first pixel on, however a chain is cut into chunks and strips: the statistics of a net that
- * keeps its results and of one that computes them again are the same. */
+ * in doubles beyond, per fixed group of rows, so that any number of threads gives the same bits. */
 #include <string.h>
 #include "cpu.h"
 
@@ -203,20 +201,25 @@ static void reduce_end(const task *t, const pass *r)
 const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows = reduce_rows,
                           .end = reduce_end };
 
-/* --- moments: sums and squares of each group about its first pixel, groups joined as by Chan, Golub & LeVeque --- */
+/* --- moments: mean and M2 of blocks about their first pixels, joined as by Chan, Golub & LeVeque. Blocks are
+ * counted from the group's first pixel on, so that the strips of a chain, which go by its other tasks, change no
+ * bit: these are the only sums that the forward pass goes on with. --- */
 static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
 
-/* Of a group: pixels so far, sums and squares of whole blocks, the first pixel, and the block at hand */
-typedef struct { double *count, *sum, *square; float *first, *s, *q; } moments;
+/* Of a group: pixels, mean and M2 of whole blocks; of the block at hand pixels, the first one, sums and squares */
+typedef struct { double *count, *open, *mean, *m2; float *first, *s, *q; } moments;
 
-static size_t moments_bytes(long c) { return (size_t)(2 * c + 1) * sizeof(double) + (size_t)(3 * c) * sizeof(float); }
+static size_t moments_bytes(long c)
+{
+    return (size_t)(2 * c + 2) * sizeof(double) + (size_t)(3 * c) * sizeof(float);
+}
 
 static moments moments_at(const task *t, const pass *r, long group)
 {
     const long c = channels(&t->in[0]);
     double *all = partial_at(t, r, group);
-    float *first = (float *)(all + 1 + 2 * c);
-    return (moments){ all, all + 1, all + 1 + c, first, first + c, first + 2 * c };
+    float *first = (float *)(all + 2 + 2 * c);
+    return (moments){ all, all + 1, all + 2, all + 2 + c, first, first + c, first + 2 * c };
 }
 
 static bool moments_make(sx_dev *dev, task *t)
@@ -224,14 +227,39 @@ static bool moments_make(sx_dev *dev, task *t)
     (void)dev;
     t->line = channels(&t->in[0]);
     t->partial = moments_bytes(t->line);
-    t->in[0].row = (size_t)row_size(&t->in[0]) * sizeof(float);
     return true;
+}
+
+/* n pixels of these means and M2 join those of a. */
+static void join(long c, const moments *a, double n, const double *mean, const double *m2)
+{
+    const double all = *a->count + n, share = n / all, both = *a->count * share;
+    for (long j = 0; j < c; j++) {
+        const double d = mean[j] - a->mean[j];
+        a->mean[j] += d * share;
+        a->m2[j] += m2[j] + d * d * both;
+    }
+    *a->count = all;
+}
+
+/* The same of a block of n pixels, whose sums are about its first one. */
+SX_FAST static void join_block(long c, double before, double n, const float *restrict first, float *restrict s,
+                               float *restrict q, double *restrict mean, double *restrict m2)
+{
+    const double part = 1 / n, share = n / (before + n), both = before * share;
+    for (long j = 0; j < c; j++) {
+        const double sum = (double)s[j], at = sum * part, d = (double)first[j] + at - mean[j];
+        mean[j] += d * share;
+        m2[j] += (double)q[j] - sum * at + d * d * both;
+        s[j] = q[j] = 0;
+    }
 }
 
 static void end_block(long c, const moments *m)
 {
-    to_double(c, m->s, m->sum);
-    to_double(c, m->q, m->square);
+    if (!(*m->open > 0)) return;
+    join_block(c, *m->count, *m->open, m->first, m->s, m->q, m->mean, m->m2);
+    *m->count += *m->open, *m->open = 0;
 }
 
 static void moments_rows(const task *t, const lane *l, long from, long n)
@@ -241,39 +269,14 @@ static void moments_rows(const task *t, const lane *l, long from, long n)
     const float *x = strip_at(&t->in[0], l, from, part.from * c);
     const moments m = moments_at(t, l->run, l->group);
     if (l->first) memset(m.count, 0, moments_bytes(c));
-    long seen = (long)*m.count;
-    if (!seen && part.n) memcpy(m.first, x, (size_t)c * sizeof *x);
-    for (long p = 0, k; p < part.n; p += k, seen += k) {
-        const long room = BLOCK - seen % BLOCK;
-        k = part.n - p < room ? part.n - p : room;
+    long open = (long)*m.open;
+    for (long p = 0, k; p < part.n; p += k) {
+        k = part.n - p < BLOCK - open ? part.n - p : BLOCK - open;
+        if (open == 0) memcpy(m.first, x + p * c, (size_t)c * sizeof *x);
         add_moments(k, c, x + p * c, m.first, m.s, m.q);
-        if (k == room) end_block(c, &m);
+        *m.open = (double)(open += k);
+        if (open == BLOCK) end_block(c, &m), open = 0;
     }
-    *m.count = (double)seen;
-}
-
-/* Sums and squares about the first pixel become mean and M2. */
-static void centre(long c, const moments *m)
-{
-    end_block(c, m);
-    for (long j = 0; *m->count > 0 && j < c; j++) {
-        const double mean = m->sum[j] / *m->count;
-        m->square[j] -= mean * m->sum[j];
-        m->sum[j] = mean + (double)m->first[j];
-    }
-}
-
-static void join(long c, const moments *a, const moments *b)
-{
-    const double n = *a->count + *b->count;
-    if (!(*b->count > 0)) return;
-    const double share = *b->count / n, both = *a->count * share;
-    for (long j = 0; j < c; j++) {
-        const double d = b->sum[j] - a->sum[j];
-        a->sum[j] += d * share;
-        a->square[j] += b->square[j] + d * d * both;
-    }
-    *a->count = n;
 }
 
 static void moments_end(const task *t, const pass *r)
@@ -281,15 +284,15 @@ static void moments_end(const task *t, const pass *r)
     const long c = channels(&t->in[0]);
     const moments all = moments_at(t, r, 0);
     float *y = whole_at(&t->out, r);
-    centre(c, &all);
+    end_block(c, &all);
     for (long g = 1; g < r->groups; g++) {
         const moments m = moments_at(t, r, g);
-        centre(c, &m);
-        join(c, &all, &m);
+        end_block(c, &m);
+        join(c, &all, *m.count, m.mean, m.m2);
     }
     for (long j = 0; j < c; j++) {
-        const double var = all.square[j] / *all.count;
-        y[j] = (float)all.sum[j];
+        const double var = all.m2[j] / *all.count;
+        y[j] = (float)all.mean[j];
         y[c + j] = var < 0 ? 0 : (float)var;
     }
 }
