@@ -64,6 +64,23 @@ Test(cpu_ops, unknown_way_of_convolution_is_refused)
     cr_assert_neq(sx_machine_open(c.arena, c.registry, "cpu:1", 1, &m, &d), 0);
 }
 
+Test(cpu_ops, unknown_number_of_groups_is_refused)
+{
+    static const char *const bad[] = { "abc", "-1", "0", "2x", "1025", "99999999999999999999" };
+    conform c = { 0 };
+    sx_machine *m;
+    sx_diags d;
+    cr_assert(find(&c, &d));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv("STRIX_CPU_GROUPS", bad[i], 1);
+        cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), SX_E_DEVICE, "%s", bad[i]);
+    }
+    setenv("STRIX_CPU_GROUPS", "2", 1);
+    cr_assert_eq(sx_machine_open(c.arena, c.registry, "cpu", 1, &m, &d), 0);
+    cr_assert(strstr(m->info.text, "2 groups"), "%s", m->info.text);
+    sx_arena_close(c.arena);
+}
+
 Test(cpu_ops, f16_is_refused)
 {
     conform c = { 0 };

@@ -90,7 +90,7 @@ int sx_plan_readers(const sx_plan *p, sx_value v);             /* how many ops r
 int64_t sx_plan_maker(const sx_plan *p, sx_value v);           /* index of the op that writes v; -1: bound from outside */
 sx_value sx_plan_side(sx_plan *p, size_t bytes);               /* what one stage leaves for another: indices, raw pools */
 /* What stages keep from one of a run's `times` to the next, weights in a layout of their own, say: nothing else of the plan lies
- * there. Undefined when a run begins. */
+ * there. Undefined when a run begins. No stage names it among what it reads or writes. */
 sx_value sx_plan_kept(sx_plan *p, size_t bytes);
 int sx_plan_resize(sx_plan *p, sx_value v, size_t bytes);      /* own layout with padding */
 int sx_plan_stage(sx_plan *p, int ops, const uint32_t *op, int reads, const sx_value *in, int writes, const sx_value *out,

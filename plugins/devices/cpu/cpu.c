@@ -43,10 +43,14 @@ static int open_dev(const void *params, int index, sx_dev **dev)
     cpu_isa cap;
     if (!isa_asked(&cap))
         return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx", getenv("STRIX_CPU_ISA"));
+    long groups;
+    if (!groups_asked(&groups))
+        return fail(SX_E_DEVICE, "STRIX_CPU_GROUPS is '%.40s', no number of groups", getenv("STRIX_CPU_GROUPS"));
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
     (*dev)->conv = (conv_path)conv;
-    snprintf((*dev)->text, sizeof (*dev)->text, "%s, OpenBLAS%s", isa_name(isa_most()),
-             conv != CONV_IM2COL && dnnl_here() ? ", oneDNN" : "");
+    const int n = snprintf((*dev)->text, sizeof (*dev)->text, "%s, OpenBLAS%s", isa_name(isa_most()),
+                           conv != CONV_IM2COL && dnnl_here() ? ", oneDNN" : "");
+    if (groups) snprintf((*dev)->text + n, sizeof (*dev)->text - (size_t)n, ", sums in %ld groups", groups);
     gemm_once();
     return 0;
 }
@@ -346,7 +350,8 @@ static int run_exe(sx_exe *x, sx_queue *q, int n, const sx_bind *bind, unsigned 
     for (unsigned k = 0; k < times; k++)
         for (uint32_t i = 0; i < x->n; i++) {
             step *s = &x->steps[i];
-            chain_run(s->c, q->pool, x->at, s->shared ? pool_shared(q->pool) : slab + s->scratch_at, slab + s->kept_at, k > 0);
+            char *scratch = s->shared ? pool_shared(q->pool) : slab ? slab + s->scratch_at : NULL;
+            chain_run(s->c, q->pool, x->at, scratch, slab ? slab + s->kept_at : NULL, k > 0);
             const double now = clock_now();
             s->seconds += now - then;
             then = now;

@@ -302,17 +302,23 @@ static void place_locals(chain *c)
     }
 }
 
-/* Sums have a number of groups that follows from shapes alone, so that any number of threads gives the same
- * bits. Only to measure what that costs (bench/overheads), STRIX_CPU_GROUPS is another number, such as that of
- * the threads. */
+bool groups_asked(long *n)
+{
+    enum { MOST = 1024 };
+    const char *text = getenv("STRIX_CPU_GROUPS");
+    char *end = NULL;
+    *n = text && *text ? strtol(text, &end, 10) : 0;
+    return !end || (!*end && *n > 0 && *n <= MOST);
+}
+
+/* Sums have a number of groups that follows from shapes alone, so that any number of threads gives the same bits. */
 static long groups_of(const chain *c)
 {
-    const char *text = getenv("STRIX_CPU_GROUPS");
-    const long asked = text ? strtol(text, NULL, 10) : 0;
+    long asked;
     size_t partial = 0;
     for (int i = 0; i < c->n; i++) partial += c->t[i].partial;
     if (!partial) return c->chunks;
-    if (asked > 0) return c->chunks < asked ? c->chunks : asked;
+    if (groups_asked(&asked) && asked > 0) return c->chunks < asked ? c->chunks : asked;
     long most = max_partials / partial > GROUPS ? GROUPS : (long)(max_partials / partial);
     if (most < MIN_GROUPS) most = MIN_GROUPS;
     return c->chunks < most ? c->chunks : most;
@@ -322,6 +328,7 @@ void chain_fit(chain *c)
 {
     if (c->whole) {
         chain_convert(c);
+        c->t[0].steady = false;
         c->t[0].shared_at = c->scratch;
         c->scratch += c->t[0].shared;
         c->lane = c->t[0].lane;

@@ -283,13 +283,15 @@ static bool stays_inside(const lowering *w, const list *l, int i)
 /* Does a task make something of weights that no step changes? In a training memory counts more. */
 static bool is_steady(const lowering *w, const task *t)
 {
-    if (!t->kernel->begin || w->trains) return false;
+    if (!t->kernel->begin || t->kernel->sums || w->trains) return false;
+    bool any = false;
     for (int i = 0; i < t->inputs; i++) {
         const uint32_t id = t->in[i].id;
         if (t->in[i].row) continue;
         if (maker_of(w, id) >= 0 || w->writes[id] || sx_plan_place(w->p, value_of(&t->in[i])).batched) return false;
+        any = true;
     }
-    return true;
+    return any;
 }
 
 static int add_stage(const lowering *w, const list *l)
