@@ -109,7 +109,7 @@ plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/c
 	plugins/devices/cpu/stages/lower.c plugins/devices/cpu/stages/poolfirst.c plugins/devices/cpu/ops/softmax.c \
 	plugins/devices/cpu/machine/pool.c plugins/devices/cpu/ops/gemm.c plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/stages/late.c plugins/devices/cpu/conv/conv.c plugins/devices/cpu/conv/conv.h \
 	plugins/devices/cpu/conv/onednn.c \
-	plugins/devices/cpu/conv/winograd.c plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c \
+	plugins/devices/cpu/conv/winograd.c plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_order.c plugins/devices/cpu/conv/winograd_weights.c \
 	plugins/devices/cpu/conv/winograd.h plugins/devices/cpu/conv/winograd_tiles.h \
 	plugins/devices/cpu/conv/direct.c plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h plugins/devices/cpu/machine/vector.h plugins/devices/cpu/machine/levels.h \
 	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h \

@@ -62,7 +62,7 @@ tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/conv/conv.h 
 tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/ops/random.c \
 	plugins/devices/cpu/machine/isa.c plugins/devices/cpu/machine/pool.c core/base/rng.c plugins/devices/cpu/cpu.h
 tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/machine/isa.c plugins/devices/cpu/conv/winograd.c \
-	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
+	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_order.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
 	plugins/devices/cpu/conv/winograd_tiles.h plugins/devices/cpu/machine/pool.c plugins/devices/cpu/cpu.h
 tests_test_tiles_SOURCES = tests/test_tiles.c plugins/devices/cpu/conv/conv.h $(tiles) plugins/devices/cpu/conv/tiles_unit.h
 # The kernels of tiles over what they need.
@@ -73,7 +73,7 @@ tiles = plugins/devices/cpu/conv/tiles.c plugins/devices/cpu/conv/tiles.h plugin
 check_PROGRAMS += tests/tiles_here
 TESTS += tests/tiles_here
 tests_tiles_here_SOURCES = tests/tiles_here.c plugins/devices/cpu/conv/conv.h $(tiles) plugins/devices/cpu/conv/tiles_unit.h plugins/devices/cpu/conv/winograd.c \
-	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
+	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_order.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
 	plugins/devices/cpu/conv/winograd_tiles.h plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h \
 	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h plugins/devices/cpu/machine/levels.h \
 	plugins/devices/cpu/conv/direct.c

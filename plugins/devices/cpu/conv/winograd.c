@@ -97,7 +97,7 @@ bool wino_pays(const geometry *g, long images, long chunk)
     enum { CHANNELS = 16, PIXELS = 512 };
     const double share = 0.45;
     const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
-    const double ours = (double)POINTS * (double)(chunk * tiles_of(g)) * (double)(ceil_div(2 * g->k, NR) * NR / 2);
+    const double ours = wino_products(g) * (double)chunk * (double)(ceil_div(2 * g->k, NR) * NR / 2);
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
@@ -130,51 +130,50 @@ static long tile_lines(const geometry *g, long line)
     return line / g->oh * ceil_div(g->oh, SIDE) + line % g->oh / SIDE;
 }
 
-void wino_load(const wino_kernels *k, const geometry *g, long t, const float *x, const float *zero, float *v,
+void wino_load(const wino_kernels *k, const geometry *g, const tile *at, const float *x, const float *zero, float *v,
                long step)
 {
-    const tile at = tile_of(g, t);
-    const long top = at.i - g->pad[0], left = at.j - g->pad[1], line = g->w * g->c;
-    const float *px[POINTS], *image = x + at.image * g->h * line;
+    const long top = at->i - g->pad[0], left = at->j - g->pad[1], line = g->w * g->c;
+    const float *image = x + at->image * g->h * line;
+    pixels d = { .c = g->c, .rows = at->rows, .columns = at->columns };
     if (top >= 0 && left >= 0 && top + EDGE <= g->h && left + EDGE <= g->w) {
         const float *first = image + top * line + left * g->c;
         for (int i = 0; i < EDGE; i++)
-            for (int j = 0; j < EDGE; j++) px[i * EDGE + j] = first + i * line + j * g->c;
+            for (int j = 0; j < EDGE; j++) d.px[i][j] = first + i * line + j * g->c;
     } else {
-        for (int i = 0; i < POINTS; i++) {
-            const long r = top + i / EDGE, s = left + i % EDGE;
-            px[i] = r < 0 || r >= g->h || s < 0 || s >= g->w ? zero : image + r * line + s * g->c;
-        }
+        for (long i = 0, r = top; i < at->rows + 2; i++, r++)
+            for (long j = 0, s = left; j < at->columns + 2; j++, s++)
+                d.px[i][j] = r < 0 || r >= g->h || s < 0 || s >= g->w ? zero : image + r * line + s * g->c;
     }
-    k->in(g->c, px, v, step);
+    k->in(&d, v, step);
 }
 
-/* m: of the block; n: its tiles, even shares of which are a product each */
-static void multiply(const wino_kernels *k, const geometry *g, bool half, long n, const float *v, const float *u,
-                     float *m)
+/* m: of the block; even shares of the tiles that need a point are a product each */
+static void multiply(const wino_kernels *k, const geometry *g, bool half, const wino_order *o, const float *v,
+                     const float *u, float *m)
 {
     const layout l = layout_of(g);
-    const long parts = ceil_div(n, k->rows);
-    for (long p = 0; p < POINTS; p++)
+    for (long p = 0; p < POINTS; p++) {
+        const stretch s = wino_needing(g, o, p);
+        const long parts = ceil_div(s.n, k->rows);
         for (long i = 0; i < parts; i++) {
-            const long from = n * i / parts, rows = n * (i + 1) / parts - from;
+            const long from = s.from + s.n * i / parts, rows = s.from + s.n * (i + 1) / parts - from;
             k->mul(rows, &(point_factors){ g->c, l.ldv, v + p * l.stepv + from * l.ldv,
                                            u + p * NR * g->c, m + p * l.stepm + from * NR, half });
         }
+    }
 }
 
 static long least(long a, long b) { return a < b ? a : b; }
 
 /* y: line `line` of the results */
-static void store(const wino_kernels *k, const geometry *g, const conv_post *post, long t, long panel, long line,
-                  const float *m, float *y)
+static void store(const wino_kernels *k, const geometry *g, const conv_post *post, const tile *at, long panel,
+                  long line, const float *m, float *y)
 {
-    const tile at = tile_of(g, t);
     const long first = panel * NR;
-    float *to = y + ((at.line + at.i - line) * g->ow + at.j) * g->k + first;
+    float *to = y + ((at->line + at->i - line) * g->ow + at->j) * g->k + first;
     k->out(&(results){ .n = least(NR, g->k - first), .step = layout_of(g).stepm, .line = g->ow * g->k,
-                       .pixel = g->k, .rows = (int)least(SIDE, g->oh - at.i),
-                       .columns = (int)least(SIDE, g->ow - at.j),
+                       .pixel = g->k, .rows = at->rows, .columns = at->columns,
                        .m = m, .bias = post->bias ? post->bias + first : NULL, .relu = post->relu, .y = to });
 }
 
@@ -189,10 +188,12 @@ void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line,
     memset(zero, 0, (size_t)g->c * sizeof *zero);
     for (long at = tile_lines(g, line) * across; at < end; at += block) {
         const long n = least(end - at, block);
-        for (long i = 0; i < n; i++) wino_load(use, g, at + i, x, zero, v + i * l.ldv, l.stepv);
+        tile t[BLOCK];
+        const wino_order o = wino_order_of(g, at, n, t);
+        for (long i = 0; i < n; i++) wino_load(use, g, &t[i], x, zero, v + i * l.ldv, l.stepv);
         for (long p = 0; p < panels_of(g->k); p++) {
-            multiply(use, g, 2 * (g->k - p * NR) <= NR, n, v, u + p * POINTS * NR * g->c, m);
-            for (long i = 0; i < n; i++) store(use, g, post, at + i, p, line, m + i * NR, y);
+            multiply(use, g, 2 * (g->k - p * NR) <= NR, &o, v, u + p * POINTS * NR * g->c, m);
+            for (long i = 0; i < n; i++) store(use, g, post, &t[i], p, line, m + i * NR, y);
         }
     }
 }

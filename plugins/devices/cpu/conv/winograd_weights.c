@@ -18,11 +18,12 @@ static size_t points_bytes(const geometry *g, long tiles)
 static size_t zeros_bytes(const geometry *g) { return round_up((size_t)(g->c + g->k) * sizeof(float)); }
 
 /* Tiles at a time: their points fill about half of L2. */
+enum { MOST_TILES = 64 };
 static long block_of(const geometry *g)
 {
-    enum { BYTES = 512 << 10, LEAST = 16, MOST = 64 };
+    enum { BYTES = 512 << 10, LEAST = 16 };
     const long n = (long)(BYTES / sizeof(float)) / (POINTS * (lines_of(g->c) + panels_of(g->k) * NR));
-    return n < LEAST ? LEAST : n > MOST ? MOST : n;
+    return n < LEAST ? LEAST : n > MOST_TILES ? MOST_TILES : n;
 }
 
 /* Sums are laid out as [panel][POINTS][c][NR]. */
@@ -50,40 +51,35 @@ bool wino_pays_w(const geometry *g, long images)
     enum { CHANNELS = 16, PIXELS = 512 };
     const double share = 0.45;
     const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
-    const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
+    const double ours = wino_products(g) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
 
-static void load_dy(const wino_kernels *k, const geometry *g, long t, const float *dy, const float *zero,
-                    float *v, long step)
+static void load_dy(const wino_kernels *k, const geometry *g, const tile *at, const float *dy, float *v, long step)
 {
-    const tile at = tile_of(g, t);
-    const float *px[SIDE * SIDE], *first = dy + ((at.line + at.i) * g->ow + at.j) * g->k;
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++)
-            px[i * SIDE + j] = at.i + i < g->oh && at.j + j < g->ow ? first + (i * g->ow + j) * g->k : zero;
-    k->spread(g->k, px, v, step);
+    const float *first = dy + ((at->line + at->i) * g->ow + at->j) * g->k;
+    pixels d = { .c = g->k, .rows = at->rows, .columns = at->columns };
+    for (int i = 0; i < at->rows; i++)
+        for (int j = 0; j < at->columns; j++) d.px[i][j] = first + (i * g->ow + j) * g->k;
+    k->spread(&d, v, step);
 }
 
-/* Points of tiles [from, from + n) of x and dy go to place `to` on. */
-static void transform(const wino_kernels *k, const geometry *g, const layout *l, long from, long n, long to,
+/* Points of the tile of x and dy go to that place. */
+static void transform(const wino_kernels *k, const geometry *g, const layout *l, const tile *t, long place,
                       const float *x, const float *dy, const float *zero, float *v)
 {
-    float *vx = v + to * l->ldx, *vy = v + POINTS * l->stepx + to * l->ldy;
-    for (long i = 0; i < n; i++) {
-        wino_load(k, g, from + i, x, zero, vx + i * l->ldx, l->stepx);
-        load_dy(k, g, from + i, dy, zero, vy + i * l->ldy, l->stepy);
-    }
+    wino_load(k, g, t, x, zero, v + place * l->ldx, l->stepx);
+    load_dy(k, g, t, dy, v + POINTS * l->stepx + place * l->ldy, l->stepy);
 }
 
-/* Sums at one point of one panel, of n tiles at place `from` on. */
+/* Sums at one point of one panel, of the tiles at these places. */
 static void sum_points(const wino_kernels *k, const geometry *g, const layout *l, long panel, long point,
-                       long from, long n, bool first, const float *v, float *sums)
+                       stretch places, bool first, const float *v, float *sums)
 {
-    const float *x = v + point * l->stepx + from * l->ldx,
-                *y = v + POINTS * l->stepx + point * l->stepy + from * l->ldy + panel * NR;
-    k->sum(&(terms){ n, sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
+    const float *x = v + point * l->stepx + places.from * l->ldx,
+                *y = v + POINTS * l->stepx + point * l->stepy + places.from * l->ldy + panel * NR;
+    k->sum(&(terms){ places.n, sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
                      sums + (panel * POINTS + point) * sum_rows(g) * NR });
 }
 
@@ -97,9 +93,14 @@ void wino_add(const geometry *g, cpu_isa most, long images, const float *x, cons
     memset(zero, 0, zeros_bytes(g));
     for (long at = 0; at < tiles; at += block, first = false) {
         const long n = tiles - at < block ? tiles - at : block;
-        transform(use, g, &l, at, n, 0, x, dy, zero, v);
-        for (long p = 0; p < POINTS; p++)
-            for (long i = 0; i < panels_of(g->k); i++) sum_points(use, g, &l, i, p, 0, n, first, v, sums);
+        tile t[MOST_TILES];
+        const wino_order o = wino_order_of(g, at, n, t);
+        for (long i = 0; i < n; i++) transform(use, g, &l, &t[i], i, x, dy, zero, v);
+        for (long p = 0; p < POINTS; p++) {
+            const stretch s = wino_needing(g, &o, p);
+            for (long i = 0; i < panels_of(g->k) && (s.n || first); i++)
+                sum_points(use, g, &l, i, p, s, first, v, sums);
+        }
     }
 }
 
@@ -109,7 +110,11 @@ void wino_gather(const geometry *g, cpu_isa most, long all, long from, long imag
     const layout l = layout_of(g, all * tiles_of(g));
     float *zero = scratch;
     memset(zero, 0, zeros_bytes(g));
-    transform(wino_kernels_of(most), g, &l, 0, images * tiles_of(g), from * tiles_of(g), x, dy, zero, points);
+    for (long t = 0; t < images * tiles_of(g); t++) {
+        const tile at = tile_of(g, t);
+        const long place = wino_place(g, all, from * tiles_of(g) + t);
+        transform(wino_kernels_of(most), g, &l, &at, place, x, dy, zero, points);
+    }
 }
 
 /* --- the end: sums of all groups, and back from the points --- */
@@ -174,10 +179,12 @@ static void sum_part(const void *ctx, long point, int thread)
     enum { TILES = 64 }; /* their points stay in L2 while all panels pass by */
     const joining *j = ctx;
     const layout l = layout_of(j->g, j->tiles);
-    for (long at = 0; at < j->tiles; at += TILES)
+    const wino_order o = wino_order_all(j->g, j->tiles / tiles_of(j->g));
+    const stretch s = wino_needing(j->g, &o, point);
+    for (long at = 0; at < s.n || at == 0; at += TILES)
         for (long i = 0; i < panels_of(j->g->k); i++)
-            sum_points(j->use, j->g, &l, i, point, at, j->tiles - at < TILES ? j->tiles - at : TILES, at == 0,
-                       j->v, j->sums);
+            sum_points(j->use, j->g, &l, i, point, (stretch){ s.from + at, s.n - at < TILES ? s.n - at : TILES },
+                       at == 0, j->v, j->sums);
 }
 
 void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw)
