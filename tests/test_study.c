@@ -286,6 +286,28 @@ Test(study, a_changed_space_keeps_the_trials_that_fit)
     cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, NULL), 0);
 }
 
+/* Of options that are gone nothing is left to make variables of. */
+Test(study, the_point_of_a_trial_that_does_not_fit_is_refused)
+{
+    static const char text[] = "vars = { a = 1; b = \"x\"; };\n"
+                               "tune = { objective = [ \"f\" ]; constraints = [ \"f < 3\" ]; space = {\n"
+                               "  b = { choice = [ \"x\", %s ]; }; a = { int = [ 1, 3 ]; }; }; };\n";
+    const double y[2] = { 1, NAN }, *x;
+    long number;
+    sx_claim c;
+    sx_study *s = opened(experiment(text, "\"y\""), "gone");
+    cr_assert_eq(sx_study_queue(s, y, &number, &diags), 0);
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), SX_E_USAGE, "it waits");
+    cr_assert_eq(ask(s, "w", &c), 0);
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), 0);
+    cr_assert_eq(x[0], 1);
+    s = opened(experiment(text, "\"z\""), "gone");
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), SX_E_CONFIG);
+    cr_assert_eq(sx_study_tell_number(s, 0, SX_DONE, 1, (double[]){ 1 }, NULL, &diags), SX_E_CONFIG);
+    cr_assert(strstr(last_words(), "trial 0 does not fit the space that study 'gone' has now"), "%s", last_words());
+    cr_assert_eq(sx_study_tell_number(s, 0, SX_FAILED, 0, NULL, "gone", &diags), 0, "but it can fail");
+}
+
 Test(study, a_trial_left_over_from_another_space_ends)
 {
     sx_study *s = changed("a = 2;", "a = { int = [ 1, 3 ]; };", 0);
