@@ -105,11 +105,13 @@ is 'a stop by hand costs no attempt' [ "$(attempts stopped 1)" = 3 ]
 
 # --- What would fail every trial fails none ---
 mv idx away
-ok 'without data the search ends with 5' ends 5 strix tune net.cfg --threads 1 $(named nodata)
+for try in 1 2 3 4; do ok 'without data the search ends with 5' ends 5 strix tune net.cfg --threads 1 $(named nodata); done
+is 'and says why, once' [ "$(grep -c 'error:' err)" = 1 ]
 mv away idx
 is 'and no trial is spent' states nodata failed 0
 ok 'with data it goes on' strix tune net.cfg --threads 1 $(named nodata)
 is 'to the end' states nodata complete 4
+is 'and no attempt was' [ "$(attempts nodata 1)" = 4 ]
 ok 'where every trial diverges it ends with 1' ends 1 strix tune net.cfg --threads 1 $(named wild) --set 'train.divergence=1e-6'
 is 'each with its reason' [ "$(strix study trials wild --csv | grep -c 'failed.*loss is')" = 4 ]
 ok 'a constraint that nothing keeps' ends 1 strix tune net.cfg --threads 1 $(named tight) --set 'tune.constraints=["parameters() < 3"]'
