@@ -55,7 +55,7 @@ static int look(import *m)
     sx_diags_init(&own, m->c->arena);
     int rc = sx_study_open(m->c->arena, cli_registry(m->c), NULL, m->url, m->name, false, &s, &own);
     if (rc == SX_E_DATA) return 0;
-    if (rc) return cli_fail(m->c, rc, "%s", own.n ? own.v[0].text : sx_error_text(rc));
+    if (rc) return sx_diags_pass(&own, rc, &m->c->diags);
     m->there = true;
     if (!m->exp) m->exp = sx_study_exp(s);
     return sx_study_notes(s, "strix:imported", one_note, m, &m->c->diags);

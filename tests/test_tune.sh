@@ -122,6 +122,13 @@ is 'leave the weights of three trials, too' [ "$(ls studies/crew.runs/*/best.saf
 sed 's/tune = { /tune = { constraints = [ "unitz < 3" ]; /' net.cfg >odd.cfg
 ok 'an unknown name in a constraint' ends 3 strix tune odd.cfg
 is 'is told with its line' has err '^odd.cfg:[0-9]*: error: .*unitz'
+odd='--set study.name=odd --set study.store=sqlite:studies/odd.db'
+for what in 'ask odd.cfg' 'create odd.cfg' 'add odd.cfg rate=0.02'; do
+    ok "study $what" ends 3 strix study $what $odd
+    is 'once' [ "$(grep -c 'error:' err)" = 1 ]
+    is 'and where' has err '^odd.cfg:[0-9]*: error: .*unitz'
+done
+is 'and nothing was stored' [ ! -e studies/odd.db ]
 ok 'variables outside the space' strix tune net.cfg --threads 1 $(named outside) --trials 1 --set vars.rate=5.0
 is 'are warned about' has err "the values of 'vars' are not in the space"
 
