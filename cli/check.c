@@ -75,11 +75,8 @@ static int data_shape(cli_context *c, const sx_exp *e, sx_data_shape *s)
     sx_diags_init(&own, c->arena);
     const int rc = sx_exp_shape(e, s, &own);
     if (!rc) return 0;
-    if (rc == SX_E_CONFIG && own.n) {            /* a mistake of the file: an input that the data lack */
-        (void)sx_error(&c->diags, rc, own.v[0].where, "%s", own.v[0].text);
-        if (own.v[0].hint) sx_hint(&c->diags, "%s", own.v[0].hint);
-        return rc;
-    }
+    /* A mistake of the file: an input that the data lack. */
+    if (rc == SX_E_CONFIG) return sx_diags_pass(&own, rc, &c->diags);
     sx_warn(&c->diags, own.n ? own.v[0].where : SX_NOWHERE, "%s",
             own.n ? own.v[0].text : "the data set cannot be read");
     sx_detail(&c->diags, "Memory is told for 60,000 images in the shape of model.input.");
@@ -251,10 +248,7 @@ static int try_point(cli_context *c, const sx_exp *e, const sx_machine *m, long 
         t->fit += (double)cost.total <= sx_memory_limit(p, m);
     } else if (rc == SX_E_REFUSED) {
         count_reason(a, c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
-    } else {
-        for (long i = 0; i < own.n && i < 1; i++)
-            (void)sx_error(&c->diags, rc, own.v[i].where, "%s", own.v[i].text);
-    }
+    } else sx_diags_pass(&own, rc, &c->diags);
     sx_arena_close(a);
     return rc == SX_E_REFUSED ? 0 : rc;
 }

@@ -35,17 +35,13 @@ static int print_config(cli_context *c, sx_study *s, const sx_trial_row *r)
     sx_exp *e = sx_study_exp(s), *at = NULL;
     if (e->search)
         return cli_fail(c, SX_E_CONFIG, "study '%s' has no experiment, only a space", sx_study_name(s));
-    if (!sx_study_fits(s, r)) {
-        cli_fail(c, SX_E_CONFIG, "trial %ld does not fit the space that study '%s' has now", r->t.number,
-                 sx_study_name(s));
-        if (r->dir) sx_hint(&c->diags, "Its configuration is %s/config.cfg.", r->dir);
-        return SX_E_CONFIG;
-    }
+    const double *x;
+    int rc = sx_study_point(s, c->arena, r, &x, &c->diags);
+    if (rc) return rc;
     sx_conf *root = sx_conf_copy(c->arena, e->root), *vars = sx_conf_member(root, "vars");
-    int rc = 0;
     if (vars && set_old_variables(c, e, r, vars))
         rc = sx_exp_open(c->arena, cli_registry(c), root, e->file, &e, &c->diags);
-    if (!rc) rc = sx_exp_at(c->arena, e, r->t.x, &at, &c->diags);
+    if (!rc) rc = sx_exp_at(c->arena, e, x, &at, &c->diags);
     if (rc) return rc;
     if (c->json) {
         json_t *doc = study_head_json(s);

@@ -55,7 +55,7 @@ static int look(import *m)
     sx_diags_init(&own, m->c->arena);
     int rc = sx_study_open(m->c->arena, cli_registry(m->c), NULL, m->url, m->name, false, &s, &own);
     if (rc == SX_E_DATA) return 0;
-    if (rc) return cli_fail(m->c, rc, "%s", own.n ? own.v[0].text : sx_error_text(rc));
+    if (rc) return sx_diags_pass(&own, rc, &m->c->diags);
     m->there = true;
     if (!m->exp) m->exp = sx_study_exp(s);
     return sx_study_notes(s, "strix:imported", one_note, m, &m->c->diags);
@@ -282,6 +282,25 @@ static int fit_point(import *m, const import_trial *t, double *x, sx_diags *d)
     return rc ? rc : check_unnamed(m, t, x, d);
 }
 
+/* A copy as it is: an option that the source's own space has no more would become another one. */
+static int check_options(const import *m, const double *x, sx_diags *d)
+{
+    const sx_space *s = &m->exp->domain->space;
+    for (int i = 0; i < s->n; i++)
+        if (s->axis[i]->kind == SX_AXIS_CHOICE && x[i] < 0)
+            return misfit(d, "was an option that its study has no more", s->axis[i]->name);
+    return 0;
+}
+
+static int fit_row(import *m, const import_trial *t, sx_trial_row *row, sx_diags *d)
+{
+    if (m->same) return check_options(m, row->t.x, d);
+    double *x = sx_alloc_array(m->c->arena, (size_t)m->exp->domain->space.n + 1, sizeof *x);
+    row->t.x = x;
+    row->t.constraint = NULL;
+    return fit_point(m, t, x, d);
+}
+
 static void fit(import *m, const import_trial *t)
 {
     cli_context *c = m->c;
@@ -290,16 +309,11 @@ static void fit(import *m, const import_trial *t)
     sx_trial_row *row = sx_dup(c->arena, &t->row, sizeof *row);
     sx_diags own;
     sx_diags_init(&own, c->arena);
-    if (!m->same) {
-        double *x = sx_alloc_array(c->arena, (size_t)m->exp->domain->space.n + 1, sizeof *x);
-        row->t.x = x;
-        row->t.constraint = NULL;
-        if (fit_point(m, t, x, &own)) {
-            if (!m->misfits++)
-                m->first = sx_format(c->arena, "%s: %s%s%s", t->place, own.v[0].text,
-                                     own.v[0].detail ? ". " : "", own.v[0].detail ? own.v[0].detail : "");
-            return;
-        }
+    if (fit_row(m, t, row, &own)) {
+        if (!m->misfits++)
+            m->first = sx_format(c->arena, "%s: %s%s%s", t->place, own.v[0].text,
+                                 own.v[0].detail ? ". " : "", own.v[0].detail ? own.v[0].detail : "");
+        return;
     }
     SX_PUSH(c->arena, m->fit, row);
     SX_PUSH(c->arena, m->note, note);

@@ -22,19 +22,37 @@ static int find_objective(cli_context *c, const sx_exp *e, long *at)
                      sx_join(c->arena, e->tune.objective, e->tune.objectives));
 }
 
-/* Complete trials with a value of that objective. */
-static sx_told told(cli_context *c, const sx_exp *e, const sx_trial_row *const *row, long n, long objective)
+typedef struct { long misfits, endless; } left_out;         /* complete trials that say nothing here */
+
+/* Complete trials with a finite value of that objective that are points of the space as it is now. */
+static sx_told told(cli_context *c, const sx_study *s, const sx_trial_row *const *row, long n, long objective,
+                    left_out *out)
 {
+    const sx_exp *e = sx_study_exp((sx_study *)(uintptr_t)s);
     const double **x = sx_alloc_array(c->arena, (size_t)n + 1, sizeof *x);
     double *y = sx_alloc_array(c->arena, (size_t)n + 1, sizeof *y);
     long told = 0;
     for (long i = 0; i < n; i++) {
         const sx_trial *t = &row[i]->t;
-        if (t->fate != SX_DONE || !t->x || !t->value || !isfinite(t->value[objective])) continue;
-        x[told] = t->x;
+        if (t->fate != SX_DONE || !t->value) continue;
+        const bool endless = !isfinite(t->value[objective]);
+        const bool misfit = !endless && sx_study_point(s, c->arena, row[i], &x[told], NULL);
+        out->endless += endless;
+        out->misfits += misfit;
+        if (endless || misfit) continue;
         y[told++] = e->tune.maximize[objective] ? -t->value[objective] : t->value[objective];
     }
     return (sx_told){ &e->domain->space, told, x, y };
+}
+
+static void tell_left_out(cli_context *c, const left_out *out)
+{
+    if (out->misfits)
+        sx_warn(&c->diags, SX_NOWHERE, "%s left out: the space that the study has now does not hold them",
+                sx_plural(c->arena, out->misfits, "complete trial"));
+    if (out->endless)
+        sx_warn(&c->diags, SX_NOWHERE, "%s left out: their values are not finite",
+                sx_plural(c->arena, out->endless, "complete trial"));
 }
 
 static void print_text(cli_context *c, const sx_told *t, const sx_importance *v, long n, const char *method,
@@ -80,7 +98,9 @@ int study_importance(cli_context *c, sx_study *s)
     if (!rc) rc = find_objective(c, e, &objective);
     const long n = rc ? rc : sx_study_trials(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
-    const sx_told t = told(c, e, row, n, objective);
+    left_out out = { 0 };
+    const sx_told t = told(c, s, row, n, objective, &out);
+    tell_left_out(c, &out);
     if (t.n < 2)
         return cli_fail(c, SX_E_STORE, "study '%s' has %s with a value; importance needs two",
                         sx_study_name(s), sx_plural(c->arena, t.n, "complete trial")),

@@ -22,6 +22,15 @@ int study_load(cli_context *c, const char *file, sx_exp **e)
     return rc;
 }
 
+/* Other errors than this may be those of the one point that is looked at. */
+int study_look_over(cli_context *c, const sx_exp *e)
+{
+    sx_diags own;
+    sx_diags_init(&own, c->arena);
+    const int rc = e->tune.known.n ? sx_exp_constraints(c->arena, e, NULL, NULL, &own) : 0;
+    return rc == SX_E_CONFIG ? sx_diags_pass(&own, rc, &c->diags) : 0;
+}
+
 /* arg 1 is the name of a study or an experiment file; a file's study is made where `make` and it is not there
  * yet. */
 static int open_study(cli_context *c, bool write, bool make, sx_study **s)
@@ -35,11 +44,15 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
                          "--set, --unset, --extends and --seed are about an experiment file; '%s' is a study",
                          what);
     int rc = is_file(what) ? study_load(c, what, &e) : 0;
+    if (!rc && e && make) rc = study_look_over(c, e);
     if (rc) return rc;
     if (!e && !url) url = sx_format(c->arena, "sqlite:studies/%s.db", what);
-    if (make) return sx_study_open(c->arena, cli_registry(c), e, url, e ? NULL : what, write, s, &c->diags);
-    return sx_study_open(c->arena, cli_registry(c), NULL, url ? url : e->study.store,
-                         e ? e->study.name : what, write, s, &c->diags);
+    if (make && !c->dry_run)
+        rc = sx_study_open(c->arena, cli_registry(c), e, url, e ? NULL : what, write, s, &c->diags);
+    else
+        rc = sx_study_open(c->arena, cli_registry(c), NULL, url ? url : e->study.store,
+                           e ? e->study.name : what, write, s, &c->diags);
+    return rc || e || !make ? rc : study_look_over(c, sx_study_exp(*s));
 }
 
 /* --- The verb --- */
@@ -99,7 +112,7 @@ static int run(cli_context *c)
         if (c->dry_run && actions[i].write && !add)
             return cli_usage(c, "study %s knows no --dry-run", c->arg[0]);
         sx_study *s;
-        const int rc = open_study(c, actions[i].write, actions[i].make && !c->dry_run, &s);
+        const int rc = open_study(c, actions[i].write, actions[i].make, &s);
         return rc ? rc : actions[i].run(c, s);
     }
     return SX_E_USAGE;

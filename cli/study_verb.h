@@ -11,6 +11,9 @@ int study_list(cli_context *c);
 int study_import(cli_context *c);
 /* An experiment file, or one that is a space alone. */
 int study_load(cli_context *c, const char *file, sx_exp **e);
+/* A mistake in a constraint is told here, where its line of the file is known and before anything is stored, not when
+ * each trial is asked for. */
+int study_look_over(cli_context *c, const sx_exp *e);
 sx_datum study_datum_of_json(cli_context *c, const json_t *v);
 
 const char *study_state(const sx_trial_row *r);  /* "complete", "waiting" .. */

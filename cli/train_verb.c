@@ -31,8 +31,10 @@ static int at_trial(job *j, const char *study, long number)
     if (bad) return bad;
     const sx_trial_row *row = sx_study_numbered(s, c->arena, number, &c->diags);
     if (!row) return sx_diags_code(&c->diags);
+    const double *was;
+    if ((bad = sx_study_point(s, c->arena, row, &was, &c->diags))) return bad;
     sx_named *named;
-    const long values = sx_domain_values(c->arena, sx_study_exp(s)->domain, row->t.x, &named);
+    const long values = sx_domain_values(c->arena, sx_study_exp(s)->domain, was, &named);
     double *x = sx_alloc_array(c->arena, (size_t)j->e->domain->space.n + 1, sizeof *x);
     bad = sx_domain_point(c->arena, j->e->domain, named, values, j->e->scope, x, &c->diags);
     j->trial = number;

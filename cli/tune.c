@@ -223,17 +223,6 @@ static int tell_plan(cli_context *c, const sx_exp *e)
     return 0;
 }
 
-/* A mistake in a constraint is told here, where its line of the file is known, not by each worker. */
-static int look_over(cli_context *c, const sx_exp *e)
-{
-    const char *why;
-    sx_diags own;
-    sx_diags_init(&own, c->arena);
-    cli_warn_vars(c, e);
-    const int rc = e->tune.known.n ? sx_exp_constraints(c->arena, e, NULL, &why, &own) : 0;
-    return rc == SX_E_CONFIG && own.n ? sx_error(&c->diags, rc, own.v[0].where, "%s", own.v[0].text) : 0;
-}
-
 static int run(cli_context *c)
 {
     sx_exp *e;
@@ -243,8 +232,9 @@ static int run(cli_context *c)
         return cli_usage(c, "--jobs is '%s', not a number from 1 to 1024 or auto", cli_text(c, "jobs", ""));
     edit_trials(c);
     int rc = cli_load_experiment(c, c->arg[0], &e);
-    if (!rc) rc = look_over(c, e);
     if (rc) return rc;
+    cli_warn_vars(c, e);
+    if ((rc = study_look_over(c, e))) return rc;
     if (c->dry_run) return tell_plan(c, e);
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);
     if (aside) cli_note(c, "the study so far is now called %s", aside);

@@ -74,6 +74,30 @@ Test(diag, keeps_twenty_and_counts_all)
     sx_arena_close(a);
 }
 
+Test(diag, what_others_said_is_passed_on)
+{
+    sx_arena *a = sx_arena_open(NULL), *short_lived = sx_arena_open(NULL);
+    sx_diags from, to;
+    sx_diags_init(&from, short_lived);
+    sx_diags_init(&to, a);
+    cr_assert_eq(sx_diags_pass(&from, 0, &to), 0);
+    cr_assert_eq(to.n, 0, "there was nothing to say");
+    sx_warn(&from, SX_NOWHERE, "beware");
+    cr_assert_eq(sx_diags_pass(&from, SX_E_IO, &to), SX_E_IO);
+    cr_assert_str_eq(to.v[1].text, sx_error_text(SX_E_IO), "of an error without words");
+    sx_error(&from, SX_E_DATA, (sx_where){ "x.cfg", 3, NULL }, "no data");
+    sx_detail(&from, "Of these.");
+    sx_hint(&from, "Look there.");
+    to.n = to.errors = 0;
+    cr_assert_eq(sx_diags_pass(&from, SX_E_DATA, &to), SX_E_DATA);
+    cr_assert_eq(sx_diags_pass(&from, SX_E_DATA, NULL), SX_E_DATA);
+    sx_arena_close(short_lived);
+    char *text = printed(&to);
+    cr_assert_str_eq(text, "warning: beware\nx.cfg:3: error: no data\n  detail: Of these.\n  hint: Look there.\n");
+    free(text);
+    sx_arena_close(a);
+}
+
 Test(diag, every_code_has_a_name_and_a_text)
 {
     for (int code = 0; code >= SX_E_EXHAUSTED; code--) {

@@ -397,6 +397,48 @@ Test(store, queued_points_and_the_budget)
     store->close(db);
 }
 
+/* The names of branches are any text. */
+Test(store, names_with_quotes_are_queued)
+{
+    static const sx_axis odd = { .name = "units of \"wide\" \\", .kind = SX_AXIS_REAL, .low = 1, .high = 4, .step = 1,
+                                 .whole = true };
+    const sx_axis *const all[] = { &lr, &act, &odd };
+    const sx_space named = { .n = 3, .objectives = 1, .axis = all };
+    sx_study_row w = want;
+    w.axes = &named;
+    sx_db *db = NULL;
+    int64_t study;
+    cr_assert_eq(store->open(url, true, &db), 0);
+    cr_assert_eq(store->study(db, &w, &study), 0, "%s", store->last_error());
+    const double fixed[] = { NAN, 2, 4 };
+    sx_trial_row q = { .size = sizeof q, .t = { .x = fixed } }, r;
+    long number;
+    cr_assert_eq(store->add(db, study, &q, &number), 0);
+    cr_assert_eq(claim(db, study, "w", 60, &r), 0);
+    cr_assert(r.t.number == 0 && r.t.x[1] == 2 && r.t.x[2] == 4, "%s", r.values);
+    store->close(db);
+}
+
+Test(store, queued_values_that_cannot_be_read_are_an_error)
+{
+    static const char *const torn[] = { "{\"act\": 3, \"un", "[3]", "" };
+    int64_t study;
+    sx_db *db = opened(&study);
+    const double fixed[] = { NAN, 1, 4 };
+    sx_trial_row q = { .size = sizeof q, .t = { .x = fixed } }, r;
+    long number;
+    cr_assert_eq(store->add(db, study, &q, &number), 0);
+    for (size_t i = 0; i < sizeof torn / sizeof *torn; i++) {
+        sql(sx_format(arena, "UPDATE trial_system_attributes SET value_json = '%s'", torn[i]));
+        cr_assert_eq(claim(db, study, "w", 60, &r), SX_E_STORE);
+        cr_assert(strstr(store->last_error(), "trial 0 was queued with"), "%s", store->last_error());
+    }
+    cr_assert_eq(store->finish(db, &(sx_trial_row){ .size = sizeof q, .id = 1, .t.fate = SX_PRUNED }), 0);
+    cr_assert_eq(claim(db, study, "w", 60, &r), 0, "and the study goes on without it");
+    cr_assert_eq(r.t.number, 1);
+    store->close(db);
+}
+
 static void count(void *ctx, int64_t seq, const sx_trial_row *r)
 {
     (void)seq;

@@ -286,6 +286,28 @@ Test(study, a_changed_space_keeps_the_trials_that_fit)
     cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, NULL), 0);
 }
 
+/* Of options that are gone nothing is left to make variables of. */
+Test(study, the_point_of_a_trial_that_does_not_fit_is_refused)
+{
+    static const char text[] = "vars = { a = 1; b = \"x\"; };\n"
+                               "tune = { objective = [ \"f\" ]; constraints = [ \"f < 3\" ]; space = {\n"
+                               "  b = { choice = [ \"x\", %s ]; }; a = { int = [ 1, 3 ]; }; }; };\n";
+    const double y[2] = { 1, NAN }, *x;
+    long number;
+    sx_claim c;
+    sx_study *s = opened(experiment(text, "\"y\""), "gone");
+    cr_assert_eq(sx_study_queue(s, y, &number, &diags), 0);
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), SX_E_USAGE, "it waits");
+    cr_assert_eq(ask(s, "w", &c), 0);
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), 0);
+    cr_assert_eq(x[0], 1);
+    s = opened(experiment(text, "\"z\""), "gone");
+    cr_assert_eq(sx_study_point(s, arena, rows(s, 1)[0], &x, NULL), SX_E_CONFIG);
+    cr_assert_eq(sx_study_tell_number(s, 0, SX_DONE, 1, (double[]){ 1 }, NULL, &diags), SX_E_CONFIG);
+    cr_assert(strstr(last_words(), "trial 0 does not fit the space that study 'gone' has now"), "%s", last_words());
+    cr_assert_eq(sx_study_tell_number(s, 0, SX_FAILED, 0, NULL, "gone", &diags), 0, "but it can fail");
+}
+
 Test(study, a_trial_left_over_from_another_space_ends)
 {
     sx_study *s = changed("a = 2;", "a = { int = [ 1, 3 ]; };", 0);
@@ -439,4 +461,68 @@ Test(study, a_front_of_what_keeps_the_constraints)
     cr_assert_eq(sx_study_best(s, arena, &diags)->t.number, 3, "equal in the first, better in the second");
     const sx_trial_row *const *all = rows(s, 4);
     cr_assert(!sx_study_feasible(s, all[2]) && all[2]->t.constraint[0] == 1);
+}
+
+static const char bound[] = "vars = { a = 3; b = \"x\"; };\n"
+                            "tune = { trials = 100; sampler = { type = \"grid\"; }; %s\n"
+                            "  space = { a = { int = [ 1, 3 ]; }; b = { choice = [ \"x\", \"y\" ]; }; }; };\n";
+static const char below_three[] = "constraints = [ \"a < 3\" ];";
+
+static long queued(sx_study *s, double a, double b)
+{
+    long number = -1;
+    cr_assert_eq(sx_study_queue(s, (double[]){ a, b }, &number, &diags), 0);
+    return number;
+}
+
+Test(study, where_the_sampler_is_exhausted_a_queued_trial_keeps_the_constraints)
+{
+    sx_study *s = opened(experiment(bound, below_three), "bound");
+    sx_claim c;
+    while (!ask(s, "w", &c))
+        cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, &diags), 0);
+    const long free = queued(s, NAN, 1), broken = queued(s, 3, NAN);
+    cr_assert_eq(ask(s, "w", &c), 0);
+    cr_assert(c.row.t.number == free && c.x[0] < 3 && c.x[1] == 1, "not the 3 of vars: %g", c.x[0]);
+    cr_assert_eq(sx_study_tell(s, &c, SX_DONE, (double[]){ 1 }, NULL, NULL, &diags), 0);
+    cr_assert_eq(ask(s, "w", &c), 1);
+    const sx_trial_row *r = rows(s, 6)[broken];
+    cr_assert_eq(r->t.fate, SX_FAILED);
+    cr_assert_str_eq(r->reason, "no point with these values keeps the constraints; the last: "
+                                "constraint 'a < 3' does not hold");
+    cr_assert_eq(diags.errors, 0);
+}
+
+/* Its worker died before it could say that no point of it keeps the constraints; once it has begun it goes on. */
+Test(study, a_queued_trial_left_behind_is_judged_by_who_takes_it_over)
+{
+    const char *const name = "value";
+    sx_study *s = opened(experiment(bound, ""), "left");
+    sx_claim broken, begun;
+    queued(s, 3, 0);
+    queued(s, 3, 1);
+    cr_assert_eq(ask(s, "v", &broken), 0);
+    cr_assert_eq(ask(s, "w", &begun), 0);
+    cr_assert_eq(sx_study_report(s, &begun, 1, 1, &name, &(double){ 0.5 }, &diags), 0);
+    cr_assert_eq(sx_study_drop(s, broken.row.id, "v", true, &diags), 0);
+    cr_assert_eq(sx_study_drop(s, begun.row.id, "w", true, &diags), 0);
+    s = opened(experiment(bound, below_three), "left");
+    cr_assert_eq(ask(s, "w", &begun), 0);
+    cr_assert(begun.row.t.number == 1 && begun.row.attempt == 2);
+    cr_assert_eq(rows(s, 2)[0]->t.fate, SX_FAILED);
+}
+
+Test(study, a_mistake_that_stops_an_ask_is_told_once_and_whole)
+{
+    sx_study *s = opened(experiment(bound, "constraints = [ \"a < bb\" ];"), "odd");
+    sx_claim c;
+    for (long i = 0; i < 3; i++) {               /* the first by vars, then two queued ones */
+        const long said = diags.n;
+        cr_assert_eq(ask(s, "w", &c), SX_E_CONFIG);
+        cr_assert_eq(diags.n, said + 1);
+        const sx_diag *g = &diags.v[said];
+        cr_assert(strstr(g->text, "'bb'") && g->where.line == 2 && strstr(g->hint, "'b'"), "%s", g->text);
+        queued(s, i ? 1 : NAN, 0);
+    }
+    rows(s, 3);
 }

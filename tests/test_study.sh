@@ -72,6 +72,9 @@ is 'is told whose it is' has err '--state is an option of study tell'
 ok 'two forms of one table' ends 2 strix study trials net --csv --json
 ok 'a program as JSON' ends 2 strix study show net --python --json
 is 'nothing was queued by any of these' states net waiting 6
+ok 'a trial that waits is not trained' ends 2 strix train net.cfg $q --trial 0
+is 'since it has no point' has err "trial 0 of study 'net' waits"
+ok 'nor has it a configuration' ends 2 strix study best net --trial 0 --config
 ok 'a file with edits and a point' strix study add net.cfg $(named other) --set vars.rate=0.05
 is 'is for the study that they name' states other waiting 1
 ok 'they run first' strix tune net.cfg $q --trials 8
@@ -206,6 +209,15 @@ fit=$(sed -n 's/.*; \([0-9]*\) of 9 ended trials fit.*/\1/p' err)
 want=$(strix study trials moves --csv | awk -F, 'NR > 1 && NR < 11 && $6 >= 1e-3 && $7 >= 8 && $7 <= 16 && $8 == "tanh"' | wc -l)
 is 'keep the trials that fit' [ "$fit" = "$want" ]
 is 'which are not all' [ "$fit" -lt 9 ]
+for method in ped-anova fanova; do
+    ok "importance by $method" strix study importance moves --method $method
+    is 'leaves the others out' has err "warning: $((9 - fit)) complete trials\\? left out: the space"
+    is 'and counts those that fit' has out "over $((fit + 1)) complete trial"
+done
+gone=$(strix study trials moves --csv | awk -F, 'NR > 1 && NR < 11 && $8 != "tanh" { print $1; exit }')
+ok 'a trial that does not fit is not trained' ends 3 strix train net.cfg $q $(named moves) --trial "$gone"
+is 'which is said' has err "trial $gone does not fit the space that study 'moves' has now"
+is 'with the file that it had' has err "trial-000$gone/config.cfg"
 ok 'one variable less' space moves 11 "$rate act = { choice = [\"relu\", \"tanh\"]; };"
 is 'is said' has err "'units' is no longer searched"
 ok 'one more' ends 3 space moves 12 "$rate units = { choice = [4, 8]; }; act = { choice = [\"relu\", \"tanh\"]; };"

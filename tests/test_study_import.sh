@@ -126,6 +126,18 @@ ok 'a table needs a space' ends 2 import one.csv --study nothing
 ok 'a rename of nothing' ends 2 import one.csv --space space.cfg --study bad --rename nix=lr
 ok 'a study is needed' ends 2 import one.csv
 
+# --- Of a space that has changed ---
+options() { # the options of k
+    printf 'vars = { k = "b"; };\ntune = { objective = "f"; space = { k = { choice = [ %s ]; }; }; };\n' "$1" >options.cfg
+}
+options '"a", "b", "c"'
+for i in 0 1 2; do strix study ask options.cfg >/dev/null && strix study tell options $i $i; done
+options '"b", "c"'
+ok 'an option less' strix study create options.cfg
+ok 'a copy' strix study import studies/options.db --study fewer
+is 'leaves out the trial that had it' has out "2 trials imported, 1 does not fit"
+is 'and says so' has out "'k' was an option that its study has no more"
+
 # --- Importance ---
 ok 'importance' strix study importance space
 is 'says of how many trials' has out 'by ped-anova over 18 complete trials'

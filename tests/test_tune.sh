@@ -105,11 +105,13 @@ is 'a stop by hand costs no attempt' [ "$(attempts stopped 1)" = 3 ]
 
 # --- What would fail every trial fails none ---
 mv idx away
-ok 'without data the search ends with 5' ends 5 strix tune net.cfg --threads 1 $(named nodata)
+for try in 1 2 3 4; do ok 'without data the search ends with 5' ends 5 strix tune net.cfg --threads 1 $(named nodata); done
+is 'and says why, once' [ "$(grep -c 'error:' err)" = 1 ]
 mv away idx
 is 'and no trial is spent' states nodata failed 0
 ok 'with data it goes on' strix tune net.cfg --threads 1 $(named nodata)
 is 'to the end' states nodata complete 4
+is 'and no attempt was' [ "$(attempts nodata 1)" = 4 ]
 ok 'where every trial diverges it ends with 1' ends 1 strix tune net.cfg --threads 1 $(named wild) --set 'train.divergence=1e-6'
 is 'each with its reason' [ "$(strix study trials wild --csv | grep -c 'failed.*loss is')" = 4 ]
 ok 'a constraint that nothing keeps' ends 1 strix tune net.cfg --threads 1 $(named tight) --set 'tune.constraints=["parameters() < 3"]'
@@ -120,6 +122,13 @@ is 'leave the weights of three trials, too' [ "$(ls studies/crew.runs/*/best.saf
 sed 's/tune = { /tune = { constraints = [ "unitz < 3" ]; /' net.cfg >odd.cfg
 ok 'an unknown name in a constraint' ends 3 strix tune odd.cfg
 is 'is told with its line' has err '^odd.cfg:[0-9]*: error: .*unitz'
+odd='--set study.name=odd --set study.store=sqlite:studies/odd.db'
+for what in 'ask odd.cfg' 'create odd.cfg' 'add odd.cfg rate=0.02'; do
+    ok "study $what" ends 3 strix study $what $odd
+    is 'once' [ "$(grep -c 'error:' err)" = 1 ]
+    is 'and where' has err '^odd.cfg:[0-9]*: error: .*unitz'
+done
+is 'and nothing was stored' [ ! -e studies/odd.db ]
 ok 'variables outside the space' strix tune net.cfg --threads 1 $(named outside) --trials 1 --set vars.rate=5.0
 is 'are warned about' has err "the values of 'vars' are not in the space"
 

@@ -65,6 +65,18 @@ int sx_diags_code(const sx_diags *d)
     return 0;
 }
 
+int sx_diags_pass(const sx_diags *from, int rc, sx_diags *to)
+{
+    for (long i = 0; i < from->n; i++) {
+        const sx_diag *g = &from->v[i];
+        if (g->code) sx_error(to, g->code, g->where, "%s", g->text);
+        else sx_warn(to, g->where, "%s", g->text);
+        if (g->detail) sx_detail(to, "%s", g->detail);
+        if (g->hint) sx_hint(to, "%s", g->hint);
+    }
+    return rc < 0 && !from->errors ? sx_error(to, rc, SX_NOWHERE, "%s", sx_error_text(rc)) : rc;
+}
+
 static void print_source(const sx_where *w, FILE *to)
 {
     FILE *f = w->file && w->line > 0 ? fopen(w->file, "r") : NULL;

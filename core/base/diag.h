@@ -27,6 +27,8 @@ void sx_warn(sx_diags *d, sx_where where, const char *fmt, ...) __attribute__((f
 void sx_detail(sx_diags *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sx_hint(sx_diags *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int sx_diags_code(const sx_diags *d);            /* of the first error; 0: none */
+/* Adds all that `from` holds to `to`, and, where that is no error and rc is one, rc's own words. Returns rc. */
+int sx_diags_pass(const sx_diags *from, int rc, sx_diags *to);
 void sx_diags_print(const sx_diags *d, FILE *to);/* as above, with the offending source line where the file can be read */
 const char *sx_error_text(int code);             /* one string for each SX_E_* */
 const char *sx_error_name(int code);             /* "SX_E_CONFIG" */

@@ -151,9 +151,7 @@ int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *c
     if (!rc && cost) { rc = memory_of(&p, &total); *cost = p.cost; }
     for (long i = 0; i < e->tune.known.n && !rc; i++) rc = constraint(&p, &e->tune.known.v[i], &reason);
     if (why) *why = reason;
-    if (rc && rc != SX_E_REFUSED && own.n)
-        (void)sx_error(d, rc, own.v[own.n - 1].where, "%s", own.v[own.n - 1].text);
-    return rc;
+    return rc && rc != SX_E_REFUSED && own.n ? sx_diags_pass(&own, rc, d) : rc;
 }
 
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d)

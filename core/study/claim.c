@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "own.h"
+#include "rng.h"
 
 static void one_event(void *past, int64_t seq, const sx_trial_row *row) { sx_past_add(past, seq, row); }
 
@@ -20,10 +21,17 @@ int sx_study_news(sx_study *s, sx_diags *d)
 }
 
 typedef struct {
-    sx_study *s; sx_arena *a; sx_diags *d; bool said;
+    sx_study *s; sx_arena *a; sx_diags *d;
     const double *fixed;                         /* of a queued trial: numbers to keep, NaN where free; or NULL */
-    char broken[256];                            /* why no point with them is to be had; empty: one is */
 } asking;
+
+/* The point of vars, as one of the space. */
+static void usual(const sx_study *s, double *x)
+{
+    const sx_domain *domain = s->exp->domain;
+    if (domain->space.n) memcpy(x, s->usual, (size_t)domain->space.n * sizeof *x);
+    sx_domain_repair(domain, x);
+}
 
 /* A sampler's answer becomes the point of a queued trial. */
 static void keep_fixed(const sx_study *s, const double *fixed, double *x)
@@ -55,34 +63,52 @@ static int check_point(void *ctx, const double *x, const char **why)
     if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
     if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
     if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
-    else if (rc)
-        sx_error(q->d, rc, own.n ? own.v[0].where : SX_NOWHERE, "%s",
-                 own.n ? own.v[0].text : sx_error_text(rc));
+    else if (rc) sx_diags_pass(&own, rc, q->d);
     sx_arena_close(a);
     return rc;
 }
 
-static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
-
-/* Nothing that the sampler gave kept the constraints beside what is fixed: that trial is over, and no other. */
-static int note_broken(asking *q, const sx_diags *d)
+/* The sampler has no further point, but this one is wanted: the fixed values, with those of vars or any others that
+ * keep the constraints. */
+static int fill_up(asking *q, long number, double *x)
 {
-    const sx_diag *last = d->n ? &d->v[d->n - 1] : &(sx_diag){ .text = "it breaks a constraint" };
-    snprintf(q->broken, sizeof q->broken, "%s", last->detail ? last->detail : last->text);
+    enum { TRIED = 100 };
+    sx_rng r;
+    const char *why;
+    sx_rng_init(&r, q->s->exp->tune.seed, number, "fill");
+    usual(q->s, x);
+    int rc = check_point(q, x, &why);
+    for (int i = 0; i < TRIED && rc == SX_E_REFUSED; i++) {
+        sx_point_random(&q->s->exp->domain->space, &r, x);
+        rc = check_point(q, x, &why);
+    }
+    return rc;
+}
+
+/* The sampler's answer beside the fixed values. Where nothing keeps the constraints it is the last point that was
+ * tried, and the trial ends before it starts: see judge. */
+static int suggest_queued(asking *q, const sx_ask_want *w, double *x, int64_t *tag)
+{
+    sx_diags own, *told = q->d;
+    sx_diags_init(&own, q->a);
+    q->d = &own;                                 /* that nothing was found is no error of the ask */
+    int rc = sx_ask_point(q->a, w, x, tag, &own);
+    if (rc == 1) {
+        *tag = 0;
+        rc = fill_up(q, w->number, x);
+    }
+    q->d = told;
+    if (rc && rc != SX_E_REFUSED) return sx_diags_pass(&own, rc, told);
+    keep_fixed(q->s, q->fixed, x);
     return 0;
 }
+
+static bool first_is_vars(const sx_study *s) { return s->exp->root && s->exp->tune.first; }
 
 /* The point of trial `number` after the history h; q->fixed overwrites the sampler's answer. */
 static int suggest(asking *q, const sx_history *h, void *cache, long number, double *x, int64_t *tag)
 {
     const sx_study *s = q->s;
-    const sx_domain *domain = s->exp->domain;
-    const size_t bytes = (size_t)domain->space.n * sizeof *x;
-    const char *why = NULL;
-    *tag = 0;
-    if (bytes) memcpy(x, s->usual, bytes);
-    sx_domain_repair(domain, x);
-    if (!q->fixed && number == 0 && first_is_vars(s) && !check_point(q, x, &why)) return 0;
     const sx_ask_want w = { .exp = s->exp,
                             .history = h,
                             .seed = s->exp->tune.seed,
@@ -90,16 +116,12 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, dou
                             .cache = cache,
                             .check = check_point,
                             .ctx = q };
-    if (!q->fixed) return sx_ask_point(q->a, &w, x, tag, q->d);
-    sx_diags own;
-    sx_diags_init(&own, q->a);
-    int rc = sx_ask_point(q->a, &w, x, tag, &own);
-    if (rc == SX_E_REFUSED) rc = note_broken(q, &own);
-    else if (rc < 0) sx_error(q->d, rc, SX_NOWHERE, "%s", own.n ? own.v[own.n - 1].text : sx_error_text(rc));
-    if (rc < 0) return rc;
-    if (rc && bytes) memcpy(x, s->usual, bytes); /* exhausted, but this point is wanted */
-    keep_fixed(s, q->fixed, x);
-    return 0;
+    *tag = 0;
+    usual(s, x);
+    if (q->fixed) return suggest_queued(q, &w, x, tag);
+    const char *why;
+    const int rc = number == 0 && first_is_vars(s) ? check_point(q, x, &why) : SX_E_REFUSED;
+    return rc == SX_E_REFUSED ? sx_ask_point(q->a, &w, x, tag, q->d) : rc;
 }
 
 /* The paused trial that a pruner wants to go on; -1: none does. */
@@ -148,18 +170,17 @@ static int suggest_new(asking *q, const sx_history *h, const sx_trial_row *queue
     if (made->t.number < 0) return 1;
     double *x = sx_alloc_array(q->a, (size_t)q->s->exp->domain->space.n + 1, sizeof *x);
     q->fixed = queued ? queued->t.x : NULL;
-    const int rc = suggest(q, h, q->s->cache, made->t.number, x, &made->t.tag);
-    q->said = rc < 0;
     made->t.x = x;
-    return rc;
+    return suggest(q, h, q->s->cache, made->t.number, x, &made->t.tag);
 }
 
+/* The store may ask again: what was said the time before is forgotten. */
 static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
 {
     asking *q = ctx;
     sx_study *s = q->s;
+    sx_diags_init(q->d, q->a);
     int rc = sx_study_news(s, q->d);
-    q->said = rc < 0;
     if (rc) return rc;
     const sx_history h = sx_past_at(s->past, q->a, s->since);
     long paused = promoted(s, h);
@@ -169,17 +190,19 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     return 0;
 }
 
-/* why: a reason why its point cannot be tried, in a, else NULL */
 static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
-                 const char **why, sx_diags *d)
+                 sx_diags *d)
 {
     sx_trial_row row = { 0 };
-    asking q = { .s = s, .a = sx_arena_open(NULL), .d = d };
+    sx_diags own;
+    asking q = { .s = s, .a = sx_arena_open(NULL), .d = &own };
+    sx_diags_init(&own, q.a);
     const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
+    if (rc >= 0 || own.errors) sx_diags_pass(&own, rc, d);
+    else sx_study_told(s, rc, d);
     sx_arena_close(q.a);
-    if (rc < 0) return q.said ? rc : sx_study_told(s, rc, d);
+    if (rc < 0) return rc;
     *out = (sx_claim){ 0 };
-    *why = !rc && *q.broken ? sx_strdup(a, q.broken) : NULL;
     if (rc) return rc;
     sx_study_copy_row(s, a, &row, &out->row);
     out->x = (double *)(uintptr_t)out->row.t.x;
@@ -187,17 +210,33 @@ static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, lon
     return 0;
 }
 
-/* A trial that was begun in another space may not fit this one, one that was asked for may break a constraint: it is over. */
+/* Why the claimed trial cannot be tried, in *why, else NULL. One that was begun in another space may not fit this one;
+ * a queued one may have no point that keeps the constraints. That is looked at here, and not where it is asked for, so
+ * that it is also seen when a worker dies in between. */
+static int judge(sx_study *s, sx_arena *a, const sx_claim *c, const char **why, sx_diags *d)
+{
+    *why = NULL;
+    if (!sx_past_fit(s->past, c->x)) *why = "its point does not fit the changed space";
+    if (*why || !c->row.queued || c->row.dir || c->row.t.steps) return 0;
+    asking q = { .s = s, .a = a, .d = d };
+    const char *last = NULL;
+    const int rc = check_point(&q, c->x, &last);
+    if (rc == SX_E_REFUSED)
+        *why = sx_format(a, "no point with these values keeps the constraints; the last: %s", last);
+    else if (rc) (void)!sx_study_drop(s, c->row.id, c->row.worker, false, NULL);
+    return rc == SX_E_REFUSED ? 0 : rc;
+}
+
 int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
                    sx_diags *d)
 {
     for (;;) {
         bool stopped;
-        const char *why = NULL;
+        const char *why;
         int rc = sx_study_stopped(s, &stopped, d);
         if (!rc && stopped) return 3;
-        if (!rc) rc = claim(s, a, worker, lease, budget, out, &why, d);
-        if (!rc && !why && !sx_past_fit(s->past, out->x)) why = "its point does not fit the changed space";
+        if (!rc) rc = claim(s, a, worker, lease, budget, out, d);
+        if (!rc) rc = judge(s, a, out, &why, d);
         if (rc || !why) return rc;
         rc = sx_study_tell(s, out, SX_FAILED, NULL, NULL, why, d);
         if (rc && rc != SX_E_LOST) return rc;

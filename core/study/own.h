@@ -29,7 +29,7 @@ static inline const sx_sampler *sx_study_sampler(const sx_study *s)
     return (const sx_sampler *)(const void *)s->exp->tune.sampler.entry->item;
 }
 void sx_study_facts(sx_study *s, sx_history *h);     /* fills in what pruners are told beside the trials */
-/* And back. */
+/* A value as samplers and stores have it, less is better, from one as the user sees it; or back. */
 static inline double sx_minimised(const sx_study *s, long objective, double v)
 {
     return s->exp->tune.maximize[objective] ? -v : v;

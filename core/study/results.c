@@ -84,6 +84,30 @@ bool sx_study_fits(const sx_study *s, const sx_trial_row *row)
     return fits;
 }
 
+static int no_point(const sx_study *s, const sx_trial_row *row, sx_diags *d)
+{
+    if (row->waiting) {
+        sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld of study '%s' waits: it has no point yet", row->t.number,
+                 s->name);
+        sx_hint(d, "What was not queued with it is chosen when it starts.");
+        return SX_E_USAGE;
+    }
+    sx_error(d, SX_E_CONFIG, SX_NOWHERE, "trial %ld does not fit the space that study '%s' has now",
+             row->t.number, s->name);
+    if (row->dir) sx_hint(d, "Its configuration is %s/config.cfg.", row->dir);
+    return SX_E_CONFIG;
+}
+
+int sx_study_point(const sx_study *s, sx_arena *a, const sx_trial_row *row, const double **x, sx_diags *d)
+{
+    const sx_space *space = &s->exp->domain->space;
+    double *at = sx_study_reals(a, row->t.x, space->n);
+    *x = at;
+    if (row->waiting || !at || !sx_past_fit(s->past, at)) return no_point(s, row, d);
+    for (int i = 0; i < space->n; i++) if (isnan(row->t.x[i]) || !sx_active(space, at, i)) at[i] = NAN;
+    return 0;
+}
+
 bool sx_study_feasible(const sx_study *s, const sx_trial_row *row)
 {
     for (int i = 0; row->t.constraint && i < s->exp->domain->space.constraints; i++)

@@ -176,7 +176,8 @@ int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const
     if ((rc = join(s, e != NULL, &row, write, d))) return rc;
     s->usual = usual_point(s);
     s->past = sx_past_open(a, s->exp->domain, values_of_vars(s));
-    if (sx_study_sampler(s)->open) s->cache = sx_study_sampler(s)->open(s->exp->tune.sampler.params, &s->exp->domain->space);
+    const sx_sampler *sampler = sx_study_sampler(s);
+    if (sampler->open) s->cache = sampler->open(s->exp->tune.sampler.params, &s->exp->domain->space);
     if (e && write && (rc = tell_change(s, &row, d))) return rc;
     *out = s;
     return 0;
@@ -238,8 +239,10 @@ int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char 
         int i = 1;
         do *aside = sx_format(a, "%s.%d", s.name, i);
         while (!(none = s.store->find(s.db, *aside, &other, &row)) && ++i < 100000);
-        rc = none != SX_E_DATA ? sx_study_told(&s, none, d) : sx_study_told(&s, s.store->rename(s.db, s.id, *aside), d);
-        if (!rc) rc = move_runs(&s, e->study.runs, sx_format(s.arena, "%s%s", e->study.runs, *aside + strlen(s.name)), d);
+        if (none == SX_E_DATA) none = s.store->rename(s.db, s.id, *aside);
+        rc = sx_study_told(&s, none, d);
+        const char *runs = sx_format(s.arena, "%s%s", e->study.runs, *aside + strlen(s.name));
+        if (!rc) rc = move_runs(&s, e->study.runs, runs, d);
         if (!rc) rc = move_confirm(&s, e, *aside, d);
     }
     sx_arena_close(s.arena);

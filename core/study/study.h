@@ -52,6 +52,10 @@ int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags 
 int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);
 /* Is the trial a point of the space as it is now? */
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
+/* That point, in a, NaN where the trial has no value or the space no use for it. SX_E_USAGE: it waits for one;
+ * SX_E_CONFIG: it does not fit. Whoever makes variables of a stored trial takes it from here: its own x may name
+ * options that are gone. */
+int sx_study_point(const sx_study *s, sx_arena *a, const sx_trial_row *row, const double **x, sx_diags *d);
 /* Adds n ended trials that were run elsewhere, all or none; x of this study's space, values as the user sees them;
  * note: JSON of where each one comes from. import.c */
 int sx_study_import(sx_study *s, long n, const sx_trial_row *const *row, const char *const *note, sx_diags *d);
@@ -68,12 +72,12 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
                          const char *reason, sx_diags *d);
 /* All trials in order of number (values as the user sees them: sign undone). Returns how many, or SX_E_*. */
 long sx_study_trials(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
-/* That of one number; NULL: told. */
-const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d);
 /* The same without points and curves, several times as fast. */
 long sx_study_brief(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
 /* The same of the trials that workers have, and perhaps others. */
 long sx_study_leased(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, sx_diags *d);
+/* The trial of one number; NULL: told. */
+const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d);
 /* The best complete trial, by the first objective, that kept the measured constraints; NULL: there is none. */
 const sx_trial_row *sx_study_best(sx_study *s, sx_arena *a, sx_diags *d);
 bool sx_study_feasible(const sx_study *s, const sx_trial_row *row);  /* what is not known counts as kept */

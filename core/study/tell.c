@@ -158,9 +158,11 @@ static int take_values(const sx_study *s, sx_arena *a, const sx_trial_row *row, 
     }
     if (!n || !t->measured.n || !s->exp->search) return 0;
     sx_exp *at = NULL;
+    const double *x;
     double *v = sx_alloc_array(a, (size_t)n, sizeof *v);
     *constraint = sx_alloc_array(a, (size_t)t->measured.n, sizeof **constraint);
-    const int rc = sx_exp_at(a, s->exp, row->t.x, &at, d);
+    int rc = sx_study_point(s, a, row, &x, d);
+    if (!rc) rc = sx_exp_at(a, s->exp, x, &at, d);
     return rc ? rc : sx_exp_measure(a, at, s->machine, n, t->objective, value, v, *constraint, d);
 }
 

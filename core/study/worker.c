@@ -222,34 +222,22 @@ static const char *first_error(const sx_diags *d, int rc)
     return sx_error_text(rc);
 }
 
-static void pass_on(const sx_diags *from, int rc, sx_diags *to)
-{
-    for (long i = 0; i < from->n; i++) {
-        const sx_diag *g = &from->v[i];
-        if (!g->code) { sx_warn(to, g->where, "%s", g->text); continue; }
-        sx_error(to, g->code, g->where, "%s", g->text);
-        if (g->detail) sx_detail(to, "%s", g->detail);
-        if (g->hint) sx_hint(to, "%s", g->hint);
-    }
-    if (!from->errors) sx_error(to, rc, SX_NOWHERE, "%s", sx_error_text(rc));
-}
-
 static int tell(job *j, sx_fate fate, const double *value, const double *constraint, const char *reason)
 {
     const double shown = value ? *value : NAN;
     event(j, (sx_event){ .kind = "trial_end", .fate = fate, .value = shown, .reason = reason });
     const int rc = sx_study_tell(j->w->s, &j->claim, fate, value, constraint, reason, &j->d);
-    if (rc && rc != SX_E_LOST) pass_on(&j->d, rc, j->w->d);
-    return rc == SX_E_LOST ? 0 : rc;             /* lost: somebody else finished it a moment ago */
+    if (rc == SX_E_LOST) return 0;               /* somebody else finished it a moment ago */
+    return rc ? sx_diags_pass(&j->d, rc, j->w->d) : 0;
 }
 
-/* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. */
+/* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. That is no fault of the trial, so
+ * it costs none of its attempts: the same end waits for every other one. */
 static int give_back(job *j, int rc)
 {
     event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "given back" });
-    if (rc != SX_E_STOPPED) pass_on(&j->d, rc, j->w->d);
-    (void)!sx_study_drop(j->w->s, j->claim.row.id, j->w->name, rc != SX_E_STOPPED, NULL);
-    return rc;
+    (void)!sx_study_drop(j->w->s, j->claim.row.id, j->w->name, false, NULL);
+    return rc == SX_E_STOPPED ? rc : sx_diags_pass(&j->d, rc, j->w->d);
 }
 
 /* What the best epoch gave, and the time that all of them took. */

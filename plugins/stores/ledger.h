@@ -81,6 +81,7 @@ enum { SX_BODY_POINT = 1, SX_BODY_SHOWN = 2, SX_BODY_VALUE = 4, SX_BODY_CURVE = 
 int sx_bodies_read(sx_db *db, const struct ledger *l, sx_arena *a, unsigned want, long n,
                    sx_body *body);               /* their ids ascending, all else zero */
 const char *sx_body_text(sx_arena *a, const sx_body *b);             /* the point as JSON */
+void sx_body_key(const char *name, FILE *to);    /* a name before its value in such an object; any text */
 int sx_row_read(sx_db *db, const struct ledger *l, int64_t id, sx_arena *a, sx_trial_row *r);
 /* A row, and what the other tables have to say of it; most: of its reports, or -1; whole: nothing more. */
 typedef struct { sx_trial_row r; int64_t event; long most; bool whole; } sx_head;

@@ -73,7 +73,7 @@ static void take_param(reading *r, sx_body *b, sx_cursor *q)
     }
 }
 
-static void put_key(const char *name, FILE *to)
+void sx_body_key(const char *name, FILE *to)
 {
     json_t *key = json_string(name);
     char *quoted = json_dumps(key, JSON_ENCODE_ANY);
@@ -91,7 +91,7 @@ const char *sx_body_text(sx_arena *a, const sx_body *b)
     fputc('{', json);
     for (long i = 0; i < b->shown.n; i++) {
         if (i) fputs(", ", json);
-        put_key(b->shown.v[i].name, json);
+        sx_body_key(b->shown.v[i].name, json);
         sx_dist_show(b->shown.v[i].dist, b->shown.v[i].v, json);
     }
     fputc('}', json);

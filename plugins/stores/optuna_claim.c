@@ -143,6 +143,7 @@ static int read_fixed(sx_db *db, const struct ledger *l, sx_arena *a, sx_trial_r
     if (rc < 0) return rc;
     const char *text = rc ? db->driver->text(q, 0) : NULL;
     json_t *fixed = text ? json_loads(text, 0, NULL) : NULL;
+    const bool torn = text && !json_is_object(fixed);
     for (int i = 0; l->axes && i < l->axes->n; i++) {
         const json_t *v = json_object_get(fixed, l->axes->axis[i]->name);
         const sx_dist *d = v ? sx_db_dist(db, l->distribution[i]) : NULL;
@@ -151,7 +152,9 @@ static int read_fixed(sx_db *db, const struct ledger *l, sx_arena *a, sx_trial_r
     json_decref(fixed);
     if (rc) sx_db_stop(db, q);
     r->t.x = x;
-    return 0;
+    return !torn ? 0
+                 : sx_store_error(SX_E_STORE, "the values that trial %ld was queued with cannot be read;"
+                                  " `strix study skip` ends it", r->t.number);
 }
 
 static int insert_params(sx_db *db, const struct ledger *l, int64_t trial, const double *x)
@@ -277,9 +280,11 @@ static int ask_inside(sx_db *db, claiming *c)
     int rc = waits ? sx_db_lookup(db, &number, "SELECT number FROM trials WHERE trial_id = $1", "i",
                                   queued.id)
                    : next_number(db, l, &number);
-    if (rc < 0 || (waits && (rc = read_fixed(db, l, db->mine, &queued)))) return rc;
+    if (rc < 0) return rc;
+    queued.t.number = (long)number;
+    if (waits && (rc = read_fixed(db, l, db->mine, &queued))) return rc;
     if (!waits && number >= c->budget) number = -1;
-    queued.t.number = made.t.number = (long)number;
+    made.t.number = (long)number;
     made.id = queued.id;
     if ((rc = c->ask(c->ctx, waits ? &queued : NULL, &made))) return rc < 0 ? rc : idle(db, l);
     if (made.t.number != number) return resume_trial(db, l, made.t.number, c->worker, c->lease, &c->trial);
@@ -345,7 +350,8 @@ int sx_optuna_add(sx_db *db, int64_t study, const sx_trial_row *fixed, long *num
     for (int i = 0; i < l->axes->n; i++) {
         const sx_dist *d = isnan(fixed->t.x[i]) ? NULL : sx_db_dist(db, l->distribution[i]);
         if (!d) continue;
-        fprintf(json, "%s\"%s\": ", n++ ? ", " : "{", l->axes->axis[i]->name);
+        fputs(n++ ? ", " : "{", json);
+        sx_body_key(l->axes->axis[i]->name, json);
         sx_dist_show(d, fixed->t.x[i], json);
     }
     fputs(n ? "}" : "{}", json);
