@@ -159,6 +159,14 @@ for what in list 'show net' 'best net'; do
     is 'with a warning' has err 'warning: .*revision v9 .* it can be read, not written'
 done
 ok 'but not written' ends 7 strix study add net --store sqlite:later.db rate=0.02
+cp studies/space.db torn.db && python3 -c 'import sqlite3; d = sqlite3.connect("torn.db")
+page, = d.execute("SELECT rootpage FROM sqlite_master WHERE name = \"trials\"").fetchone()
+size, = d.execute("PRAGMA page_size").fetchone(); d.close()
+f = open("torn.db", "r+b"); f.seek((page - 1) * size); f.write(b"x" * size)'
+for what in 'show space' 'best space' 'best space --trial 0' 'trials space' 'tell space 0 1' 'skip space 0'; do
+    ok "$what: a database whose trials are damaged ends with 7" ends 7 strix study $what --store sqlite:torn.db
+    is 'and one error' [ "$(grep -c '^error: ' err)" = 1 ]
+done
 fi
 # For somebody who may not write: root may everything, so it gives that up.
 mkdir locked && cp studies/net.db locked/ && chmod 555 locked && chmod 444 locked/net.db && chmod 755 "$tmp"
