@@ -18,7 +18,7 @@ bool study_real(const char *text, double *v)
 {
     char *end;
     *v = strtod(text, &end);
-    return end != text && !*end;
+    return end != text && !*end && !strpbrk(text, "xX");     /* C takes 0x10, too */
 }
 
 bool study_number(const char *text, long *number)

@@ -179,10 +179,9 @@ static bool tell_start(cli_context *c, sx_study *s, long budget)
 static long jobs_wanted(cli_context *c)
 {
     const char *text = cli_text(c, "jobs", "1");
-    char *end;
-    const long jobs = strtol(text, &end, 10);
+    const long jobs = strtol(text, NULL, 10);
     if (!strcmp(text, "auto")) return 0;
-    return *end || jobs < 1 || jobs > 1024 ? -1 : jobs;
+    return text[strspn(text, "0123456789")] || jobs < 1 || jobs > 1024 ? -1 : jobs;
 }
 
 static int search(cli_context *c, const sx_exp *e, sx_study *s)

@@ -85,6 +85,11 @@ ok 'a dry run of what has none' ends 2 strix study stop net --dry-run
 ok 'an edit of an experiment for a study' ends 2 strix study add net rate=0.02 --set tune.trials=3
 ok 'an option of another action' ends 2 strix study trials net --state fail
 is 'is told whose it is' has err '--state is an option of study tell'
+ok 'two names of a study' ends 2 strix study show net --study other
+is 'are both told' has err 'two studies are named: net and --study other'
+ok 'an experiment and another name' ends 2 strix study ask net.cfg --study other
+ok 'the same name twice' strix study show net --study net
+ok 'a name for the list' ends 2 strix study list --study net
 ok 'two forms of one table' ends 2 strix study trials net --csv --json
 ok 'a program as JSON' ends 2 strix study show net --python --json
 is 'nothing was queued by any of these' states net waiting 6

@@ -134,6 +134,7 @@ ok 'tell' strix study tell space 0 0.25
 ok 'tell a failure' sh -c 'strix study ask space.cfg && strix study tell space 1 --state fail --reason "no luck"'
 ok 'tell a negative value' sh -c 'strix study ask space && strix study tell space 2 -1.5e-2'
 is 'which is no option' sh -c 'strix study trials space --csv | grep -q "^2,complete,-0.015,"'
+ok 'a value as C writes it is none' ends 2 strix study tell space 3 0x10
 ok 'and one without an end' sh -c 'strix study ask space && strix study tell space 3 -inf'
 ok 'a seed is for a file' ends 2 strix study ask space --seed 7
 ok 'tell twice is refused' ends 2 strix study tell space 0 0.5
