@@ -74,8 +74,17 @@ says out "plugin needs the symbol 'somebody_elses_call'"
 mkfifo "$dir/pipe.cfg"
 exits 3 check "$dir/pipe.cfg";            says err "it is no regular file"
 exits 5 study list --store "sqlite:$dir/none.db";             says err "there is no study database"; silent out
+says err "--store URL names another place"
 exits 5 worker --store "sqlite:$dir/none.db" --study nobody;  says err "there is no study database"
 [ ! -e "$dir/none.db" ];                  verdict $? "  and no database is made"
+exits 5 study import "sqlite:$dir/none.db" --study new;       says err "--store URL names another place"
+exits 2 study list --store "";            says err "Write sqlite:FILE."
+exits 2 study list --store some.db;       says err "Write sqlite:some.db."
+exits 2 study show new --store some.db;   says err "Write sqlite:some.db."
+cp "$STRIX_SOURCE/tests/errors/model-space.cfg" "$dir/space.cfg"
+exits 0 study ask "$dir/space.cfg" --store "sqlite:$dir/new/x.db"
+exits 7 study ask "$dir/space.cfg" --store "sqlite:$dir/no/such/x.db"; says err "cannot make the folder $dir/no/such"
+[ ! -e "$dir/no" ];                       verdict $? "  and makes none"
 
 # More than any machine has.
 cat >"$dir/big.cfg" <<'END'

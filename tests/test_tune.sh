@@ -138,8 +138,15 @@ ok 'a value as C writes it is none' ends 2 strix study tell space 3 0x10
 ok 'and one without an end' sh -c 'strix study ask space && strix study tell space 3 -inf'
 ok 'a seed is for a file' ends 2 strix study ask space --seed 7
 ok 'tell twice is refused' ends 2 strix study tell space 0 0.5
+is 'and says what the trial is' has err 'trial 0 is complete, not running'
 ok 'add, and ask for it' sh -c 'strix study add space.cfg x=3.5 && strix study ask space | grep -q "\"x\": 3.5"'
 ok 'a study without a model cannot be tuned' ends 3 strix worker --store sqlite:studies/space.db --study space
+is 'says who runs it' has err 'strix study ask'
+ok 'nor confirmed' ends 3 strix study confirm space
+is 'says who runs it' has err 'strix study ask'
+ok 'a stopped study gives no trial' sh -c 'strix study stop space && ! strix study ask space'
+is 'and says what goes on' has err 'strix study resume'
+strix study resume space >out
 
 # --- Stores that cannot be used ---
 head -c 100 /dev/zero | tr '\0' 'x' >studies/bad.db

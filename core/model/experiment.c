@@ -255,11 +255,26 @@ static void study(sx_exp *e, sx_diags *d)
 
 /* --- model --- */
 
+static const char run_by_others[] = "Its trials are run by others: see `strix study ask` and `strix study tell`.";
+
+int sx_search_refuse(const sx_exp *e, sx_diags *d)
+{
+    sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", e->study.name);
+    sx_hint(d, "%s", run_by_others);
+    return SX_E_CONFIG;
+}
+
+static void no_model(const sx_exp *e, sx_diags *d)
+{
+    sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+    if (sx_conf_find(e->root, "tune.space")) sx_hint(d, "A space alone is a study, too. %s", run_by_others);
+}
+
 static void model(sx_exp *e, sx_diags *d)
 {
     const sx_conf *c = section(e, e->root, "model", d), *layers = section(e, c, "layers", d);
     if (!sx_conf_member(e->root, "model"))
-        sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+        no_model(e, d);
     else if (c && !sx_conf_member(c, "layers"))
         sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
     const long errors = d->errors;

@@ -63,6 +63,8 @@ typedef struct {
 int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
 /* Only vars, tune and study: a search whose trials are run by others. */
 int sx_search_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
+/* What only trains says of a space alone, with who runs its trials: SX_E_CONFIG. */
+int sx_search_refuse(const sx_exp *e, sx_diags *d);
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
 sx_facts *sx_facts_open(sx_arena *a);
