@@ -187,7 +187,8 @@ static void print(job *j, double median)
            cli_bytes(c->arena, predicted), cli_bytes(c->arena, j->program),
            cli_bytes(c->arena, (double)j->budget.total));
     const char *text = j->m->info.text;
-    printf("device %s%s%s, %s\n", j->m->name, text ? ": " : "", text ? text : "", sx_plural(c->arena, threads, "thread"));
+    printf("device %s%s%s, %s\n", j->m->name, text ? ": " : "", text ? text : "",
+           sx_plural(c->arena, threads, "thread"));
 }
 
 static double page_faults(void)

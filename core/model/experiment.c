@@ -46,12 +46,13 @@ static const sx_param train_params[] = {
     SX_INT(sx_train_conf, eval_batch, .def = 0, .min = 0, .max = 1 << 20,
            .doc = "rows of a step of evaluation; 0: as batch"),
     SX_CHOICE(sx_train_conf, precision, .choices = (const char *const[]){ "f32", "tf32", "bf16", NULL },
-              .doc = "type of activations and their gradients; tf32: f32 with shorter factors where there are units for it"),
+              .doc = "type of activations and their gradients; tf32: f32 with shorter factors where there are units "
+                     "for it"),
     SX_REAL(sx_train_conf, divergence, .def = 0, .min = 0, .max = 1e300,
             .doc = "a loss above this ends the training as diverged; 0: only one that is no number"),
     SX_CHOICE(sx_train_conf, recompute, .choices = (const char *const[]){ "auto", "none", "all", NULL },
-              .doc = "values of the forward pass that the backward pass computes again rather than keeps: as few as let a "
-                     "step fit the memory, none, or as many as take the least memory"),
+              .doc = "values of the forward pass that the backward pass computes again rather than keeps: as few as "
+                     "let a step fit the memory, none, or as many as take the least memory"),
     SX_REAL(sx_train_conf, memory, .def = 0, .min = 0, .max = 1e18,
             .doc = "bytes that a training may take, for recompute; 0: as many as the device has"),
     SX_END
