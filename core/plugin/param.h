@@ -7,7 +7,7 @@
 
 /* Fills the struct `out` (zeroed, of the item's params_size) from the members of group (NULL: defaults only). `what`
  * names the owner in messages ("conv2d"). Members in `also` (NULL-terminated) are the caller's; any other unknown one
- * is an error with the nearest name. Texts and lists live in a. Reports every error it finds; returns the first code. */
+ * is an error with the nearest name. Texts and lists live in a. Reports every error; returns the first code. */
 int sx_param_fill(sx_arena *a, const sx_param *params, const char *what, const sx_conf *group, const sx_scope *scope,
                   const char *const *also, void *out, sx_diags *d);
 /* The settings of a plugin item in a group `{ type = "adam"; lr = ..; adam = { beta_1 = ..; }; }`: finds the item,

@@ -183,8 +183,9 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
 {
     sx_arena *a = sx_arena_open(NULL);
     double *constraint = NULL;
-    const sx_trial_row *row = sx_study_numbered(s, a, number, d);
-    int rc = row ? take_values(s, a, row, fate, n, value, &constraint, d) : d ? sx_diags_code(d) : SX_E_USAGE;
+    const sx_trial_row *row;
+    int rc = sx_study_find(s, a, number, &row, d);
+    if (!rc) rc = take_values(s, a, row, fate, n, value, &constraint, d);
     if (!rc)
         rc = finish(s, row, NULL, fate, n ? all_minimised(s, a, value) : NULL, constraint, reason, d);
     sx_arena_close(a);
