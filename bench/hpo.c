@@ -128,8 +128,20 @@ static int usage(void)
     return 2;
 }
 
+/* -1, which no option takes: it is no whole number. */
+static long whole(const char *text)
+{
+    return *text && !text[strspn(text, "0123456789")] ? strtol(text, NULL, 10) : -1;
+}
+
+static bool wanted_one(const char *only, const function *f)
+{
+    return !only || !strcmp(only, "all") || !strcmp(only, f->name);
+}
+
 int main(int argc, char **argv)
 {
+    char *end = "";
     const char *path = getenv("STRIX_PLUGIN_PATH"), *only = NULL;
     long count = 50, seeds = 30, history = 0, jobs = 1, first = FIRST;
     double noise = 0;
@@ -137,14 +149,14 @@ int main(int argc, char **argv)
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         long *number = argv[i][1] == 't' ? &count : argv[i][1] == 's' ? &seeds : argv[i][1] == 'n' ? &history
                                              : argv[i][1] == 'j' ? &jobs : argv[i][1] == 'b' ? &first : NULL;
-        if (number) *number = strtol(argv[i + 1], NULL, 10);
+        if (number) *number = whole(argv[i + 1]);
         else if (argv[i][1] == 'p') path = argv[i + 1];
         else if (argv[i][1] == 'f') only = argv[i + 1];
-        else if (argv[i][1] == 'x') noise = strtod(argv[i + 1], NULL);
+        else if (argv[i][1] == 'x') noise = strtod(argv[i + 1], &end);
         else return usage();
     }
     if (i >= argc || count < 1 || seeds < 1 || jobs < 1 || first < FIRST || history < 0 || count > MOST
-        || seeds > MOST || history > MOST) return usage();
+        || seeds > MOST || history > MOST || *end || !(noise >= 0)) return usage();
     sx_arena *a = sx_arena_open(NULL);
     sx_diags d;
     sx_diags_init(&d, a);
@@ -161,12 +173,15 @@ int main(int argc, char **argv)
     }
     const wanted w = { a, (const sx_sampler *)e->item, params, count, seeds, jobs, first, noise };
     const function *const *const lists[] = { functions, only ? holdouts : NULL };
+    long met = 0;
     for (int k = 0; k < 2; k++)
         for (const function *const *f = lists[k]; f && *f; f++) {
-            if (only && strcmp(only, "all") && strcmp(only, (*f)->name)) continue;
+            if (!wanted_one(only, *f)) continue;
+            met++;
             if (history) speed(&w, *f, history);
             else measure(&w, *f);
         }
+    if (!met) fprintf(stderr, "hpo: there is no function '%s'\n", only);
     sx_arena_close(a);
-    return 0;
+    return met ? 0 : 2;
 }

@@ -186,7 +186,9 @@ static void print(job *j, double median)
     printf("peak %s (predicted %s: %s of the program, %s on the device)\n", cli_bytes(c->arena, peak),
            cli_bytes(c->arena, predicted), cli_bytes(c->arena, j->program),
            cli_bytes(c->arena, (double)j->budget.total));
-    printf("device %s%s%s, %d threads\n", j->m->name, j->m->info.text ? ": " : "", j->m->info.text ? j->m->info.text : "", threads);
+    const char *text = j->m->info.text;
+    printf("device %s%s%s, %s\n", j->m->name, text ? ": " : "", text ? text : "",
+           sx_plural(c->arena, threads, "thread"));
 }
 
 static double page_faults(void)

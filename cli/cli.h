@@ -133,5 +133,4 @@ void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, c
 void cli_progress_note(cli_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_progress_event(void *progress, const sx_event *e);          /* sx_worker_want.event */
 void cli_progress_close(cli_progress *p);        /* removes the status; NULL is fine */
-const char *cli_fate_name(sx_fate f);            /* "complete", "pruned", "failed" .. */
 #endif

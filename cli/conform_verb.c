@@ -9,6 +9,7 @@ static int run(cli_context *c)
                       .device = c->device,
                       .threads = c->threads,
                       .out = c->json ? stderr : stdout,
+                      .document = c->json ? stdout : NULL,
                       .store = cli_text(c, "store", NULL),
                       .patience = cli_real(c, "time", 300) };
     int rc = 0;
@@ -22,9 +23,10 @@ static int run(cli_context *c)
         if (!rc) rc = one;
     }
     const int failed = conform_end(&suite);
-    if (c->json && !rc)
-        cli_json_print(c, json_pack("{s:I,s:I,s:I}", "passed", (json_int_t)suite.passed, "failed",
-                                    (json_int_t)suite.failed, "skipped", (json_int_t)suite.skipped));
+    if (c->json && !rc) {
+        conform_document(&suite, stdout);
+        c->printed = true;
+    }
     return rc ? rc : failed ? 1 : 0;
 }
 
@@ -37,5 +39,5 @@ static const cli_option options[] = {
 const cli_verb verb_conform = {
     .name = "conform", .args = "FILE.so..", .doc = "test a plugin: what must hold for every item of its kind",
     .least = 1, .most = -1, .options = options, .run = run,
-    .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device. A plugin that crashes or\n"
-            "does not answer fails there, and what comes after it is not tried." };
+    .more = "Lines are TAP; the last one counts. Layers, losses and optimizers compute on --device. A plugin that\n"
+            "crashes or does not answer fails there, and what comes after it is not tried." };

@@ -48,14 +48,12 @@ static void one_study(void *ctx, int64_t study, const char *name, long trials, d
 static int only_study(cli_context *c, const char *url, const char **name)
 {
     listed l = { .c = c };
-    const sx_entry *e = sx_find(cli_registry(c), SX_KIND_STORE, sx_strndup(c->arena, url, strcspn(url, ":")),
-                                SX_NOWHERE, &c->diags);
-    if (!e) return SX_E_PLUGIN;
-    const sx_store *store = (const sx_store *)(const void *)e->item;
+    const sx_store *store = sx_store_of(cli_registry(c), url, &c->diags);
+    if (!store) return sx_diags_code(&c->diags);
     sx_db *db = NULL;
     int rc = store->open(url, false, &db);
     if (!rc) rc = store->list(db, one_study, &l);
-    if (rc) cli_fail(c, rc, "%s", store->last_error());
+    sx_store_told(store, rc, &c->diags);
     if (db) store->close(db);
     *name = l.only;
     if (rc || l.n == 1) return rc;

@@ -1,6 +1,7 @@
 /* options.c: the command line: one table for parsing, checks and --help; exit codes.
  * Global options may stand before or after the verb, the verb's own after it. */
 #include "cli.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,7 @@ static void unknown_option(cli_context *c, const char *arg)
 static bool read_number(const cli_option *o, const char *s, double *out)
 {
     char *end;
+    if (isspace((unsigned char)*s) || strpbrk(s, "xX")) return false;        /* C's readers take " 2" and 0x2 */
     if (o->kind == CLI_TIME) return sx_time_read(s, out);
     errno = 0;
     if (o->kind == CLI_LONG) *out = (double)strtoll(s, &end, 10);
@@ -110,7 +112,8 @@ static bool read_number(const cli_option *o, const char *s, double *out)
 
 static bool in_range(const cli_option *o, double v)
 {
-    return o->kind == CLI_TIME || (o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max);
+    if (o->kind == CLI_TIME) return v > 0;       /* within the program 0 is no limit */
+    return (o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max);
 }
 
 static void give(cli_context *c, const cli_option *o, const char *text)
@@ -119,7 +122,8 @@ static void give(cli_context *c, const cli_option *o, const char *text)
     const bool number = o->kind == CLI_LONG || o->kind == CLI_REAL || o->kind == CLI_TIME;
     if (number && read_number(o, text, &g.number)) {
         if (!in_range(o, g.number)) {
-            cli_usage(c, "--%s is %s, outside [%.17g, %.17g]", o->name, text, o->min, o->max);
+            if (o->kind == CLI_TIME) cli_usage(c, "--%s is %s, which is no time at all", o->name, text);
+            else cli_usage(c, "--%s is %s, outside [%.17g, %.17g]", o->name, text, o->min, o->max);
             return;
         }
     } else if (number) {
@@ -214,6 +218,15 @@ static void read_environment(cli_context *c)
     else cli_usage(c, "STRIX_THREADS is '%s', not a whole number from 1 to 4096", threads);
 }
 
+/* The file, or where there is none yet its folder, can be written. */
+static void check_events(cli_context *c)
+{
+    const char *slash = strrchr(c->events, '/');
+    const char *dir = slash ? sx_strndup(c->arena, c->events, (size_t)(slash - c->events) + 1) : ".";
+    if (access(access(c->events, F_OK) ? dir : c->events, W_OK))
+        cli_usage(c, "--events %s: %s", c->events, strerror(errno));
+}
+
 static void read_globals(cli_context *c)
 {
     static const char *const when[] = { "auto", "always", "never" };
@@ -228,6 +241,7 @@ static void read_globals(cli_context *c)
     c->has_seed = cli_flag(c, "seed");
     c->seed = (uint64_t)cli_long(c, "seed", 0);
     c->events = cli_text(c, "events", NULL);
+    if (c->events) check_events(c);
     c->json = cli_flag(c, "json");
     c->dry_run = cli_flag(c, "dry-run");
     c->help = c->help || cli_flag(c, "help");

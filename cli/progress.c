@@ -23,19 +23,6 @@ struct cli_progress {
     lane *lane; int lanes;
 };
 
-const char *cli_fate_name(sx_fate f)
-{
-    switch (f) {
-    case SX_RUNNING: return "running";
-    case SX_DONE: return "complete";
-    case SX_PRUNED: return "pruned";
-    case SX_FAILED: return "failed";
-    case SX_PAUSED: return "paused";
-    case SX_REFUSED: return "refused";
-    }
-    return "unknown";
-}
-
 static double now(clockid_t clock)
 {
     struct timespec t;
@@ -315,10 +302,10 @@ void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, c
         best                ? "1"
         : fate == SX_FAILED ? "31"
                             : NULL,
-        "%s%s%s%s  %s%s%s", label(l, name), cli_fate_name(fate), shown, best ? " (best)" : "",
+        "%s%s%s%s  %s%s%s", label(l, name), sx_fate_name(fate), shown, best ? " (best)" : "",
         cli_seconds(p->c->arena, seconds), reason ? "  " : "", reason ? reason : "");
     json_t *e = event_of("trial_end", trial);
-    json_object_set_new(e, "state", json_string(cli_fate_name(fate)));
+    json_object_set_new(e, "state", json_string(sx_fate_name(fate)));
     cli_json_real(e, "value", value);
     json_object_set_new(e, "wall_s", json_real(seconds));
     if (reason) json_object_set_new(e, "reason", json_string(reason));

@@ -56,6 +56,15 @@ void study_words_of_sets(cli_context *c)
 
 /* --- Files --- */
 
+static int none_of_these(cli_context *c, const sx_domain *d, const sx_conf *first)
+{
+    const char **names = sx_alloc_array(c->arena, (size_t)d->space.n + 1, sizeof *names);
+    for (int i = 0; i < d->space.n; i++) names[i] = d->var[i]->axis.name;
+    sx_error(&c->diags, SX_E_USAGE, sx_conf_where(c->arena, first), "the space has no '%s'", first->name);
+    sx_hint(&c->diags, "Its variables are %s.", sx_join(c->arena, names, d->space.n));
+    return SX_E_USAGE;
+}
+
 static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, bool all, points *to)
 {
     const sx_domain *domain = sx_study_exp((sx_study *)(uintptr_t)s)->domain;
@@ -72,7 +81,7 @@ static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, 
         if (rc) return rc;
     }
     if (p.n) SX_PUSH(c->arena, *to, p);
-    return 0;
+    return p.n || !group->first ? 0 : none_of_these(c, domain, group->first);
 }
 
 /* points = ( { lr = 0.001; }, ... ), the `vars` of an experiment, or just the settings of one point. */
@@ -106,19 +115,18 @@ sx_datum study_datum_of_json(cli_context *c, const json_t *v)
 }
 
 /* { "lr": 0.001 }, or a list of such, or what study ask and trials print: { .., "values": { .. } }. */
-static int put_json(cli_context *c, const char *file, const json_t *v, points *to)
+static int put_json(cli_context *c, sx_where where, const json_t *v, points *to)
 {
     int rc = 0;
     size_t i;
     json_t *one;
-    json_array_foreach(v, i, one) if (!rc) rc = put_json(c, file, one, to);
+    json_array_foreach(v, i, one) if (!rc) rc = put_json(c, where, one, to);
     if (json_is_array(v)) return rc;
     if (json_is_array(json_object_get(v, "trials")))
-        return put_json(c, file, json_object_get(v, "trials"), to);
+        return put_json(c, where, json_object_get(v, "trials"), to);
     const json_t *values = json_is_object(json_object_get(v, "values")) ? json_object_get(v, "values") : v;
     if (!json_is_object(values))
-        return sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file },
-                        "a point is an object of names and values");
+        return sx_error(&c->diags, SX_E_CONFIG, where, "a point is an object of names and values");
     point p = { 0 };
     for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
          at = json_object_iter_next((json_t *)(uintptr_t)values, at))
@@ -127,17 +135,27 @@ static int put_json(cli_context *c, const char *file, const json_t *v, points *t
     return rc;
 }
 
+static int lines_of(const char *text, size_t bytes)
+{
+    int n = 0;
+    for (size_t i = 0; i < bytes; i++) n += text[i] == '\n';
+    return n;
+}
+
+/* One document or several, one behind the other; jansson counts the lines of each. */
 static int read_json(cli_context *c, const char *file, const char *text, size_t bytes, points *to)
 {
-    int rc = 0;
-    json_error_t e = { 0 };
-    for (size_t at = 0; at < bytes && !rc; at += (size_t)e.position) {
-        at += strspn(text + at, " \t\r\n");
-        if (at >= bytes) break;
+    static const char blank[] = " \t\r\n";
+    size_t at = strspn(text, blank), next = at;
+    int rc = 0, line = 1 + lines_of(text, at);
+    for (; at < bytes && !rc; line += lines_of(text + at, next - at), at = next) {
+        json_error_t e = { 0 };
         json_t *v = json_loadb(text + at, bytes - at, JSON_DISABLE_EOF_CHECK, &e);
-        rc = v ? put_json(c, file, v, to)
-               : sx_error(&c->diags, SX_E_CONFIG, (sx_where){ .file = file, .line = e.line }, "%s", e.text);
+        const sx_where where = { .file = file, .line = v ? line : line + e.line - 1 };
+        rc = v ? put_json(c, where, v, to) : sx_error(&c->diags, SX_E_CONFIG, where, "%s", e.text);
         json_decref(v);
+        next = at + (size_t)e.position;
+        next += strspn(text + next, blank);
     }
     return rc;
 }
@@ -147,10 +165,13 @@ static int read_file(cli_context *c, const sx_study *s, const char *file, points
     char *text;
     size_t bytes;
     const int rc = sx_file_read(c->arena, file, 1 << 26, &text, &bytes, &c->diags);
+    if (rc && !sx_file_exists(file)) sx_hint(&c->diags, "Name a file of points, or write %s=VALUE.", file);
     if (rc) return rc;
     const char first = text[strspn(text, " \t\r\n")];
-    return first == '{' || first == '[' ? read_json(c, file, text, bytes, to)
-                                        : read_config(c, s, file, text, to);
+    const long before = to->n;
+    const int bad = first == '{' || first == '[' ? read_json(c, file, text, bytes, to)
+                                                 : read_config(c, s, file, text, to);
+    return bad || to->n > before ? bad : cli_usage(c, "%s holds no point", file);
 }
 
 /* --- add --- */
@@ -171,7 +192,6 @@ int study_add(cli_context *c, sx_study *s)
     points all = { 0 };
     long number = 0;
     int rc = read_points(c, s, &all);
-    if (!rc && !all.n) rc = cli_usage(c, "%s holds no point", c->arg[2]);
     for (long i = 0; i < all.n && !rc; i++) rc = sx_study_add(s, all.v[i].v, all.v[i].n, NULL, &c->diags);
     json_t *added = json_array();
     for (long i = 0; i < all.n && !rc && !c->dry_run; i++) {

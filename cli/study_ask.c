@@ -7,7 +7,11 @@ int study_ask(cli_context *c, sx_study *s)
 {
     sx_claim claim;
     const int rc = sx_study_ask(s, c->arena, "ask", INFINITY, &claim, &c->diags);
-    if (rc == 3) return cli_fail(c, SX_E_STOPPED, "study '%s' was stopped", sx_study_name(s)), 1;
+    if (rc == 3) {
+        cli_fail(c, SX_E_STOPPED, "study '%s' was stopped", sx_study_name(s));
+        sx_hint(&c->diags, "`strix study resume` goes on.");
+        return 1;
+    }
     if (rc > 0) return cli_fail(c, SX_E_EXHAUSTED, "study '%s' has no further point", sx_study_name(s)), 1;
     if (rc) return rc;
     printf("{\"number\": %ld, \"values\": %s}\n", claim.row.t.number, claim.row.values);
@@ -18,7 +22,7 @@ bool study_real(const char *text, double *v)
 {
     char *end;
     *v = strtod(text, &end);
-    return end != text && !*end;
+    return end != text && !*end && !strpbrk(text, "xX");     /* C takes 0x10, too */
 }
 
 bool study_number(const char *text, long *number)

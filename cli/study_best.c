@@ -72,12 +72,17 @@ static void print_front(cli_context *c, sx_study *s, const sx_trial_row *const *
     cli_table_print(t);
 }
 
+static int none_complete(cli_context *c, const sx_study *s)
+{
+    return cli_fail(c, SX_E_STORE, "study '%s' has no complete trial", sx_study_name(s)), 1;
+}
+
 static int show_front(cli_context *c, sx_study *s)
 {
     const sx_trial_row *const *row;
     const long n = sx_study_front(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
-    if (!n) return cli_fail(c, SX_E_STORE, "study '%s' has no complete trial", sx_study_name(s)), 1;
+    if (!n) return none_complete(c, s);
     if (!c->json) { print_front(c, s, row, n); return 0; }
     json_t *doc = study_head_json(s), *front = json_array(), *replicas = study_replicas(c, s);
     for (long i = 0; i < n; i++) json_array_append_new(front, study_row_json(c, s, replicas, row[i]));
@@ -87,14 +92,23 @@ static int show_front(cli_context *c, sx_study *s)
     return 0;
 }
 
-/* --trial, or the best one; NULL: told. */
-static const sx_trial_row *chosen(cli_context *c, sx_study *s)
+int study_find_best(cli_context *c, sx_study *s, const sx_trial_row **best)
+{
+    const long errors = c->diags.errors;
+    *best = sx_study_best(s, c->arena, &c->diags);
+    return c->diags.errors > errors ? sx_diags_code(&c->diags) : 0;
+}
+
+/* --trial, or the best one; not 0: told. */
+static int choose(cli_context *c, sx_study *s, const sx_trial_row **row)
 {
     const long number = cli_long(c, "trial", -1);
-    if (number >= 0) return sx_study_numbered(s, c->arena, number, &c->diags);
-    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
-    if (!best) cli_fail(c, SX_E_STORE, "study '%s' has no complete trial", sx_study_name(s));
-    return best;
+    if (number < 0) {
+        const int rc = study_find_best(c, s, row);
+        return rc || *row ? rc : none_complete(c, s);
+    }
+    *row = sx_study_numbered(s, c->arena, number, &c->diags);
+    return *row ? 0 : sx_diags_code(&c->diags);
 }
 
 int study_best(cli_context *c, sx_study *s)
@@ -102,8 +116,9 @@ int study_best(cli_context *c, sx_study *s)
     const sx_exp *e = sx_study_exp(s);
     if (e->tune.objectives > 1 && !cli_flag(c, "config") && cli_long(c, "trial", -1) < 0)
         return show_front(c, s);
-    const sx_trial_row *best = chosen(c, s);
-    if (!best) return cli_long(c, "trial", -1) < 0 ? 1 : SX_E_USAGE;
+    const sx_trial_row *best;
+    const int rc = choose(c, s, &best);
+    if (rc) return rc;
     if (cli_flag(c, "config")) return print_config(c, s, best);
     json_t *replicas = study_replicas(c, s);
     if (c->json) {

@@ -41,18 +41,14 @@ static void one_study(void *ctx, int64_t study, const char *name, long trials, d
 static int list_store(listing *l, const char *url, bool named)
 {
     cli_context *c = l->c;
-    const char *colon = strchr(url, ':');
-    if (!colon) return cli_usage(c, "store '%s' names no kind of store; write sqlite:%s", url, url);
-    const sx_entry *e = sx_find(cli_registry(c), SX_KIND_STORE,
-                                sx_strndup(c->arena, url, (size_t)(colon - url)), SX_NOWHERE, &c->diags);
-    if (!e) return SX_E_PLUGIN;
-    const sx_store *store = (const sx_store *)(const void *)e->item;
+    const sx_store *store = sx_store_of(cli_registry(c), url, &c->diags);
+    if (!store) return sx_diags_code(&c->diags);
     sx_db *db = NULL;
     l->url = url;
     int rc = store->open(url, false, &db);
     if (!rc && *store->last_error()) sx_warn(&c->diags, SX_NOWHERE, "%s", store->last_error());
     if (!rc) rc = store->list(db, one_study, l);
-    if (rc && named) cli_fail(c, rc, "%s", store->last_error());
+    if (rc && named) sx_store_told(store, rc, &c->diags);
     else if (rc) sx_warn(&c->diags, SX_NOWHERE, "%s", store->last_error());
     if (db) store->close(db);
     return named ? rc : 0;

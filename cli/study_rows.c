@@ -6,7 +6,7 @@
 
 const char *study_state(const sx_trial_row *r)
 {
-    return r->waiting ? "waiting" : cli_fate_name(r->t.fate);
+    return r->waiting ? "waiting" : sx_fate_name(r->t.fate);
 }
 double study_value(const sx_trial_row *r) { return r->t.value ? *r->t.value : NAN; }
 

@@ -108,7 +108,9 @@ int study_show(cli_context *c, sx_study *s)
     if (cli_flag(c, "python")) return print_python(c, s);
     const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
-    const int rc = sx_study_stopped(s, &stopped, &c->diags);
+    const sx_trial_row *best;
+    int rc = sx_study_stopped(s, &stopped, &c->diags);
+    if (!rc) rc = study_find_best(c, s, &best);
     if (rc) return rc;
     json_t *doc = study_head_json(s), *counts = json_object();
     for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
@@ -116,7 +118,6 @@ int study_show(cli_context *c, sx_study *s)
         for (long i = 0; i < n; i++) of += !strcmp(study_state(row[i]), states[k]);
         if (of) json_object_set_new(counts, states[k], json_integer(of));
     }
-    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
     json_object_set_new(doc, "trials", json_integer(n));
     json_object_set_new(doc, "states", counts);
     json_object_set_new(doc, "axes", json_integer(sx_study_exp(s)->domain->space.n));

@@ -11,6 +11,11 @@ static bool is_file(const char *name)
     return strchr(name, '/') || (n > 4 && !strcmp(name + n - 4, ".cfg"));
 }
 
+static bool has_edits(const cli_context *c)
+{
+    return c->has_seed || c->edits.n_set + c->edits.n_unset + c->edits.n_extends;
+}
+
 int study_load(cli_context *c, const char *file, sx_exp **e)
 {
     sx_conf *root = NULL;
@@ -39,7 +44,7 @@ static int open_study(cli_context *c, bool write, bool make, sx_study **s)
                *url = cli_text(c, "store", NULL);
     sx_exp *e = NULL;
     if (!what) return cli_usage(c, "study %s needs the name of a study, or its experiment file", c->arg[0]);
-    if (!is_file(what) && (c->has_seed || c->edits.n_set + c->edits.n_unset + c->edits.n_extends))
+    if (!is_file(what) && has_edits(c))
         return cli_usage(c,
                          "--set, --unset, --extends and --seed are about an experiment file; '%s' is a study",
                          what);
@@ -78,6 +83,12 @@ static int check_options(cli_context *c)
         if (o->doc[word] == ':' && (strlen(c->arg[0]) != word || strncmp(o->doc, c->arg[0], word)))
             cli_usage(c, "--%s is an option of study %.*s", o->name, (int)word, o->doc);
     }
+    const char *named = cli_text(c, "study", NULL);
+    const bool import = !strcmp(c->arg[0], "import");
+    if (named && c->args > 1 && !import && strcmp(named, c->arg[1]))
+        cli_usage(c, "two studies are named: %s and --study %s", c->arg[1], named);
+    if (import && !cli_text(c, "space", NULL) && has_edits(c))
+        cli_usage(c, "--set, --unset, --extends and --seed are about an experiment file; none is named with --space");
     if (c->json && cli_flag(c, "csv")) cli_usage(c, "--csv and --json exclude each other");
     if (c->json && cli_flag(c, "python")) cli_usage(c, "--python prints a program, no JSON");
     return c->diags.errors ? SX_E_USAGE : 0;
@@ -99,7 +110,8 @@ static int run(cli_context *c)
 {
     if (check_action(c) || check_options(c)) return SX_E_USAGE;
     if (!strcmp(c->arg[0], "list"))
-        return c->args > 1 ? cli_usage(c, "study list takes --store, no names") : study_list(c);
+        return c->args > 1 || cli_text(c, "study", NULL) ? cli_usage(c, "study list takes --store, no names")
+                                                         : study_list(c);
     if (!strcmp(c->arg[0], "import"))
         return c->args != 2 ? cli_usage(c, "study import takes one file or store") : study_import(c);
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {

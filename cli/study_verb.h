@@ -30,6 +30,7 @@ const char *study_spread(cli_context *c, const sx_exp *e, const json_t *all, con
 json_t *study_row_json(cli_context *c, const sx_study *s, const json_t *replicas, const sx_trial_row *r);
 json_t *study_head_json(sx_study *s);            /* the head of a document: study, store, objective */
 const char *study_json_text(cli_context *c, const json_t *v);        /* a value as a cell shows it */
+int study_find_best(cli_context *c, sx_study *s, const sx_trial_row **best);     /* NULL and 0: there is none */
 bool study_real(const char *text, double *v);    /* the whole text is a number */
 bool study_number(const char *text, long *number);           /* of a trial */
 /* add: --set lr=0.001 (no dot in the name) is a word of the point */

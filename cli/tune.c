@@ -46,32 +46,30 @@ static int test_best(cli_context *c, const sx_trial_row *best, tested *t)
 }
 
 /* Of several objectives: the trials that no other one beats in all of them. */
-static void print_front(cli_context *c, sx_study *s)
+typedef struct { const sx_trial_row *const *row; long n; } front;
+
+static void print_front(cli_context *c, const sx_exp *e, const front *f)
 {
-    const sx_exp *e = sx_study_exp(s);
-    const sx_trial_row *const *row;
     if (e->tune.objectives < 2) return;
-    const long n = sx_study_front(s, c->arena, &row, &c->diags);
-    printf("front of %s:\n", sx_plural(c->arena, n < 0 ? 0 : n, "trial"));
-    for (long i = 0; i < n; i++) printf("  trial %-5ld %s\n", row[i]->t.number, study_worth(c, e, row[i]));
+    printf("front of %s:\n", sx_plural(c->arena, f->n, "trial"));
+    for (long i = 0; i < f->n; i++)
+        printf("  trial %-5ld %s\n", f->row[i]->t.number, study_worth(c, e, f->row[i]));
 }
 
-static json_t *front_json(cli_context *c, sx_study *s)
+static json_t *front_json(const sx_exp *e, const front *f)
 {
-    const sx_tune_conf *t = &sx_study_exp(s)->tune;
-    const sx_trial_row *const *row;
+    const sx_tune_conf *t = &e->tune;
     json_t *list = json_array();
-    const long n = sx_study_front(s, c->arena, &row, &c->diags);
-    for (long i = 0; i < n; i++) {
-        json_t *o = json_pack("{s:I}", "number", (json_int_t)row[i]->t.number), *of = json_object();
-        for (long k = 0; k < t->objectives; k++) cli_json_real(of, t->objective[k], row[i]->t.value[k]);
+    for (long i = 0; i < f->n; i++) {
+        json_t *o = json_pack("{s:I}", "number", (json_int_t)f->row[i]->t.number), *of = json_object();
+        for (long k = 0; k < t->objectives; k++) cli_json_real(of, t->objective[k], f->row[i]->t.value[k]);
         json_object_set_new(o, "objectives", of);
         json_array_append_new(list, o);
     }
     return list;
 }
 
-static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
+static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, const front *f, const counts *k,
                        const tested *t)
 {
     const sx_exp *e = sx_study_exp(s);
@@ -80,7 +78,7 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     printf("study %s: %s, %ld complete, %ld pruned, %ld failed%s\n", sx_study_name(s),
            sx_plural(c->arena, k->all, "trial"), k->complete, k->pruned, k->failed,
            k->running ? sx_format(c->arena, ", %ld unfinished", k->running) : "");
-    print_front(c, s);
+    print_front(c, e, f);
     printf("best trial %ld: %s\n", best->t.number, study_worth(c, e, best));
     json_object_foreach(values, name, v) {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -97,7 +95,7 @@ static void print_text(cli_context *c, sx_study *s, const sx_trial_row *best, co
     cli_verdicts_print(c, t->net, t->verdicts, false);
 }
 
-static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const counts *k,
+static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, const front *f, const counts *k,
                        const tested *t)
 {
     const sx_exp *e = sx_study_exp(s);
@@ -113,7 +111,7 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
     }
     json_object_set_new(doc, "objective", json_string(e->tune.objective[0]));
     json_object_set_new(doc, "best", b);
-    if (e->tune.objectives > 1) json_object_set_new(doc, "front", front_json(c, s));
+    if (e->tune.objectives > 1) json_object_set_new(doc, "front", front_json(e, f));
     if (t->there) {
         json_t *o = json_pack("{s:I}", "rows", (json_int_t)t->rows);
         cli_verdicts_json(c, o, t->net, t->verdicts, false);
@@ -133,10 +131,14 @@ static int finish(cli_context *c, sx_study *s, bool stopped)
     const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
     const counts k = count(row, n);
-    const sx_trial_row *best = sx_study_best(s, c->arena, &c->diags);
-    const int rc = best ? test_best(c, best, &t) : 0;
-    if (c->json) print_json(c, s, best, &k, &t);
-    else if (best) print_text(c, s, best, &k, &t);
+    const sx_trial_row *best;
+    front f = { 0 };
+    int rc = study_find_best(c, s, &best);
+    if (!rc && sx_study_exp(s)->tune.objectives > 1) f.n = sx_study_front(s, c->arena, &f.row, &c->diags);
+    if (rc || f.n < 0) return rc ? rc : (int)f.n;
+    rc = best ? test_best(c, best, &t) : 0;
+    if (c->json) print_json(c, s, best, &f, &k, &t);
+    else if (best) print_text(c, s, best, &f, &k, &t);
     if (best || c->stop || stopped) return rc;
     const char *why = NULL;
     for (long i = n - 1; i >= 0 && !why; i--) why = row[i]->reason;
@@ -177,10 +179,9 @@ static bool tell_start(cli_context *c, sx_study *s, long budget)
 static long jobs_wanted(cli_context *c)
 {
     const char *text = cli_text(c, "jobs", "1");
-    char *end;
-    const long jobs = strtol(text, &end, 10);
+    const long jobs = strtol(text, NULL, 10);
     if (!strcmp(text, "auto")) return 0;
-    return *end || jobs < 1 || jobs > 1024 ? -1 : jobs;
+    return text[strspn(text, "0123456789")] || jobs < 1 || jobs > 1024 ? -1 : jobs;
 }
 
 static int search(cli_context *c, const sx_exp *e, sx_study *s)

@@ -4,13 +4,26 @@
 #include <string.h>
 #include <unistd.h>
 
+void conform_clock(const conform *c, bool runs)
+{
+    if (c->patience > 0) alarm(runs ? (unsigned)ceil(c->patience) : 0);
+}
+
+/* Whoever reads the lines may take his time: that is not the plugin's. */
+static void flush(const conform *c)
+{
+    conform_clock(c, false);
+    fflush(c->out);
+    conform_clock(c, true);
+}
+
 static void line(conform *c, const char *verdict, const char *text, const char *tail)
 {
     fprintf(c->out, "%s %ld - ", verdict, c->passed + c->failed + c->skipped);
     if (c->entry) fprintf(c->out, "%s %s: ", sx_kind_name((int)c->entry->item->kind), c->entry->item->name);
+    if (c->loading) fprintf(c->out, "%s: ", c->loading);
     fprintf(c->out, "%s%s\n", text, tail);
-    fflush(c->out);
-    if (c->patience > 0) alarm((unsigned)ceil(c->patience));
+    flush(c);
 }
 
 bool conform_check(conform *c, bool ok, const char *fmt, ...)
@@ -45,6 +58,7 @@ void conform_note(conform *c, const char *fmt, ...)
     vfprintf(c->out, fmt, ap);
     fputc('\n', c->out);
     va_end(ap);
+    flush(c);
 }
 
 void conform_diags(conform *c, const sx_diags *d)
@@ -188,7 +202,9 @@ static bool named_after(const char *file, const char *name)
 int conform_file(conform *c, const char *file, sx_diags *d)
 {
     const sx_plugin *p = NULL;
+    c->loading = file;
     const int rc = sx_load_file(c->registry, file, &p, d);
+    c->loading = NULL;
     if (!conform_check(c, !rc, "%s loads", file)) return rc;
     conform_check(c, named_after(file, p->name), "plugin '%s' has the name of its file", p->name);
     for (long i = 0; p->items[i]; i++) {
@@ -200,9 +216,16 @@ int conform_file(conform *c, const char *file, sx_diags *d)
 
 int conform_end(conform *c)
 {
-    if (c->patience > 0) alarm(0);
     fprintf(c->out, "1..%ld\n%ld passed, %ld failed, %ld skipped\n", c->passed + c->failed + c->skipped,
             c->passed, c->failed, c->skipped);
+    conform_clock(c, false);
     fflush(c->out);
     return c->failed ? -1 : 0;
+}
+
+void conform_document(const conform *c, FILE *to)
+{
+    fprintf(to, "{\n  \"schema\": 1,\n  \"passed\": %ld,\n  \"failed\": %ld,\n  \"skipped\": %ld\n}\n", c->passed,
+            c->failed, c->skipped);
+    fflush(to);
 }

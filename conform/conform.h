@@ -12,9 +12,11 @@ typedef struct {
     int threads;
     FILE *out;
     long passed, failed, skipped;
+    const char *loading;                         /* the file whose code runs before it has items, or NULL */
     const sx_entry *entry;                       /* the item under test */
     const char *store;                           /* URL for stores that are no files, or NULL */
     double patience;                             /* of a guarded run: seconds between two lines; 0: any */
+    FILE *document;                              /* of a guarded run that does not come to its end; or NULL */
 } conform;
 
 /* One line: "ok 3 - layer dense: gradient of kernel". The text says what should hold. Returns ok. */
@@ -50,8 +52,11 @@ int conform_device(conform *c, const sx_entry *e);
 /* conform_item and the suite of its kind */
 int conform_entry(conform *c, const sx_entry *e);
 int conform_file(conform *c, const char *file, sx_diags *d);         /* every item of a file */
-/* From now on a crash, and a wait of more than c->patience, is a failure with a line; it ends the process. guard.c */
+/* From now on a crash, and a wait of more than c->patience, is a failure with a line; it ends the process, as
+ * SIGINT and SIGTERM do at once. guard.c */
 void conform_guard(conform *c);
+void conform_clock(const conform *c, bool runs); /* begins a wait of c->patience anew, or stops it */
 /* plan and last line; 0: nothing failed */
 int conform_end(conform *c);
+void conform_document(const conform *c, FILE *to);                   /* the counts as JSON; takes no memory */
 #endif

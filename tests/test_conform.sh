@@ -43,4 +43,15 @@ finds "sampler away" "it does not crash (Segmentation fault)"
 is "with the plan behind it" sh -c 'tail -n 1 out | grep -q "^[0-9]* passed, 1 failed, 0 skipped"'
 conform wrong_hang --time 2
 finds "sampler away" "it answers within 2 s"
+wrong_load=$STRIX_BUILD/tests/.libs/wrong_load.so
+ok 'a file that hangs while it is loaded ends, too' ends 1 timeout 20 strix conform "$wrong_load" --time 1
+is 'its line names the file' grep -q '^not ok 1 - .*wrong_load.so: it answers within 1 s' out
+ok 'a signal ends a run that hangs, at once' ends 124 timeout -k 9 2 strix conform "$wrong_load"
+ok 'a crash leaves the document, too' ends 1 strix conform --json "$STRIX_BUILD/tests/plugins/.libs/wrong_crash.so"
+is 'with its counts' sh -c '"$STRIX_BUILD/tests/schema" "$STRIX_SOURCE/tests/schemas/conform.txt" <out &&
+    grep -q "\"failed\": 1," out'
+layers() { strix conform "$STRIX_BUILD"/plugins/layers/.libs/*.so --time 2; }
+(layers; layers) 2>err | (sleep 4; cat) >out    # more than a pipe holds
+is 'a reader may take his time' [ "$(grep -c '^1\.\.' out)" = 2 ]
+is 'which is no failure of the plugin' lacks out '^not ok'
 echo "1..$n"

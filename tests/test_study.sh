@@ -65,10 +65,31 @@ ok 'nothing to add' ends 2 strix study add net
 ok 'an empty file' ends 2 strix study add net none.cfg
 ok 'a dry run' strix study add net rate=0.02 -n
 is 'says what it would do' has out '1 trial would wait'
+printf '{"rate": 0.05}\n\n{"rate": 0.06,\n "units": }\n' >bad.json
+ok 'JSON lines with a mistake' ends 3 strix study add net bad.json
+is 'are told its line' has err '^bad.json:4: error: '
+printf '{"rate": 0.05}\n\n  7\n' >bad.json
+ok 'JSON lines, one of them no point' ends 3 strix study add net bad.json
+is 'are told its line' has err '^bad.json:3: error: '
+printf '[]' >none.json
+printf '{"rate": 0.05}' >one.json
+ok 'a file without a point beside one with a point' ends 2 strix study add net one.json none.json
+is 'is told which' has err 'none.json holds no point'
+printf 'vars = { unit = 8; };' >none.cfg
+ok 'vars of another space' ends 2 strix study add net none.cfg
+is 'are told with their place, and what there is' sh -c 'grep -q "^none.cfg:1: error: the space has no .unit." err &&
+    grep -q "Its variables are .*units" err'
+ok 'a word without a value' ends 5 strix study add net rate
+is 'has a hint' has err 'or write rate=VALUE'
 ok 'a dry run of what has none' ends 2 strix study stop net --dry-run
 ok 'an edit of an experiment for a study' ends 2 strix study add net rate=0.02 --set tune.trials=3
 ok 'an option of another action' ends 2 strix study trials net --state fail
 is 'is told whose it is' has err '--state is an option of study tell'
+ok 'two names of a study' ends 2 strix study show net --study other
+is 'are both told' has err 'two studies are named: net and --study other'
+ok 'an experiment and another name' ends 2 strix study ask net.cfg --study other
+ok 'the same name twice' strix study show net --study net
+ok 'a name for the list' ends 2 strix study list --study net
 ok 'two forms of one table' ends 2 strix study trials net --csv --json
 ok 'a program as JSON' ends 2 strix study show net --python --json
 is 'nothing was queued by any of these' states net waiting 6

@@ -122,6 +122,8 @@ ok 'no such file' ends 5 import nothing.csv --space space.cfg --study bad
 ok 'a wrong expression' ends 3 import one.csv --space space.cfg --study bad --value 'accuracy +'
 ok 'an unknown column' ends 3 import trials.csv --space space.cfg --study bad --value 'sqrt(lost)'
 is 'is told once' [ "$(grep -c 'error:' err)" = 1 ]
+ok 'edits of no experiment' ends 2 strix study import old.db --study bad --set vars.lr=1
+is 'are told' has err 'none is named with --space'
 ok 'a table needs a space' ends 2 import one.csv --study nothing
 ok 'a rename of nothing' ends 2 import one.csv --space space.cfg --study bad --rename nix=lr
 ok 'a study is needed' ends 2 import one.csv
@@ -147,7 +149,7 @@ ok 'fanova' strix study importance space --method fanova
 is 'does not judge what is not always there' has out 'block_size .*not known'
 ok 'no such method' ends 2 strix study importance space --method magic
 ok 'no such objective' ends 2 strix study importance space --objective loss
-strix study ask space.cfg --study fresh --store sqlite:studies/fresh.db >/dev/null
+strix study ask space.cfg --store sqlite:studies/fresh.db >/dev/null
 ok 'without trials' ends 1 strix study importance space --store sqlite:studies/fresh.db
 is 'says so' has err '0 complete trials with a value'
 echo "1..$n"

@@ -134,7 +134,8 @@ for mode in train infer; do
     ok "bench step $mode" strix bench step net.cfg --precision f32 --mode $mode --batch 16 --steps 5 --json
     for key in ms_per_step images_per_s peak_bytes predicted_bytes; do is "$mode: $key" has out "\"$key\": [0-9]"; done
 done
-ok 'bench step in bf16' strix bench step net.cfg --precision bf16 --batch 16 --steps 5
+ok 'bench step in bf16' strix bench step net.cfg --precision bf16 --batch 16 --steps 5 --threads 1
+is 'counts its threads' has out ', 1 thread$'
 is 'says so' has out '^bf16 train'
 ok 'a precision that there is not ends with 2' ends 2 strix bench step net.cfg --precision f16
 ok 'bench step --stages' strix bench step net.cfg --steps 3 --stages

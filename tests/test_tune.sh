@@ -143,11 +143,19 @@ ok 'tell' strix study tell space 0 0.25
 ok 'tell a failure' sh -c 'strix study ask space.cfg && strix study tell space 1 --state fail --reason "no luck"'
 ok 'tell a negative value' sh -c 'strix study ask space && strix study tell space 2 -1.5e-2'
 is 'which is no option' sh -c 'strix study trials space --csv | grep -q "^2,complete,-0.015,"'
+ok 'a value as C writes it is none' ends 2 strix study tell space 3 0x10
 ok 'and one without an end' sh -c 'strix study ask space && strix study tell space 3 -inf'
 ok 'a seed is for a file' ends 2 strix study ask space --seed 7
 ok 'tell twice is refused' ends 2 strix study tell space 0 0.5
+is 'and says what the trial is' has err 'trial 0 is complete, not running'
 ok 'add, and ask for it' sh -c 'strix study add space.cfg x=3.5 && strix study ask space | grep -q "\"x\": 3.5"'
 ok 'a study without a model cannot be tuned' ends 3 strix worker --store sqlite:studies/space.db --study space
+is 'says who runs it' has err 'strix study ask'
+ok 'nor confirmed' ends 3 strix study confirm space
+is 'says who runs it' has err 'strix study ask'
+ok 'a stopped study gives no trial' sh -c 'strix study stop space && ! strix study ask space'
+is 'and says what goes on' has err 'strix study resume'
+strix study resume space >out
 
 # --- Stores that cannot be used ---
 head -c 100 /dev/zero | tr '\0' 'x' >studies/bad.db
@@ -168,6 +176,14 @@ for what in list 'show net' 'best net'; do
     is 'with a warning' has err 'warning: .*revision v9 .* it can be read, not written'
 done
 ok 'but not written' ends 7 strix study add net --store sqlite:later.db rate=0.02
+cp studies/space.db torn.db && python3 -c 'import sqlite3; d = sqlite3.connect("torn.db")
+page, = d.execute("SELECT rootpage FROM sqlite_master WHERE name = \"trials\"").fetchone()
+size, = d.execute("PRAGMA page_size").fetchone(); d.close()
+f = open("torn.db", "r+b"); f.seek((page - 1) * size); f.write(b"x" * size)'
+for what in 'show space' 'best space' 'best space --trial 0' 'trials space' 'tell space 0 1' 'skip space 0'; do
+    ok "$what: a database whose trials are damaged ends with 7" ends 7 strix study $what --store sqlite:torn.db
+    is 'and one error' [ "$(grep -c '^error: ' err)" = 1 ]
+done
 fi
 # For somebody who may not write: root may everything, so it gives that up.
 mkdir locked && cp studies/net.db locked/ && chmod 555 locked && chmod 444 locked/net.db && chmod 755 "$tmp"

@@ -46,12 +46,13 @@ static const sx_param train_params[] = {
     SX_INT(sx_train_conf, eval_batch, .def = 0, .min = 0, .max = 1 << 20,
            .doc = "rows of a step of evaluation; 0: as batch"),
     SX_CHOICE(sx_train_conf, precision, .choices = (const char *const[]){ "f32", "tf32", "bf16", NULL },
-              .doc = "type of activations and their gradients; tf32: f32 with shorter factors where there are units for it"),
+              .doc = "type of activations and their gradients; tf32: f32 with shorter factors where there are units "
+                     "for it"),
     SX_REAL(sx_train_conf, divergence, .def = 0, .min = 0, .max = 1e300,
             .doc = "a loss above this ends the training as diverged; 0: only one that is no number"),
     SX_CHOICE(sx_train_conf, recompute, .choices = (const char *const[]){ "auto", "none", "all", NULL },
-              .doc = "values of the forward pass that the backward pass computes again rather than keeps: as few as let a "
-                     "step fit the memory, none, or as many as take the least memory"),
+              .doc = "values of the forward pass that the backward pass computes again rather than keeps: as few as "
+                     "let a step fit the memory, none, or as many as take the least memory"),
     SX_REAL(sx_train_conf, memory, .def = 0, .min = 0, .max = 1e18,
             .doc = "bytes that a training may take, for recompute; 0: as many as the device has"),
     SX_END
@@ -255,11 +256,26 @@ static void study(sx_exp *e, sx_diags *d)
 
 /* --- model --- */
 
+static const char run_by_others[] = "Its trials are run by others: see `strix study ask` and `strix study tell`.";
+
+int sx_search_refuse(const sx_exp *e, sx_diags *d)
+{
+    sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", e->study.name);
+    sx_hint(d, "%s", run_by_others);
+    return SX_E_CONFIG;
+}
+
+static void no_model(const sx_exp *e, sx_diags *d)
+{
+    sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+    if (sx_conf_find(e->root, "tune.space")) sx_hint(d, "A space alone is a study, too. %s", run_by_others);
+}
+
 static void model(sx_exp *e, sx_diags *d)
 {
     const sx_conf *c = section(e, e->root, "model", d), *layers = section(e, c, "layers", d);
     if (!sx_conf_member(e->root, "model"))
-        sx_error(d, SX_E_CONFIG, at(e, NULL), "the experiment has no 'model'");
+        no_model(e, d);
     else if (c && !sx_conf_member(c, "layers"))
         sx_error(d, SX_E_CONFIG, at(e, c), "the model has no 'layers'");
     const long errors = d->errors;

@@ -27,7 +27,7 @@ typedef struct {                                 /* what the model takes */
     const struct sx_layer_list *transform;       /* its layers of dataset.transform */
 } sx_input;
 typedef struct {                                 /* what it gives, and how that is judged */
-    const char *name, *layer;                    /* NULL: the only one, the last layer; else "blocks.0.aux", "split:1" */
+    const char *name, *layer;                    /* NULL: the only one, the last layer; else "heads.aux", "split:1" */
     const sx_conf *conf;
     sx_use loss; const sx_conf *loss_conf; double weight;            /* weight: of its loss in the sum */
     const char *target;                          /* the label it learns; NULL: that of its name, or the only one */
@@ -38,7 +38,9 @@ typedef struct {
 typedef struct { const char *text; const sx_conf *at; } sx_rule;     /* an expression of tune.constraints */
 typedef struct { sx_rule *v; long n, cap; } sx_rules;
 typedef struct {
-    long trials; double time, trial_time; sx_use sampler; long pruners; sx_use *pruner; uint64_t seed; int on_repeat; long keep;
+    long trials; double time, trial_time;
+    sx_use sampler; long pruners; sx_use *pruner;
+    uint64_t seed; int on_repeat; long keep;
     long objectives; const char **objective; bool *maximize;         /* at least one */
     bool first;                                  /* the first trial has the values of `vars` */
     long replicas; bool test;                    /* see replica.h */
@@ -63,6 +65,8 @@ typedef struct {
 int sx_exp_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
 /* Only vars, tune and study: a search whose trials are run by others. */
 int sx_search_open(sx_arena *a, sx_registry *r, sx_conf *root, const char *file, sx_exp **out, sx_diags *d);
+/* What only trains says of a space alone, with who runs its trials: SX_E_CONFIG. */
+int sx_search_refuse(const sx_exp *e, sx_diags *d);
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
 sx_facts *sx_facts_open(sx_arena *a);
@@ -77,21 +81,26 @@ int sx_exp_fill(sx_arena *a, const sx_param *params, const char *what, const sx_
 /* goals.c: objectives and constraints of the tune section. */
 typedef struct { sx_texts objective, direction, constraints; } sx_goal_texts;
 void sx_goals_read(sx_exp *e, const sx_conf *tune, const sx_goal_texts *t, sx_diags *d);
-/* Does a training tell this value (costs: or what it takes)? *more: greater is better. An error at c where it does not. */
-void sx_goal_check(const sx_exp *e, const char *what, const char *value, bool costs, const sx_conf *c, bool *more, sx_diags *d);
+/* Does a training tell this value (costs: or what it takes)? *more: greater is better. An error at c where it does
+ * not. */
+void sx_goal_check(const sx_exp *e, const char *what, const char *value, bool costs, const sx_conf *c, bool *more,
+                   sx_diags *d);
 /* The place of a value among those of an epoch, or -1. Without validation rows "val_loss" is "loss". */
 long sx_goal_place(const char *want, long n, const char *const *name);
 /* e's variables and what the end of a trial tells; name NULL: each is 1. */
 const sx_scope *sx_goal_scope(sx_arena *a, const sx_exp *e, long n, const char *const *name, const double *value);
 const sx_entry *sx_goal_pruner(const sx_exp *e); /* the first that may stop a trial; NULL: there is none */
-double sx_goal_chance(const sx_exp *e);          /* the first objective of a net that knows nothing, minimised; 0: not known */
+/* The first objective of a net that knows nothing, minimised; 0: not known. */
+double sx_goal_chance(const sx_exp *e);
 bool sx_text_mentions(const char *text, const char *name);           /* as a word of its own */
-/* Objectives (as users see them) and measured constraints (kept where <= 0) of a trial at its end; name: its metrics and "seconds". */
-int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, const char *const *name, const double *value,
-                   double *objective, double *constraint, sx_diags *d);
+/* Objectives (as users see them) and measured constraints (kept where <= 0) of a trial at its end; name: its metrics
+ * and "seconds". */
+int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, const char *const *name,
+                   const double *value, double *objective, double *constraint, sx_diags *d);
 int sx_exp_measurable(const sx_exp *e, sx_diags *d);                 /* are the measured constraints well written? */
-/* Can e's model (sx_exp_at) be built, and does it keep the known constraints? They may call memory(), device_memory(), parameters(), macs(). m: the device that
- * is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine) in a; other SX_E_*: cannot be told. */
+/* Can e's model (sx_exp_at) be built, and does it keep the known constraints? They may call memory(), device_memory(),
+ * parameters(), macs(). m: the device that is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine)
+ * in a; other SX_E_*: cannot be told. */
 int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
 
 /* --- The model --- */
@@ -103,15 +112,17 @@ typedef struct {                                 /* one expanded layer with its 
     long inputs; const sx_link *in;
     bool frozen; double lr_scale, l1, l2;
 } sx_layer_node;
-typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use; /* weights = "FILE" of the layers below prefix */
+/* weights = "FILE" of the layers below prefix */
+typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use;
 struct sx_layer_list {
     sx_layer_node *v; long n, cap;
     long outs; sx_link *out;                     /* of the whole */
     struct { sx_weights_use *v; long n, cap; } files;
 };
-/* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all paths,
- * "" for the model itself, which alone has e's inputs and outputs by name. */
-int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out, sx_diags *d);
+/* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all
+ * paths, "" for the model itself, which alone has e's inputs and outputs by name. */
+int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *root, const sx_layer_list **out,
+              sx_diags *d);
 typedef struct {                                 /* one expanded layer, for `check` and messages */
     const char *path, *type; const sx_conf *conf; const sx_entry *entry;
     int rank; long shape[SX_RANK + 1];           /* of its output, batch left out */
@@ -119,12 +130,13 @@ typedef struct {                                 /* one expanded layer, for `che
     bool frozen; int64_t first, last;            /* its ops */
 } sx_layer_row;
 typedef struct { sx_layer_row *v; long n, cap; } sx_layer_rows;
-/* Writes layers below their inputs into g and gives l->outs outputs; rows may be NULL. Outputs are {0}, with errors in g->diags,
- * where a layer refuses. Huge repeats (> 10,000), layers (> 10,000) and tensors (> 2^40 elements) are refused before allocating. */
+/* Writes layers below their inputs into g and gives l->outs outputs; rows may be NULL. Outputs are {0}, with errors in
+ * g->diags, where a layer refuses. Huge repeats (> 10,000), layers (> 10,000) and tensors (> 2^40 elements) are refused
+ * before allocating. */
 void sx_model_write(sx_graph *g, const sx_layer_list *l, const sx_t *in, sx_t *out, sx_layer_rows *rows);
-/* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill: prefix "stem.vgg." goes
- * before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment file,
- * here, $XDG_DATA_HOME/strix/weights). */
+/* Weights files named in the config (`weights = "file.safetensors"`) and the paths that they fill: prefix "stem.vgg."
+ * goes before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment
+ * file, here, $XDG_DATA_HOME/strix/weights). */
 long sx_model_weights(sx_arena *a, const sx_exp *e, sx_weights_use **out, sx_diags *d);
 /* The config with loops, templates, variables expanded, as `check --expand` prints it. */
 char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d);

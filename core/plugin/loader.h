@@ -16,8 +16,8 @@ typedef struct {
  * the installed directory. An empty member means the defaults. Never the working directory. */
 sx_registry *sx_registry_open(sx_arena *a, const char *path);
 const char *sx_registry_path(const sx_registry *r);                  /* the directories, colon-separated, in order */
-/* Looks the item up, loading DIR/<kinds>/NAME.so ("layers/dense.so") where it is not known yet. NULL: diag says what was
- * searched, what is known and what is near. where: who asks. */
+/* Looks the item up, loading DIR/<kinds>/NAME.so ("layers/dense.so") where it is not known yet. NULL: diag says what
+ * was searched, what is known and what is near. where: who asks. */
 const sx_entry *sx_find(sx_registry *r, int kind, const char *name, sx_where where, sx_diags *d);
 const sx_entry *sx_peek(const sx_registry *r, int kind, const char *name);       /* only what is loaded; NULL: not */
 /* Loads a plugin of several items by name (config: plugins = [ "mine" ]) from DIR/mine.so, or DIR/<kinds>/mine.so. */

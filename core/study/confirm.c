@@ -139,7 +139,7 @@ int sx_confirm_open(sx_arena *a, sx_registry *r, sx_study *of, long top, long se
     chosen c = { 0 };
     *out = NULL;
     if (sx_study_exp(of)->search || !sx_study_exp(of)->root)
-        return sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", sx_study_name(of));
+        return sx_search_refuse(sx_study_exp(of), d);
     int rc = choose(a, of, top, &c, d);
     if (!rc) rc = open_study(a, r, of, top * seeds, out, d);
     if (!rc) rc = sx_study_remarks(*out, read_plan, &p, d);

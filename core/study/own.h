@@ -35,6 +35,8 @@ static inline double sx_minimised(const sx_study *s, long objective, double v)
     return s->exp->tune.maximize[objective] ? -v : v;
 }
 int sx_study_told(const sx_study *s, int rc, sx_diags *d);       /* an error of the store, with its words */
+/* sx_study_numbered with its code: SX_E_USAGE where there is none of that number. */
+int sx_study_find(sx_study *s, sx_arena *a, long number, const sx_trial_row **row, sx_diags *d);
 double sx_study_nearest(const sx_study *s, int i);               /* of axis i, to its variable; 0: it has none */
 int sx_study_news(sx_study *s, sx_diags *d);         /* takes in the events since the last look */
 void sx_study_curve(sx_study *s, int64_t id, long step, double v);   /* a report of a trial that runs here */

@@ -64,15 +64,21 @@ long sx_study_leased(sx_study *s, sx_arena *a, const sx_trial_row *const **rows,
     return gather_rows(s, a, s->store->leased ? s->store->leased : s->store->brief, rows, d);
 }
 
-const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
+int sx_study_find(sx_study *s, sx_arena *a, long number, const sx_trial_row **row, sx_diags *d)
 {
     gathering g = { .s = s, .a = a };
+    *row = NULL;
     const int rc = s->store->one ? s->store->one(s->db, s->id, number, gather, &g)
                                  : s->store->trials(s->db, s->id, gather, &g);
-    for (long i = 0; i < g.n && !rc; i++) if (g.v[i]->t.number == number) return g.v[i];
-    if (rc) sx_study_told(s, rc, d);
-    else sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
-    return NULL;
+    for (long i = 0; i < g.n && !rc && !*row; i++) if (g.v[i]->t.number == number) *row = g.v[i];
+    if (rc) return sx_study_told(s, rc, d);
+    return *row ? 0 : sx_error(d, SX_E_USAGE, SX_NOWHERE, "study '%s' has no trial %ld", s->name, number);
+}
+
+const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_diags *d)
+{
+    const sx_trial_row *row;
+    return sx_study_find(s, a, number, &row, d) ? NULL : row;
 }
 
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row)

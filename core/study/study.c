@@ -13,11 +13,26 @@ const char *sx_study_name(const sx_study *s) { return s->name; }
 const char *sx_study_url(const sx_study *s) { return s->url; }
 void sx_study_use(sx_study *s, const sx_machine *m) { s->machine = m; }
 
-/* An error of the store, with its words. */
-int sx_study_told(const sx_study *s, int rc, sx_diags *d)
+const sx_store *sx_store_of(sx_registry *r, const char *url, sx_diags *d)
+{
+    char scheme[32];
+    const char *colon = strchr(url, ':');
+    if (!colon) {
+        sx_error(d, SX_E_USAGE, SX_NOWHERE, "store '%s' names no kind of store", url);
+        sx_hint(d, "Write sqlite:%s.", *url ? url : "FILE");
+        return NULL;
+    }
+    snprintf(scheme, sizeof scheme, "%.*s", (int)(colon - url), url);
+    const sx_entry *e = sx_find(r, SX_KIND_STORE, scheme, SX_NOWHERE, d);
+    return e ? (const sx_store *)(const void *)e->item : NULL;
+}
+
+int sx_study_told(const sx_study *s, int rc, sx_diags *d) { return sx_store_told(s->store, rc, d); }
+
+int sx_store_told(const sx_store *store, int rc, sx_diags *d)
 {
     if (rc >= 0) return rc;
-    sx_error(d, rc, SX_NOWHERE, "%s", s->store->last_error());
+    sx_error(d, rc, SX_NOWHERE, "%s", store->last_error());
     if (rc == SX_E_DATA)
         sx_hint(d, "`strix study list` shows the studies in ./studies; --store URL names another place.");
     return rc;
@@ -33,16 +48,8 @@ static void close_store(void *study)
 /* make: what is not there is made. Who joins a study makes no database: a mistyped path leaves none. */
 static int open_store(sx_study *s, bool write, bool make, sx_diags *d)
 {
-    const char *colon = strchr(s->url, ':');
-    const char *scheme = colon ? sx_strndup(s->arena, s->url, (size_t)(colon - s->url)) : s->url;
-    if (!colon) {
-        sx_error(d, SX_E_USAGE, SX_NOWHERE, "store '%s' names no kind of store", s->url);
-        sx_hint(d, "Write sqlite:%s.", s->url);
-        return SX_E_USAGE;
-    }
-    const sx_entry *e = sx_find(s->registry, SX_KIND_STORE, scheme, SX_NOWHERE, d);
-    if (!e) return SX_E_PLUGIN;
-    s->store = (const sx_store *)(const void *)e->item;
+    s->store = sx_store_of(s->registry, s->url, d);
+    if (!s->store) return strchr(s->url, ':') ? SX_E_PLUGIN : SX_E_USAGE;
     int rc = write && !make ? s->store->open(s->url, false, &s->db) : 0;
     if (!rc && s->db) s->store->close(s->db), s->db = NULL;
     if (!rc) rc = s->store->open(s->url, write, &s->db);

@@ -10,6 +10,9 @@ typedef struct sx_study sx_study;
  * what its trials used. */
 int sx_study_open(sx_arena *a, sx_registry *r, sx_exp *e, const char *url, const char *name, bool write,
                   sx_study **out, sx_diags *d);
+/* The store plugin of a URL; NULL: told (no kind of store is named, or there is no such plugin). */
+const sx_store *sx_store_of(sx_registry *r, const char *url, sx_diags *d);
+int sx_store_told(const sx_store *store, int rc, sx_diags *d);   /* returns rc; an error with the store's words */
 sx_exp *sx_study_exp(sx_study *s);               /* its `search`: nothing to train, ask and tell only */
 const char *sx_study_name(const sx_study *s);
 const char *sx_study_url(const sx_study *s);
@@ -27,6 +30,7 @@ int sx_study_claim(sx_study *s, sx_arena *a, const char *worker, double lease, l
  * whole study) ... */
 int sx_study_report(sx_study *s, const sx_claim *c, long step, long n, const char *const *name,
                     const double *value, sx_diags *d);
+const char *sx_fate_name(sx_fate f);             /* "complete", "pruned", "failed" .. */
 int sx_study_beat(sx_study *s, const sx_claim *c, const char *worker, double lease, sx_diags *d);
 /* value: of each objective, as the user sees it; constraint: measured ones, kept where <= 0. NULL: none. */
 int sx_study_tell(sx_study *s, const sx_claim *c, sx_fate f, const double *value, const double *constraint,

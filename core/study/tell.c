@@ -3,6 +3,19 @@
 #include <string.h>
 #include "own.h"
 
+const char *sx_fate_name(sx_fate f)
+{
+    switch (f) {
+    case SX_RUNNING: return "running";
+    case SX_DONE: return "complete";
+    case SX_PRUNED: return "pruned";
+    case SX_FAILED: return "failed";
+    case SX_PAUSED: return "paused";
+    case SX_REFUSED: return "refused";
+    }
+    return "unknown";
+}
+
 void sx_study_curve(sx_study *s, int64_t id, long step, double v)
 {
     struct live *l = s->lives;
@@ -149,7 +162,8 @@ static int take_values(const sx_study *s, sx_arena *a, const sx_trial_row *row, 
 {
     const sx_tune_conf *t = &s->exp->tune;
     if (row->waiting ? fate != SX_PRUNED : row->t.fate != SX_RUNNING && row->t.fate != SX_PAUSED)
-        return sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is not running", row->t.number);
+        return sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld is %s, not running", row->t.number,
+                        row->waiting ? "waiting" : sx_fate_name(row->t.fate));
     if (n != t->objectives && (n || fate == SX_DONE)) {
         const char *all = t->objective[0];
         for (long i = 1; i < t->objectives; i++) all = sx_format(a, "%s, %s", all, t->objective[i]);
@@ -171,8 +185,9 @@ int sx_study_tell_number(sx_study *s, long number, sx_fate fate, long n, const d
 {
     sx_arena *a = sx_arena_open(NULL);
     double *constraint = NULL;
-    const sx_trial_row *row = sx_study_numbered(s, a, number, d);
-    int rc = row ? take_values(s, a, row, fate, n, value, &constraint, d) : SX_E_USAGE;
+    const sx_trial_row *row;
+    int rc = sx_study_find(s, a, number, &row, d);
+    if (!rc) rc = take_values(s, a, row, fate, n, value, &constraint, d);
     if (!rc)
         rc = finish(s, row, NULL, fate, n ? all_minimised(s, a, value) : NULL, constraint, reason, d);
     sx_arena_close(a);

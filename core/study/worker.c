@@ -370,11 +370,7 @@ int sx_work_run(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done
                  .budget = want->budget ? want->budget : e->tune.trials };
     double longest = 0;
     *done = *failed = 0;
-    if (e->search) {
-        sx_error(d, SX_E_CONFIG, SX_NOWHERE, "study '%s' has no model to train", sx_study_name(s));
-        sx_hint(d, "Its trials are run by others: see `strix study ask` and `strix study tell`.");
-        return SX_E_CONFIG;
-    }
+    if (e->search) return sx_search_refuse(e, d);
     int rc =
         sx_machine_open(a, e->registry, want->device ? want->device : "cpu", want->threads, &w.machine, d);
     if (!rc) rc = sx_work_revive(s, 0, d);

@@ -101,8 +101,8 @@ typedef struct { long t, epoch; double memo[4]; } sx_net_clock;
 sx_net_clock sx_net_time(const sx_net *n); void sx_net_set_time(sx_net *n, sx_net_clock c);
 sx_budget sx_net_used(const sx_net *n);          /* what was really taken from the device */
 double sx_net_now(void);                         /* seconds of a steady clock */
-/* For `bench step`: seconds of each of `steps` steps, after `warm` others, of a training one at a time; then the stages of all of them,
- * as sx_program_profile gives them. */
+/* For `bench step`: seconds of each of `steps` steps, after `warm` others, of a training one at a time; then the stages
+ * of all of them, as sx_program_profile gives them. */
 int sx_net_time_steps(sx_net *n, bool training, long warm, long steps, double *seconds, sx_diags *d);
 long sx_net_profile(sx_arena *a, sx_net *n, bool training, const sx_stage_time **out);
 /* For `debug grads`: one step over all rows of the data, without updates of weights; states are updated where

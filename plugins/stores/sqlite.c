@@ -87,18 +87,17 @@ static const char *path_of(const char *url)
     return !strncmp(url, "sqlite:", 7) && strncmp(url + 7, "//", 2) ? url + 7 : "";
 }
 
-static int make_folders(const char *path)
+/* The last one only: where more is missing, the path is mistyped. */
+static int make_folder(const char *path)
 {
-    char *copy = strdup(path);
-    if (!copy) return sx_store_error(SX_E_MEMORY, "not enough memory");
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path) return 0;
+    char *folder = strndup(path, (size_t)(slash - path));
+    if (!folder) return sx_store_error(SX_E_MEMORY, "not enough memory");
     int rc = 0;
-    for (char *at = copy + 1; !rc && *at && (at = strchr(at, '/')); at++) {
-        *at = 0;
-        if (mkdir(copy, 0777) && errno != EEXIST)
-            rc = sx_store_error(SX_E_STORE, "cannot make the folder %s: %s", copy, strerror(errno));
-        *at = '/';
-    }
-    free(copy);
+    if (mkdir(folder, 0777) && errno != EEXIST)
+        rc = sx_store_error(SX_E_STORE, "cannot make the folder %s: %s", folder, strerror(errno));
+    free(folder);
     return rc;
 }
 
@@ -163,7 +162,7 @@ static int connect(sx_conn *c, bool write)
     if (!c->path[0]) return sx_store_error(SX_E_USAGE, "a store is written sqlite:PATH or sqlite:///PATH");
     if (!write && stat(c->path, &st))
         return sx_store_error(SX_E_DATA, "there is no study database %s", c->path);
-    int rc = write ? make_folders(c->path) : 0;
+    int rc = write ? make_folder(c->path) : 0;
     if (rc) return rc;
     rc = open_file(c, c->path, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     if (rc) return rc;

@@ -57,6 +57,11 @@ tests_plugins_wrong_crash_la_LDFLAGS = $(BORDER_LDFLAGS)
 tests_plugins_wrong_hang_la_SOURCES = tests/plugins/wrong_end.c
 tests_plugins_wrong_hang_la_CPPFLAGS = $(AM_CPPFLAGS) -DHANG
 tests_plugins_wrong_hang_la_LDFLAGS = $(BORDER_LDFLAGS)
+# Not where plugins are looked for: whoever loads it waits for ever.
+check_LTLIBRARIES += tests/wrong_load.la
+tests_wrong_load_la_SOURCES = tests/plugins/wrong_end.c
+tests_wrong_load_la_CPPFLAGS = $(AM_CPPFLAGS) -DLOAD
+tests_wrong_load_la_LDFLAGS = $(BORDER_LDFLAGS)
 # A sampler that takes a second, for workers that wait for it.
 check_LTLIBRARIES += tests/plugins/samplers/slow.la
 tests_plugins_samplers_slow_la_LDFLAGS = $(BORDER_LDFLAGS)

@@ -1,10 +1,15 @@
 /* wrong_end.c: a sampler that does not come back, of which the conformance suite must tell: its stack
- * overflows, or (HANG) it waits for ever. */
+ * overflows, or (HANG) it waits for ever, or (LOAD) its file does so before it is loaded. */
 #include <strix/plugin.h>
 #include <unistd.h>
 
-#ifdef HANG
+#if defined HANG || defined LOAD
+#ifdef LOAD
+#define NAME "wrong_load"
+__attribute__((constructor)) static void wait_for_ever(void) { for (;;) pause(); }
+#else
 #define NAME "wrong_hang"
+#endif
 static int lost(volatile const char *above)
 {
     for (;;) pause();
