@@ -155,6 +155,9 @@ static inline long row_size(const tensor *a) { return a->dim[0] > 0 ? a->size / 
 static inline size_t stored_row(const tensor *a) { return a->half ? a->row / 2 : a->row; }
 static inline long ceil_div(long a, long b) { return (a + b - 1) / b; }
 static inline size_t round_up(size_t n) { return (n + LINE - 1) & ~(size_t)(LINE - 1); }
+static inline long lesser(long a, long b) { return a < b ? a : b; }
+static inline long larger(long a, long b) { return a > b ? a : b; }
+static inline size_t larger_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /* --- the families --- */
 /* bf16.c: narrow takes the nearest, of two equally near ones the even one; NaN stays NaN, and quiet. */

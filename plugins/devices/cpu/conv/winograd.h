@@ -51,4 +51,14 @@ static inline tile tile_of(const geometry *g, long t)
 /* B' d B of the tile's pixels; zero: as many as there are channels */
 void wino_load(const wino_kernels *k, const geometry *g, long t, const float *x, const float *zero, float *v,
                long step);
+
+/* winograd_weights.c: what the way does to weights' gradients */
+static inline long wino_sum_rows(const geometry *g) { return ceil_div(g->c, MR) * MR; }
+long wino_least_sums(const geometry *g);
+size_t wino_sums(const geometry *g);
+size_t wino_scratch_sums(const geometry *g);
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy, bool first,
+              float *sums, void *scratch);
+void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw);
+extern const conv_gathering wino_gathering;
 #endif

@@ -26,34 +26,13 @@ static long block_of(const geometry *g)
 }
 
 /* Sums are laid out as [panel][POINTS][c][NR]. */
-static long sum_rows(const geometry *g) { return ceil_div(g->c, MR) * MR; }
 size_t wino_sums(const geometry *g)
 {
-    return (size_t)(panels_of(g->k) * POINTS * sum_rows(g) * NR) * sizeof(float);
+    return (size_t)(panels_of(g->k) * POINTS * wino_sum_rows(g) * NR) * sizeof(float);
 }
 
-/* So many images at all: their points are kept until the end where the sums of groups would be larger. */
-bool wino_gathers(const geometry *g, long images)
-{
-    enum { GROUPS = 8 };
-    return points_bytes(g, images * tiles_of(g)) <= GROUPS * wino_sums(g);
-}
-size_t wino_points(const geometry *g, long images)
-{
-    return round_up(points_bytes(g, images * tiles_of(g))) + wino_sums(g);
-}
-size_t wino_scratch_w(const geometry *g) { return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g); }
-long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
-
-bool wino_pays_w(const geometry *g, long images)
-{
-    enum { CHANNELS = 16, PIXELS = 512 };
-    const double share = 0.45;
-    const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
-    const double ours = (double)(POINTS * tiles_of(g)) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
-    return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
-        && ours <= share * direct;
-}
+size_t wino_scratch_sums(const geometry *g) { return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g); }
+long wino_least_sums(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
 
 static void load_dy(const wino_kernels *k, const geometry *g, long t, const float *dy, const float *zero,
                     float *v, long step)
@@ -83,33 +62,37 @@ static void sum_points(const wino_kernels *k, const geometry *g, const layout *l
 {
     const float *x = v + point * l->stepx + from * l->ldx,
                 *y = v + POINTS * l->stepx + point * l->stepy + from * l->ldy + panel * NR;
-    k->sum(&(terms){ n, sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
-                     sums + (panel * POINTS + point) * sum_rows(g) * NR });
+    k->sum(&(terms){ n, wino_sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
+                     sums + (panel * POINTS + point) * wino_sum_rows(g) * NR });
 }
 
-void wino_add(const geometry *g, cpu_isa most, long images, const float *x, const float *dy, bool first,
+/* Whole images, so line is 0. */
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy, bool first,
               float *sums, void *scratch)
 {
+    (void)line;
     const wino_kernels *const use = wino_kernels_of(most);
-    const long block = block_of(g), tiles = images * tiles_of(g);
+    const long block = block_of(g), tiles = lines / g->oh * tiles_of(g);
     const layout l = layout_of(g, block);
     float *v = scratch, *zero = (float *)((char *)scratch + round_up(points_bytes(g, block)));
     memset(zero, 0, zeros_bytes(g));
     for (long at = 0; at < tiles; at += block, first = false) {
-        const long n = tiles - at < block ? tiles - at : block;
+        const long n = lesser(tiles - at, block);
         transform(use, g, &l, at, n, 0, x, dy, zero, v);
         for (long p = 0; p < POINTS; p++)
             for (long i = 0; i < panels_of(g->k); i++) sum_points(use, g, &l, i, p, 0, n, first, v, sums);
     }
 }
 
-void wino_gather(const geometry *g, cpu_isa most, long all, long from, long images, const float *x,
-                 const float *dy, void *points, void *scratch)
+/* --- or the points of all tiles are kept until the end --- */
+static size_t points(const geometry *g, long images) { return points_bytes(g, images * tiles_of(g)); }
+
+static void gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
+                   const float *dy, void *all, void *zero)
 {
-    const layout l = layout_of(g, all * tiles_of(g));
-    float *zero = scratch;
+    const layout l = layout_of(g, images * tiles_of(g));
     memset(zero, 0, zeros_bytes(g));
-    transform(wino_kernels_of(most), g, &l, 0, images * tiles_of(g), from * tiles_of(g), x, dy, zero, points);
+    transform(wino_kernels_of(most), g, &l, 0, n * tiles_of(g), from * tiles_of(g), x, dy, zero, all);
 }
 
 /* --- the end: sums of all groups, and back from the points --- */
@@ -157,7 +140,7 @@ static void join_part(const void *ctx, long part, int thread)
     const joining *j = ctx;
     const geometry *g = j->g;
     const long parts = ceil_div(g->c, AT_ONCE), panel = part / parts, from = part % parts * AT_ONCE,
-               n = g->c - from < AT_ONCE ? g->c - from : AT_ONCE, step = sum_rows(g) * NR,
+               n = g->c - from < AT_ONCE ? g->c - from : AT_ONCE, step = wino_sum_rows(g) * NR,
                filters = g->k - panel * NR < NR ? g->k - panel * NR : NR;
     double dw[AT_ONCE][9 * NR];
     for (long c = 0; c < n; c++) from_sums(j, j->sums + panel * POINTS * step + (from + c) * NR, step, dw[c]);
@@ -180,17 +163,20 @@ static void sum_part(const void *ctx, long point, int thread)
                        j->v, j->sums);
 }
 
-void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw)
+void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw)
 {
+    (void)most;
     pool_for(p, panels_of(g->k) * ceil_div(g->c, AT_ONCE), join_part,
              &(joining){ .g = g, .groups = groups, .partial = partial, .sums = sums, .dw = dw });
 }
 
-void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, void *points, float *dw)
+static void gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *sums, float *dw)
 {
-    const long tiles = images * tiles_of(g);
-    float *sums = (float *)((char *)points + round_up(points_bytes(g, tiles)));
     pool_for(p, POINTS, sum_part,
-             &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = tiles, .v = points, .sums = sums });
-    wino_join(p, g, 1, 0, sums, dw);
+             &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = images * tiles_of(g), .v = all,
+                         .sums = sums });
+    wino_join(p, g, most, 1, 0, sums, dw);
 }
+
+const conv_gathering wino_gathering = { .points = points, .scratch = zeros_bytes, .rows = gather,
+                                        .end = gather_end };

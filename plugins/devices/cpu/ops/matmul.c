@@ -7,7 +7,6 @@
  * that would else share a cache set. */
 enum { DEPTH = 256, FLOATS = 64 << 10, SLAB = 4 * PRODUCT_ROWS, SKEW = 16, PIECES = 64 };
 
-static long lesser(long a, long b) { return a < b ? a : b; }
 static long multiple(long n, long of) { return ceil_div(n, of) * of; }
 static long padded(long n) { return multiple(n, PRODUCT_WIDTH); }
 
