@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "conv.h"
+#include "tiles.h"
 #define LEVEL 0
-#define dot_tiles tested_dot_tiles                /* clang gives clones of static functions names that programs share */
+#define dot_tiles tested_dot_tiles /* clang gives clones of static functions names that programs share */
 #include "tiles_unit.h"
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
@@ -88,7 +88,8 @@ static void through(pool *p, const geometry *g, bool back, cpu_isa most, long im
     conv_tiles.prepare(p, g, back, w, u);
     conv_tiles.run(g, most, &post, 0, lines, x, u, y, scratch);
     for (long i = (lines - 1) / n * n; i >= 0; i -= n)
-        conv_tiles.run(g, most, &post, i, lines - i < n ? lines - i : n, x, u, again + i * g->ow * g->k, scratch);
+        conv_tiles.run(g, most, &post, i, lines - i < n ? lines - i : n, x, u,
+                       again + i * g->ow * g->k, scratch);
     cr_expect_arr_eq(y, again, (size_t)(size + 1) * sizeof *y);
     free(u), free(scratch), free(again);
 }
@@ -122,7 +123,8 @@ static void gather(pool *p, const geometry *g, cpu_isa most, long images, const 
     memset(scratch, 0xff, each);
     way->begin(g, images, all);
     for (long i = images - 1; i >= 0; i--)
-        way->rows(g, most, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, all, scratch);
+        way->rows(g, most, images, i, 1, x + i * g->h * g->w * g->c,
+                  dy + i * g->oh * g->ow * g->k, all, scratch);
     way->end(p, g, most, images, all, (float *)(all + points), dw);
     free(all), free(scratch);
 }
@@ -244,5 +246,43 @@ Test(tiles, product_of_tiles)
                 const float want = defined(c[i][j], a[i], &b[0][2 * j]);
                 cr_assert_eq(memcmp(&want, &got[i][j], 4), 0, "round %d: %a, not %a", round, got[i][j], want);
             }
+    }
+}
+
+/* --- what a process tries before it trusts the unit finds each of these in the kernels --- */
+static enum { SOUND, TAP, PART, STRIDE, REST, MORE, FAULTS } fault;
+static void faulty_forward(const tile_strip *sound)
+{
+    const long off[] = { sound->off[0], sound->off[fault != TAP] };
+    tile_strip s = *sound;
+    s.off = off;
+    if (fault == PART) s.k -= SIDE_T;            /* half a panel is taken for none */
+    if (fault == STRIDE) s.pixel = DEPTH_T;
+    if (fault == REST) s.n = PAIR_T;
+    if (fault == MORE) s.low = 0;
+    tile_kernels_of(ISA_PLAIN)->forward(&s);
+}
+
+static void faulty_gradient(const tile_sums *sound)
+{
+    const long off[] = { sound->off[0], sound->off[fault != TAP] };
+    tile_sums s = *sound;
+    s.off = off;
+    if (fault == PART) s.c = PAIR_T + SIDE_T + 1; /* the last block of channels is taken for whole */
+    if (fault == STRIDE) s.ldx = DEPTH_T;
+    if (fault == REST) s.steps = 1;
+    if (fault == MORE) memset(s.sums, 0, (size_t)(s.end[2] * s.channels * s.filters) * sizeof *s.sums);
+    tile_kernels_of(ISA_PLAIN)->gradient(&s);
+}
+
+Test(tiles, a_faulty_unit_is_found_out)
+{
+    const tile_kernels *twin_kernels = tile_kernels_of(ISA_PLAIN);
+    const tile_kernels forward = { faulty_forward, twin_kernels->gradient },
+                       gradient = { twin_kernels->forward, faulty_gradient };
+    cr_expect(tiles_agree(&forward, twin_kernels) && tiles_agree(&gradient, twin_kernels));
+    for (fault = TAP; fault < FAULTS; fault++) {
+        cr_expect_not(tiles_agree(&forward, twin_kernels), "forward, fault %d", (int)fault);
+        cr_expect_not(tiles_agree(&gradient, twin_kernels), "gradient, fault %d", (int)fault);
     }
 }
