@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "conv.h"
+#include "cpu.h"
 
 struct sx_queue { pool *pool; };
 

@@ -1,7 +1,7 @@
-/* conv.c: which way a convolution goes: by matrix units, straight from the image, or Winograd's, where these can
- * and pay (ways.c has them as tasks); else, chunk by chunk, by oneDNN's primitives where it has one for the shape,
- * or by columns of the image (im2col) and matrix products. Weight gradients are summed per fixed group of
- * images. */
+/* conv.c: which way a convolution goes: by matrix units, straight from the image, or Winograd's, where these
+ * can and pay (ways.c has them as tasks); else, chunk by chunk, by oneDNN's primitives where it has one for
+ * the shape, or by columns of the image (im2col) and matrix products. Weight gradients are summed per fixed
+ * group of images. */
 #include <string.h>
 #include "conv.h"
 
@@ -28,6 +28,14 @@ static geometry geometry_of(const sx_window *w, const tensor *x, const tensor *y
 static long taps_of(const geometry *g) { return g->r * g->s * (g->c / g->groups); }
 static size_t weight_bytes(const geometry *g) { return (size_t)(g->k * taps_of(g)) * sizeof(float); }
 static size_t column_bytes(const geometry *g) { return (size_t)(g->oh * g->ow * taps_of(g)) * sizeof(float); }
+/* Do products of sizes stay within their types? oneDNN counts in 32 bits; columns are no larger than a
+ * tensor. */
+static bool is_sane(const geometry *g)
+{
+    const long most = INT32_MAX, columns = 1L << 40, pixels = g->oh * g->ow, taps = taps_of(g);
+    return pixels > 0 && pixels <= most && taps <= most && g->k <= most && g->c <= most
+        && taps <= columns / pixels;
+}
 /* A 1x1 window of stride 1 without padding: the image is its own column matrix. */
 static bool is_plain(const geometry *g)
 {
@@ -41,8 +49,7 @@ static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const
     *c = (conv){ .g = geometry_of(w, x, y), .kind = kind, .path = dev->conv, .bands = 1,
                  .dnnl = dev->conv != CONV_IM2COL && dnnl_here() };
     const geometry *g = &c->g;
-    if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX)
-        return false;
+    if (!is_sane(g)) return false;
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
@@ -129,13 +136,15 @@ static bool fwd_make(sx_dev *dev, task *t)
 }
 static bool bwd_x_make(sx_dev *dev, task *t)
 {
-    if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0])) return false;
+    if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0]))
+        return false;
     if (!take_tiles(t) && !take_direct(t)) plan_winograd(t);
     return true;
 }
 static bool bwd_w_make(sx_dev *dev, task *t)
 {
-    if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1])) return false;
+    if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1]))
+        return false;
     if (!take_tiles(t) && !take_direct(t)) take(t, CONV_WINOGRAD, &conv_winograd);
     return true;
 }

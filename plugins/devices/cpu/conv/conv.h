@@ -24,9 +24,9 @@ typedef struct {
     void (*end)(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *sums, float *dw);
 } conv_gathering;
 
-/* A way by kernels of our own. Lines of results (back: of images) are counted through all images, and go range
- * by range: what is made of lines, or added up, begins with the range, the other side with the first image.
- * most: no better instructions are used. scratch: bytes of one thread, for the time of a call. */
+/* A way by kernels of our own. Lines of results (back: of images) are counted through all images, and go
+ * range by range: what is made of lines, or added up, begins with the range, the other side with the first
+ * image. most: no better instructions are used. scratch: bytes of one thread, for the time of a call. */
 typedef struct {
     bool (*can)(const geometry *g);
     /* On this processor; NULL: wherever it can. */
@@ -49,11 +49,12 @@ typedef struct {
     size_t (*sums)(const geometry *g), (*scratch_sums)(const geometry *g);
     void (*add)(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
                 bool first, float *sums, void *scratch);             /* first: to nothing */
-    void (*join)(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw);
+    void (*join)(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums,
+                 float *dw);
     const conv_gathering *gathering;             /* NULL: it cannot */
 } conv_way;
-/* Few channels, each channel by itself, 3x3 windows, matrix units: the last rounds factors to bf16, sums are f32,
- * and where there is no unit its twin in plain C does the same. */
+/* Few channels, each channel by itself, 3x3 windows, matrix units: the last rounds factors to bf16, sums are
+ * f32, and where there is no unit its twin in plain C does the same. */
 extern const conv_way conv_thin, conv_depthwise, conv_winograd, conv_tiles;
 
 /* ways.c. Can it be this way, and does that pay, unless it is forced? */
@@ -67,13 +68,10 @@ long direct_taps(const geometry *g);
 long direct_lanes(const geometry *g);            /* filters, filled up */
 size_t direct_weights(const geometry *g);
 void direct_prepare(pool *p, const geometry *g, bool back, const float *w, void *u);
-void direct_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw);
+void direct_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums,
+                 float *dw);
 
-void conv_join(chain *c);                        /* what follows a convolution is done as it stores; ways must be chosen */
 typedef struct dnnl_conv dnnl_conv;
-bool dnnl_here(void);
-int dnnl_one_thread(void); /* its OpenMP uses one thread from this one; gives what it was */
-void dnnl_threads(int n);
 /* What a primitive for so many images a call would take: bytes of weights in its own layout and of scratch;
  * false: there is none for this shape. */
 bool dnnl_conv_needs(conv_kind kind, const geometry *g, long images, size_t *weights, size_t *scratch);

@@ -1,5 +1,5 @@
-/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels. Lines
- * are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
+/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels.
+ * Lines are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
 #include <string.h>
 #include "conv.h"
 

@@ -25,7 +25,8 @@ void direct_prepare(pool *p, const geometry *g, bool back, const float *w, void 
         for (long t = 0; t < taps; t++) u[t * lanes + k] = w[k * taps + t];
 }
 
-void direct_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw)
+void direct_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums,
+                 float *dw)
 {
     (void)p, (void)most;
     const long taps = direct_taps(g), lanes = direct_lanes(g), each = (long)(partial / sizeof *sums);

@@ -186,8 +186,7 @@ static long strip_lines(const geometry *g)
 
 static size_t strip_bytes(const geometry *g, long lines)
 {
-    const long n = larger(seen(g, lines), (lines + g->r - 1) * wide_of(g));
-    return round_up((size_t)(n * fill(g->c)) * sizeof(uint16_t));
+    return round_up((size_t)(seen(g, lines) * fill(g->c)) * sizeof(uint16_t));
 }
 
 enum { SUMS = PAIR_T * PAIR_T };                 /* floats of what is multiplied at a time */
@@ -245,18 +244,18 @@ SX_FAST static void join_lines(long n, const uint16_t *restrict a, const uint16_
     for (long i = 0; i < n; i++) to[2 * i] = a[i], to[2 * i + 1] = b[i];
 }
 
-/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Two channels are turned as if they
- * were a float, and then parted. room: of 16 lines of them. */
+/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Pairs of channels are turned, and
+ * then parted. room: of 16 lines of them. */
+enum { PAIR_BYTES = 2 * sizeof(uint16_t), APART = LINE / PAIR_BYTES };
 static void turn_pixels(const geometry *g, cpu_isa most, long n, long keep, const uint16_t *strip,
-                        float *room, uint16_t *x, long ldx)
+                        uint16_t *room, uint16_t *x, long ldx)
 {
     transposing *const turn = turn_of(most);
-    const long filled = fill(g->c), ld = n + LINE / (long)sizeof *room;
+    const long filled = fill(g->c), ld = n + APART;
     for (long c = 0; c < filled; c += PAIR_T) {
-        turn(n, PAIR_T / 2, (const float *)(const void *)(strip + c), filled / 2, room, ld);
+        turn(n, PAIR_T / 2, strip + c, filled / 2, room, ld);
         for (long i = 0; i < PAIR_T && c + i < g->c + g->c % 2; i += 2)
-            part_pairs(keep, (const uint16_t *)(const void *)(room + i / 2 * ld), x + (c + i) * ldx,
-                       x + (c + i + 1) * ldx);
+            part_pairs(keep, room + i * ld, x + (c + i) * ldx, x + (c + i + 1) * ldx);
     }
 }
 /* Lines of channels that are not there */
@@ -265,10 +264,7 @@ static void clear_rest(const geometry *g, long ldx, uint16_t *x)
     const long c = g->c + g->c % 2;
     clear(x + c * ldx, fill(g->c) - c, ldx);
 }
-static size_t turn_bytes(long n)
-{
-    return (size_t)(PAIR_T / 2 * (n + LINE / (long)sizeof(float))) * sizeof(float);
-}
+static size_t turn_bytes(long n) { return (size_t)(PAIR_T / 2 * (n + APART)) * PAIR_BYTES; }
 
 /* n positions of a strip, an even number */
 static void pair_pixels(const geometry *g, long n, const uint16_t *strip, uint16_t *dy)
@@ -319,7 +315,8 @@ static void add(const geometry *g, cpu_isa most, long line, long lines, const fl
     const points room = points_of(g, most_lines * wide_of(g));
     uint16_t *px = own, *py = px + x_bytes(g, &room) / sizeof *px,
              *strip = py + dy_bytes(g, &room) / sizeof *py;
-    float *turning = (float *)((char *)strip + strips_bytes(g, &room) - round_up(turn_bytes(room.seen)));
+    uint16_t *turning = (uint16_t *)((char *)strip + strips_bytes(g, &room)
+                           - round_up(turn_bytes(room.seen)));
     if (first) memset(to, 0, sums(g));
     find_taps(g, off);
     clear_rest(g, room.ldx, px);
@@ -369,7 +366,8 @@ static void join_part(const void *ctx, long i, int thread)
     for (long k = 0; k < j->g->k; k += PAIR_T) join_block(j, i % taps, i / taps * PAIR_T, k);
 }
 
-static void join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *from, float *dw)
+static void join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *from,
+                 float *dw)
 {
     pool_for(p, blocks_of(g) * taps_of(g), join_part,
              &(joining){ .g = g, .most = most, .groups = groups, .partial = partial, .sums = from,
@@ -414,7 +412,7 @@ static void gather(const geometry *g, cpu_isa most, long images, long from, long
     const image in = image_of(g), out = results_of(g);
     const long step = image_step(g), each = high_of(g) * wide_of(g), eights = ceil_div(step, 8) * 8;
     uint16_t *px = all, *py = px + x_bytes(g, &p) / sizeof *px, *strip = own;
-    float *turning = (float *)((char *)own + strips_bytes(g, &one) - round_up(turn_bytes(one.seen)));
+    uint16_t *turning = (uint16_t *)((char *)own + strips_bytes(g, &one) - round_up(turn_bytes(one.seen)));
     for (long i = 0; i < n; i++, x += g->h * g->w * g->c, dy += g->oh * g->ow * g->k) {
         load(&in, x, 0, g->h, 0, in.high, strip);
         clear(strip + each * fill(g->c), eights - each, fill(g->c));

@@ -114,8 +114,8 @@ static layout layout_of(const geometry *g)
 
 static long least(const geometry *g, bool heavy) { return ceil_div(heavy ? HEAVY : LEAST, tiles_of(g)); }
 
-/* A strip is whole tiles high, and holds nearly a multiple of 32 of them: blocks of all instructions but AVX2's,
- * which are of 30. What follows finds it in a cache. */
+/* A strip is whole tiles high, and holds nearly a multiple of 32 of them: blocks of all instructions but
+ * AVX2's, which are of 30. What follows finds it in a cache. */
 static long grain(const geometry *g)
 {
     enum { TILES = 32, MOST = 6 };
@@ -162,8 +162,8 @@ void wino_load(const wino_kernels *k, const geometry *g, long t, const float *x,
 }
 
 /* m: of the block; n: its tiles, even shares of which are a product each */
-static void multiply(const wino_kernels *k, const geometry *g, bool half, long n, const float *v, const float *u,
-                     float *m)
+static void multiply(const wino_kernels *k, const geometry *g, bool half, long n, const float *v,
+                     const float *u, float *m)
 {
     const layout l = layout_of(g);
     const long parts = ceil_div(n, k->rows);
@@ -176,8 +176,8 @@ static void multiply(const wino_kernels *k, const geometry *g, bool half, long n
 }
 
 /* y: line `line` of the results */
-static void store(const wino_kernels *k, const geometry *g, const conv_post *post, long t, long panel, long line,
-                  const float *m, float *y)
+static void store(const wino_kernels *k, const geometry *g, const conv_post *post, long t, long panel,
+                  long line, const float *m, float *y)
 {
     const tile at = tile_of(g, t);
     const long first = panel * NR;

@@ -14,7 +14,8 @@ enum { MR = 8, NR = 32, LANES = 16 };
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be made */
+/* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be
+ * made */
 typedef struct { long c, ldv; const float *v, *u; float *m; bool half; } point_factors;
 /* s[c, NR] (+)= x' y, c a multiple of MR, over so many tiles; half: zeros in that half */
 typedef struct { long tiles, c, ldx, ldy; const float *x, *y; bool first, half; float *s; } terms;
@@ -57,8 +58,8 @@ static inline long wino_sum_rows(const geometry *g) { return ceil_div(g->c, MR) 
 long wino_least_sums(const geometry *g);
 size_t wino_sums(const geometry *g);
 size_t wino_scratch_sums(const geometry *g);
-void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy, bool first,
-              float *sums, void *scratch);
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+              bool first, float *sums, void *scratch);
 void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw);
 extern const conv_gathering wino_gathering;
 #endif

@@ -31,7 +31,10 @@ size_t wino_sums(const geometry *g)
     return (size_t)(panels_of(g->k) * POINTS * wino_sum_rows(g) * NR) * sizeof(float);
 }
 
-size_t wino_scratch_sums(const geometry *g) { return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g); }
+size_t wino_scratch_sums(const geometry *g)
+{
+    return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g);
+}
 long wino_least_sums(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
 
 static void load_dy(const wino_kernels *k, const geometry *g, long t, const float *dy, const float *zero,
@@ -67,8 +70,8 @@ static void sum_points(const wino_kernels *k, const geometry *g, const layout *l
 }
 
 /* Whole images, so line is 0. */
-void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy, bool first,
-              float *sums, void *scratch)
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+              bool first, float *sums, void *scratch)
 {
     (void)line;
     const wino_kernels *const use = wino_kernels_of(most);
@@ -170,7 +173,8 @@ void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t par
              &(joining){ .g = g, .groups = groups, .partial = partial, .sums = sums, .dw = dw });
 }
 
-static void gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *sums, float *dw)
+static void gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *sums,
+                       float *dw)
 {
     pool_for(p, POINTS, sum_part,
              &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = images * tiles_of(g), .v = all,
