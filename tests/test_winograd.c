@@ -45,7 +45,8 @@ static void check(geometry g, bool back, long images)
     const geometry way = back ? conv_winograd.turned(&g) : g;
     const long results = images * way.oh * way.ow * way.k;
     float *x = numbers(images * way.h * way.w * way.c, 1), *w = numbers(9 * g.c * g.k, 2);
-    float *bias = numbers(way.k, 3), *u = malloc(conv_winograd.weights(&way)), *scratch = malloc(conv_winograd.scratch(&way));
+    float *bias = numbers(way.k, 3), *u = malloc(conv_winograd.weights(&way)),
+          *scratch = malloc(conv_winograd.scratch(&way));
     float *y = malloc((size_t)(results + 1) * sizeof *y);
     pool *p = pool_open(2);
     cr_assert(conv_winograd.can(&g) && conv_winograd.can(&way));
@@ -54,9 +55,11 @@ static void check(geometry g, bool back, long images)
         const int isa = i / 3;
         const conv_post post = { i % 3 ? bias : NULL, i % 3 == 2 };
         /* in two ranges of whole tiles, the second one first */
-        const long grain = way.oh % 4 ? way.oh : 4, lines = images * way.oh, first = lines / grain / 2 * grain;
+        const long grain = way.oh % 4 ? way.oh : 4, lines = images * way.oh,
+                   first = lines / grain / 2 * grain;
         for (long k = 0; k <= results; k++) y[k] = 7;
-        conv_winograd.run(&way, (cpu_isa)isa, &post, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
+        conv_winograd.run(&way, (cpu_isa)isa, &post, first, lines - first, x, u,
+                          y + first * way.ow * way.k, scratch);
         conv_winograd.run(&way, (cpu_isa)isa, &post, 0, first, x, u, y, scratch);
         const double e = error_of(&way, &post, back, images, x, w, y);
         cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, back %d, isa %d: %g", g.h, g.w, g.c, g.k, back, isa, e);
@@ -112,7 +115,8 @@ static void add_up(pool *p, const geometry *g, cpu_isa isa, long images, const f
 {
     const size_t size = round_up(conv_winograd.sums(g));
     const long one = images > 1, each_x = g->h * g->w * g->c, each_dy = g->oh * g->ow * g->k;
-    float *sums = aligned_alloc(LINE, 2 * size), *scratch = aligned_alloc(LINE, conv_winograd.scratch_sums(g));
+    float *sums = aligned_alloc(LINE, 2 * size),
+          *scratch = aligned_alloc(LINE, conv_winograd.scratch_sums(g));
     float *second = sums + size / sizeof *sums;
     conv_winograd.add(g, isa, 0, (images - one) * g->oh, x, dy, true, sums, scratch);
     if (one) {
@@ -134,7 +138,8 @@ static void gather(pool *p, const geometry *g, cpu_isa isa, long images, const f
     char *all = aligned_alloc(LINE, points + round_up(conv_winograd.sums(g)));
     void *scratch = aligned_alloc(LINE, round_up(way->scratch(g)));
     for (long i = images - 1; i >= 0; i--)
-        way->rows(g, isa, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, all, scratch);
+        way->rows(g, isa, images, i, 1, x + i * g->h * g->w * g->c,
+                  dy + i * g->oh * g->ow * g->k, all, scratch);
     way->end(p, g, isa, images, all, (float *)(all + points), dw);
     free(all), free(scratch);
 }
@@ -149,8 +154,8 @@ static void check_dw(geometry g, long images)
             dw[g.k * 9 * g.c] = 7;
             (gathered ? gather : add_up)(p, &g, (cpu_isa)isa, images, x, dy, dw);
             const double e = error_of_dw(&g, images, x, dy, dw);
-            cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, gathered %d, isa %d: %g", g.h, g.w, g.c, g.k, gathered,
-                         isa, e);
+            cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, gathered %d, isa %d: %g", g.h, g.w, g.c, g.k,
+                         gathered, isa, e);
             cr_expect_eq(dw[g.k * 9 * g.c], 7);
         }
     pool_close(p);

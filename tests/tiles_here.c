@@ -6,7 +6,7 @@
 #include <string.h>
 #include "conv.h"
 #define LEVEL 0
-#define dot_tiles tried_dot_tiles                 /* clang gives clones of static functions names that programs share */
+#define dot_tiles tried_dot_tiles /* clang gives clones of static functions names that programs share */
 #include "tiles_unit.h"
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
@@ -72,9 +72,11 @@ static void all_of(pool *p, const geometry *g, cpu_isa most, const float *x, con
     const conv_gathering *way = conv_tiles.gathering;
     const geometry back = conv_tiles.turned(g);
     const conv_post post = { bias, true }, none = { NULL, false };
-    void *u = room(conv_tiles.weights(g)), *ub = room(conv_tiles.weights(&back)), *sums = room(conv_tiles.sums(g)),
+    void *u = room(conv_tiles.weights(g)), *ub = room(conv_tiles.weights(&back)),
+         *sums = room(conv_tiles.sums(g)),
          *all = room(way->points(g, IMAGES));
-    void *scratch[] = { room(conv_tiles.scratch(g)), room(conv_tiles.scratch(&back)), room(conv_tiles.scratch_sums(g)),
+    void *scratch[] = { room(conv_tiles.scratch(g)), room(conv_tiles.scratch(&back)),
+                        room(conv_tiles.scratch_sums(g)),
                         room(way->scratch(g)) };
     conv_tiles.prepare(p, g, false, w, u);
     conv_tiles.prepare(p, &back, true, w, ub);
@@ -175,7 +177,8 @@ static void winograd(pool *p, geometry g)
     const long y = g.oh * g.ow * g.k, x = g.h * g.w * g.c, w = 9 * g.c * g.k;
     float *px = numbers(x), *pw = numbers(w), *pdy = numbers(y), *bias = numbers(g.k), *out[2], *dw[2];
     const conv_post post = { bias, true };
-    void *u = room(conv_winograd.weights(&g)), *scratch = room(conv_winograd.scratch(&g)), *sums = room(conv_winograd.sums(&g)),
+    void *u = room(conv_winograd.weights(&g)), *scratch = room(conv_winograd.scratch(&g)),
+         *sums = room(conv_winograd.sums(&g)),
          *scratch_w = room(conv_winograd.scratch_sums(&g));
     conv_winograd.prepare(p, &g, false, pw, u);
     for (int i = 0; i < 2; i++) {
