@@ -114,7 +114,7 @@ plugins_devices_cpu_la_SOURCES = plugins/devices/cpu/cpu.c plugins/devices/cpu/c
 	plugins/devices/cpu/conv/direct.c plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h plugins/devices/cpu/machine/vector.h plugins/devices/cpu/machine/levels.h \
 	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h \
 	plugins/devices/cpu/conv/tiles.c plugins/devices/cpu/conv/tiles.h plugins/devices/cpu/conv/tiles_unit.h plugins/devices/cpu/conv/tiles_kernels.h \
-	plugins/devices/cpu/conv/tiles_conv.c plugins/devices/cpu/conv/tiles_tasks.c \
+	plugins/devices/cpu/conv/tiles_conv.c plugins/devices/cpu/conv/ways.c \
 	plugins/devices/cpu/machine/isa.c plugins/devices/cpu/machine/limits.c \
 	plugins/devices/cpu/ops/map.c plugins/devices/cpu/stages/cast.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/ops/norm.c plugins/devices/cpu/ops/pool2d.c plugins/devices/cpu/ops/pool2d.h \
 	plugins/devices/cpu/stages/bnpool.c plugins/devices/cpu/ops/resize.c plugins/devices/cpu/ops/rows.c \

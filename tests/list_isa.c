@@ -1,4 +1,5 @@
-/* list_isa.c: the sets of instructions that kernels of the device `cpu` can use on this processor, the least first, a line each. */
+/* list_isa.c: the sets of instructions that kernels of the device `cpu` can use on this processor, the least
+ * first, a line each. */
 #include <stdio.h>
 #include "cpu.h"
 

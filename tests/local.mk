@@ -59,7 +59,7 @@ tests_test_idx_LDADD = $(LDADD) $(ZLIB_LIBS)
 tests_test_direct_SOURCES = tests/test_direct.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/conv/thin.c plugins/devices/cpu/conv/thin_kernels.h plugins/devices/cpu/machine/levels.h \
 	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h plugins/devices/cpu/conv/direct.c plugins/devices/cpu/machine/pool.c \
 	plugins/devices/cpu/machine/vector.h plugins/devices/cpu/machine/isa.c plugins/devices/cpu/cpu.h
-tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/ops/random.c \
+tests_test_matmul_SOURCES = tests/test_matmul.c plugins/devices/cpu/ops/matmul.c plugins/devices/cpu/ops/product.c plugins/devices/cpu/ops/random.c \
 	plugins/devices/cpu/machine/isa.c plugins/devices/cpu/machine/pool.c core/base/rng.c plugins/devices/cpu/cpu.h
 tests_test_winograd_SOURCES = tests/test_winograd.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/machine/isa.c plugins/devices/cpu/conv/winograd.c \
 	plugins/devices/cpu/conv/winograd_isa.c plugins/devices/cpu/conv/winograd_order.c plugins/devices/cpu/conv/winograd_weights.c plugins/devices/cpu/conv/winograd.h \
@@ -78,7 +78,7 @@ tests_tiles_here_SOURCES = tests/tiles_here.c plugins/devices/cpu/conv/conv.h $(
 	plugins/devices/cpu/conv/depthwise.c plugins/devices/cpu/conv/depthwise_kernels.h plugins/devices/cpu/machine/levels.h \
 	plugins/devices/cpu/conv/direct.c
 tests_tiles_here_LDADD = -lpthread -lm
-tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/conv/conv.h plugins/devices/cpu/machine/pool.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/cpu.h
+tests_test_cpu_ops_SOURCES = tests/test_cpu_ops.c plugins/devices/cpu/machine/pool.c plugins/devices/cpu/ops/bf16.c plugins/devices/cpu/cpu.h
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 LDADD = libconform.la libstrix.la $(CRITERION_LIBS) $(JANSSON_LIBS) -lm
 $(check_PROGRAMS): AM_LDFLAGS = $(STRIX_LDFLAGS)

@@ -1,5 +1,5 @@
-/* peak.c: runs a command and writes the most bytes that it held in memory to a file: peak FILE COMMAND ..; ends as the
- * command does. For test_memory.sh. */
+/* peak.c: runs a command and writes the most bytes that it held in memory to a file: peak FILE COMMAND ..;
+ * ends as the command does. For test_memory.sh. */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

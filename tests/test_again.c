@@ -1,16 +1,18 @@
-/* test_again.c: a step that computes results of the forward pass again takes less memory and learns the same bits; what
- * `train.recompute` chooses by the memory that there is. */
+/* test_again.c: a step that computes results of the forward pass again takes less memory and learns the same
+ * bits; what `train.recompute` chooses by the memory that there is. */
 #include "train_help.h"
 #include "mode.h"
 
 TestSuite(again, .init = bench_begin, .fini = bench_end, .timeout = 120);
 
 #define ADAM_WITH(RECOMPUTE) "epochs = 1; recompute = \"" RECOMPUTE "\"; " ADAM
-#define CONV(NAME, MORE) NAME " = { type = \"conv2d\"; filters = 32; kernel = 3; padding = \"same\"; " MORE " }; "
+#define CONV(NAME, MORE) \
+    NAME " = { type = \"conv2d\"; filters = 32; kernel = 3; padding = \"same\"; " MORE " }; "
 
 static const struct { const char *name, *layers; } nets[] = {
     { "chain",
-      CONV("c1", "activation = \"relu\";") CONV("c2", "activation = \"selu\";") CONV("c3", "activation = \"tanh\";")
+      CONV("c1", "activation = \"relu\";") CONV("c2", "activation = \"selu\";")
+      CONV("c3", "activation = \"tanh\";")
       CONV("c4", "") CONV("c5", "activation = \"relu\";") CONV("c6", "") "f = { type = \"flatten\"; };" },
     { "batch normalisation, pooling and dropout",
       CONV("c1", "activation = \"relu\";") "n1 = { type = \"batchnorm\"; };"
@@ -21,11 +23,13 @@ static const struct { const char *name, *layers; } nets[] = {
       "p4 = { type = \"maxpool2d\"; size = 3; stride = 2; }; f = { type = \"flatten\"; };" },
     { "residual sums", CONV("x", "")
       "b = { repeat = 4; index = \"i\"; x = { type = \"batchnorm\"; }; " CONV("c1", "")
-      "n1 = { type = \"batchnorm\"; activation = \"relu\"; };" CONV("c2", "") "n2 = { type = \"batchnorm\"; };"
+      "n1 = { type = \"batchnorm\"; activation = \"relu\"; };" CONV("c2", "")
+      "n2 = { type = \"batchnorm\"; };"
       "sum = { type = \"add\"; inputs = [ \"n2\", \"x\" ]; activation = \"relu\"; }; };"
       "f = { type = \"flatten\"; };" },
     { "branches that meet",
-      CONV("a", "activation = \"relu\";") CONV("l", "inputs = [ \"a\" ];") CONV("l2", "activation = \"relu\";")
+      CONV("a", "activation = \"relu\";") CONV("l", "inputs = [ \"a\" ];")
+      CONV("l2", "activation = \"relu\";")
       CONV("r", "inputs = [ \"a\" ]; activation = \"tanh\";")
       "both = { type = \"concat\"; inputs = [ \"l2\", \"r\" ]; };"
       CONV("m", "") CONV("m2", "") "f = { type = \"flatten\"; };" },
@@ -173,7 +177,8 @@ Test(again, any_cut_gives_the_same_gradients)
             probe_cut(nets[i].layers, ADAM_WITH("none"), bytes, &cut);
             for (long k = 0; k < kept.n; k++)
                 same_bits(kept.grad[k], cut.grad[k], kept.weight[k]->count,
-                          sx_format(t.arena, "%s, cut every %zu bytes: %s", nets[i].name, bytes, kept.weight[k]->name));
+                          sx_format(t.arena, "%s, cut every %zu bytes: %s", nets[i].name, bytes,
+                                    kept.weight[k]->name));
         }
     }
 }
@@ -188,8 +193,8 @@ static double apart(const float *a, const float *b, long n)
     return sqrt(d / r);
 }
 
-/* In bf16 what is made again is rounded where the device stores it, which need not be where it was the first time; in
- * f32 sums may go by other groups. */
+/* In bf16 what is made again is rounded where the device stores it, which need not be where it was the first
+ * time; in f32 sums may go by other groups. */
 Test(again, fused_gradients_are_as_close_as_rounding)
 {
     static const struct { const char *type; double most; } types[] = { { "f32", 1e-6 }, { "bf16", 0.15 } };
@@ -206,8 +211,8 @@ Test(again, fused_gradients_are_as_close_as_rounding)
             probe_cut(layers, train, bytes, &cut);
             for (long i = 0; i < kept.n; i++) {
                 const double d = apart(kept.grad[i], cut.grad[i], kept.weight[i]->count);
-                cr_expect_lt(d, types[k].most, "%s, cut every %zu bytes: %s differs by %g of its length", types[k].type,
-                             bytes, kept.weight[i]->name, d);
+                cr_expect_lt(d, types[k].most, "%s, cut every %zu bytes: %s differs by %g of its length",
+                             types[k].type, bytes, kept.weight[i]->name, d);
             }
         }
     }

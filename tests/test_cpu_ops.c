@@ -7,7 +7,7 @@
 #include <string.h>
 #include "conform.h"
 #include "exec.h"
-#include "conv.h"
+#include "cpu.h"
 
 int dnnl_one_thread(void) { return 0; }          /* pool.c is linked alone */
 
@@ -268,7 +268,8 @@ static float of_bits(uint32_t bits)
 static uint16_t nearest(float x)
 {
     const uint32_t bits = bits_of(x), low = bits >> 16;
-    const double down = (double)of_bits(low << 16), step = (double)of_bits(0x7f7f0000) - (double)of_bits(0x7f7e0000);
+    const double down = (double)of_bits(low << 16),
+                 step = (double)of_bits(0x7f7f0000) - (double)of_bits(0x7f7e0000);
     const bool largest = (low & 0x7fff) == 0x7f7f;
     const double up = largest ? down + copysign(step, down) : (double)of_bits((low + 1) << 16);
     const double a = fabs((double)x - down), b = fabs(up - (double)x);
@@ -328,7 +329,8 @@ static void running_sum(const void *attr, int n, const sx_view *in, sx_view *y, 
 enum { ROWS = 150, COLUMNS = 7 };
 static void check_own(sx_dtype type, int threads)
 {
-    static const sx_op op = { .size = sizeof op, .name = "running", .inputs = 1, .rowwise = true, .infer = same_shape,
+    static const sx_op op = { .size = sizeof op, .name = "running", .inputs = 1, .rowwise = true,
+                              .infer = same_shape,
                               .host = running_sum };
     conform c = { 0 };
     sx_diags d;

@@ -67,22 +67,21 @@ static geometry of(long h, long w, long c, long k, long r, long s, long stride, 
 typedef struct { float *x, *w, *dy, *u, *y, *dx, *sum, *dw; void *scratch; conv_post post; } room;
 
 /* All three for n lines at a time, the last ones fewer. */
-static void go(const conv_direct *way, const geometry *g, cpu_isa isa, long images, long n, const room *a)
+static void go(const conv_way *way, const geometry *g, cpu_isa isa, long images, long n, const room *a)
 {
-    memset(a->sum, 0, direct_weights(g));
     for (long i = 0; i < images * g->oh; i += n) {
         const long m = images * g->oh - i < n ? images * g->oh - i : n, at = i * g->ow * g->k;
         way->run(g, isa, &a->post, i, m, a->x, a->u, a->y + at, a->scratch);
-        way->weights_grad(g, isa, i, m, a->x, a->dy + at, a->sum, a->scratch);
+        way->add(g, isa, i, m, a->x, a->dy + at, i == 0, a->sum, a->scratch);
     }
-    direct_collect(g, a->sum, a->dw);
+    way->join(NULL, g, isa, 1, 0, a->sum, a->dw);
     for (long i = 0; way->back && i < images * g->h; i += n) {
         const long m = images * g->h - i < n ? images * g->h - i : n;
         way->back(g, isa, i, m, a->dy, a->u, a->dx + i * g->w * g->c, a->scratch);
     }
 }
 
-static void check(const conv_direct *way, geometry g, long images, bool post)
+static void check(const conv_way *way, geometry g, long images, bool post)
 {
     const long results = images * g.oh * g.ow * g.k, weights = g.k * direct_taps(&g),
                pixels = images * g.h * g.w * g.c;
@@ -96,7 +95,7 @@ static void check(const conv_direct *way, geometry g, long images, bool post)
     double *y = calloc((size_t)results, sizeof *y), *dw = calloc((size_t)weights, sizeof *dw),
            *dx = calloc((size_t)pixels, sizeof *dx);
     define(&(sums){ a.x, a.w, a.dy, &a.post, y, dx, dw }, &g, images);
-    direct_prepare(&g, a.w, a.u);
+    way->prepare(NULL, &g, false, a.w, a.u);
     for (int isa = ISA_PLAIN; isa <= ISA_AVX512; isa++) {
         go(way, &g, (cpu_isa)isa, images, images * (g.h + g.oh), &a);
         const double e = distance(results, a.y, y), f = distance(weights, a.dw, dw),

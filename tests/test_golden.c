@@ -1,6 +1,6 @@
-/* test_golden.c: a small ConvStrix against PyTorch in double (golden/convstrix.py): loss to 1e-6, gradients within 5 times the
- * larger error of PyTorch's and Keras' own float32, logits of both modes, running statistics; both convolution paths, 1 and 2
- * threads. */
+/* test_golden.c: a small ConvStrix against PyTorch in double (golden/convstrix.py): loss to 1e-6, gradients
+ * within 5 times the larger error of PyTorch's and Keras' own float32, logits of both modes, running
+ * statistics; both convolution paths, 1 and 2 threads. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,14 +11,18 @@
 
 struct golden { sx_arena *arena; sx_diags diags; sx_blobs expect, got; char out[600]; };
 
-static const char *env(const char *name, const char *otherwise) { return getenv(name) ? getenv(name) : otherwise; }
+static const char *env(const char *name, const char *otherwise)
+{
+    return getenv(name) ? getenv(name) : otherwise;
+}
 
 static double *doubles(sx_arena *a, const sx_blob *b, long *n)
 {
     const bool f64 = !strcmp(b->dtype, "F64");
     *n = (long)(b->bytes / (f64 ? 8 : 4));
     double *v = sx_alloc_array(a, (size_t)*n, sizeof *v);
-    for (long i = 0; i < *n; i++) v[i] = f64 ? ((const double *)b->data)[i] : (double)((const float *)b->data)[i];
+    for (long i = 0; i < *n; i++)
+        v[i] = f64 ? ((const double *)b->data)[i] : (double)((const float *)b->data)[i];
     return v;
 }
 
@@ -35,18 +39,19 @@ static double distance(struct golden *t, const char *name, const char *as)
     return r > 0 ? sqrt(d / r) : sqrt(d);
 }
 
-static void run_of(struct golden *t, const char *cfg, const char *name, const char *sets, const char *mode, const char *conv,
-                   int threads)
+static void run_of(struct golden *t, const char *cfg, const char *name, const char *sets,
+                   const char *mode, const char *conv, int threads)
 {
     const char *source = env("STRIX_SOURCE", "."), *build = env("STRIX_BUILD", ".");
     char command[4096], file[1024];
     t->arena = sx_arena_open(NULL);
     sx_diags_init(&t->diags, t->arena);
-    snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d-%ld.safetensors", build, name, mode, conv, threads,
-             (long)getpid());                    /* several runs may be at it */
+    snprintf(t->out, sizeof t->out, "%s/tests/golden-%s-%s-%s-%d-%ld.safetensors", build, name,
+             mode, conv, threads, (long)getpid());                    /* several runs may be at it */
     snprintf(command, sizeof command,
              "STRIX_CPU_CONV=%s '%s/strix' debug grads '%s/tests/golden/%s.cfg' --threads %d --mode %s %s "
-             "--init '%s/tests/golden/%s.weights.safetensors' --batch '%s/tests/golden/%s.batch.safetensors' --out '%s' >&2",
+             "--init '%s/tests/golden/%s.weights.safetensors' --batch '%s/tests/golden/%s.batch.safetensors' "
+             "--out '%s' >&2",
              conv, build, source, cfg, threads, mode, sets, source, name, source, name, t->out);
     cr_assert_eq(system(command), 0, "%s", command);
     cr_assert_eq(sx_tensors_read(t->arena, t->out, &t->got, &t->diags), 0);
@@ -54,7 +59,8 @@ static void run_of(struct golden *t, const char *cfg, const char *name, const ch
     cr_assert_eq(sx_tensors_read(t->arena, file, &t->expect, &t->diags), 0);
 }
 
-static void run(struct golden *t, const char *name, const char *sets, const char *mode, const char *conv, int threads)
+static void run(struct golden *t, const char *name, const char *sets, const char *mode,
+                const char *conv, int threads)
 {
     run_of(t, "convstrix", name, sets, mode, conv, threads);
 }
@@ -111,8 +117,9 @@ static void compare(const char *name, const char *sets, const char *conv, int th
 #define RELU "--set vars.activation=relu"
 #define TANH2 "--set vars.activation=tanh --set vars.block_size=2"
 #define SELU "--set vars.activation=selu --set vars.num_blocks=2"
-/* In bf16 against doubles: per tensor no worse than what PyTorch's autocast shows against its own f32, 0.2 to 25 %; statistics,
- * which are f32, to what the input's rounding does to them. The same bits for any number of threads. */
+/* In bf16 against doubles: per tensor no worse than what PyTorch's autocast shows against its own f32, 0.2 to
+ * 25 %; statistics, which are f32, to what the input's rounding does to them. The same bits for any number of
+ * threads. */
 static void compare_half(const char *cfg, const char *name, const char *sets, const char *conv)
 {
     struct golden t = { 0 }, one = { 0 };
@@ -123,7 +130,8 @@ static void compare_half(const char *cfg, const char *name, const char *sets, co
     run_of(&t, cfg, name, half, "train", conv, 2);
     for (long i = 0; i < t.got.n; i++) {
         const sx_blob *a = &t.got.v[i], *b = sx_blobs_find(&one.got, a->name);
-        cr_expect(b && a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes), "%s on 1 and 2 threads", a->name);
+        cr_expect(b && a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes),
+                  "%s on 1 and 2 threads", a->name);
     }
     cr_expect_lt(distance(&t, "loss", "loss"), 1e-3, "loss");
     for (long i = 0; i < t.expect.n; i++) {

@@ -1,5 +1,5 @@
-/* test_golden_layers.c: every layer against PyTorch in double (golden/layers.py): outputs, gradients of input and weights,
- * states after a step; relative L2 error below 1e-5, on both convolution paths. */
+/* test_golden_layers.c: every layer against PyTorch in double (golden/layers.py): outputs, gradients of input
+ * and weights, states after a step; relative L2 error below 1e-5, on both convolution paths. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ static sx_exp *experiment(struct bench *t, sx_arena *a, const char *layers, cons
 
 /* A bound value with its buffer, filled from a blob (or zero). */
 struct bound { sx_t t; sx_memory *m; };
-static struct bound bound(struct bench *t, sx_arena *a, const sx_machine *m, const sx_graph *g, sx_t v, const sx_blob *from)
+static struct bound bound(struct bench *t, sx_arena *a, const sx_machine *m, const sx_graph *g,
+                          sx_t v, const sx_blob *from)
 {
     const sx_val *val = sx_graph_val(g, v);
     long n = 1;
@@ -48,13 +49,15 @@ static struct bound bound(struct bench *t, sx_arena *a, const sx_machine *m, con
     cr_assert_eq(sx_memory_open(a, m, (size_t)n * 4, &b.m, &t->diags), 0);
     if (from) {
         float *data = sx_alloc_array(a, (size_t)n, sizeof *data);
-        cr_assert_eq(sx_blob_f32(from, n, data), 0, "%s has another size than %s", from->name, val->name ? val->name : "?");
+        cr_assert_eq(sx_blob_f32(from, n, data), 0, "%s has another size than %s", from->name,
+                     val->name ? val->name : "?");
         cr_assert_eq(m->device->write(m->queue, b.m->buf, 0, data, (size_t)n * 4), 0);
     }
     return b;
 }
 
-static void agree(struct bench *t, sx_arena *a, const sx_machine *m, struct bound b, const sx_blob *want, double tolerance)
+static void agree(struct bench *t, sx_arena *a, const sx_machine *m, struct bound b,
+                  const sx_blob *want, double tolerance)
 {
     const long n = (long)(want->bytes / 8);
     float *got = sx_alloc_array(a, (size_t)n, sizeof *got);
@@ -80,14 +83,16 @@ static void run_case(struct bench *t, const char *name, const char *text)
     sx_exp *e = experiment(t, a, text + (infer ? 7 : 0), x);
     sx_machine *m = NULL;
     cr_assert_eq(sx_machine_open(a, t->registry, "cpu", 2, &m, &t->diags), 0);
-    sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .training = !infer, .compute = SX_F32, .batch = x->shape[0] }, &t->diags);
+    sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .training = !infer, .compute = SX_F32,
+                                        .batch = x->shape[0] }, &t->diags);
     long shape[SX_RANK + 1] = { 0 };
     memcpy(shape, x->shape, sizeof(long) * (size_t)x->rank);
     const sx_t in = sx_graph_bound(g, SX_ROLE_WEIGHT, "x", SX_F32, shape, true);
     sx_graph_val(g, in)->learned = true;         /* so that its gradient is made */
     sx_t end;
     sx_model_write(g, e->layers, &in, &end, NULL);
-    const sx_t y = sx_graph_op(g, SX_OP_CAST, 1, &end, NULL, 0);     /* a copy: flatten's result is its input's memory */
+    /* a copy: flatten's result is its input's memory */
+    const sx_t y = sx_graph_op(g, SX_OP_CAST, 1, &end, NULL, 0);
     show(t, name);
     struct { struct bound *v; long n, cap; } binds = { 0 };
     const sx_val *yv = sx_graph_val(g, y);
@@ -101,7 +106,8 @@ static void run_case(struct bench *t, const char *name, const char *text)
     if (dy) {
         const sx_t rows = sx_reduce(g, sx_mul(g, y, up), SX_SUM, ~1u & ((1u << yv->rank) - 1));
         cr_assert_eq(sx_grad(g, rows, 1, &n, &learned, &grads), 0);
-        for (long i = 0; i < n; i++) sx_graph_result(g, grads[i], sx_format(a, "d%s", sx_graph_val(g, learned[i])->name));
+        for (long i = 0; i < n; i++)
+            sx_graph_result(g, grads[i], sx_format(a, "d%s", sx_graph_val(g, learned[i])->name));
     }
     sx_graph_result(g, y, "y");
     show(t, name);
@@ -113,7 +119,8 @@ static void run_case(struct bench *t, const char *name, const char *text)
             const sx_t v = { (uint32_t)i };
             const sx_val *val = sx_graph_val(g, v);
             if (val->role == SX_ROLE_TEMP || val->role == SX_ROLE_RESULT) continue;
-            const sx_blob *from = v.id == in.id ? x : v.id == up.id && dy ? dy : blob(t, a, name, sx_format(a, "w/%s", val->name));
+            const sx_blob *from = v.id == in.id ? x : v.id == up.id && dy ? dy
+                                 : blob(t, a, name, sx_format(a, "w/%s", val->name));
             SX_PUSH(a, binds, bound(t, a, m, g, v, from));
         }
         SX_PUSH(a, binds, bound(t, a, m, g, y, NULL));
@@ -124,13 +131,15 @@ static void run_case(struct bench *t, const char *name, const char *text)
         agree(t, a, m, binds.v[first - 1], blob(t, a, name, "y"), 1e-5);
         for (long i = 0; i < n; i++) {
             const char *w = sx_graph_val(g, learned[i])->name;
-            const sx_blob *want = learned[i].id == in.id ? blob(t, a, name, "dx") : blob(t, a, name, sx_format(a, "dw/%s", w));
+            const sx_blob *want = learned[i].id == in.id ? blob(t, a, name, "dx")
+                                 : blob(t, a, name, sx_format(a, "dw/%s", w));
             cr_assert(want, "%s: no reference for the gradient of %s", name, w);
             agree(t, a, m, binds.v[first + i], want, 1e-5);
         }
         for (long i = 0; i < first - 1; i++) {
             const sx_val *val = sx_graph_val(g, binds.v[i].t);
-            const sx_blob *want = val->role == SX_ROLE_STATE ? blob(t, a, name, sx_format(a, "s/%s", val->name)) : NULL;
+            const sx_blob *want = val->role == SX_ROLE_STATE
+                                     ? blob(t, a, name, sx_format(a, "s/%s", val->name)) : NULL;
             if (want) agree(t, a, m, binds.v[i], want, 1e-5);
         }
     }

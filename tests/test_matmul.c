@@ -1,11 +1,11 @@
-/* test_matmul.c: matrix products of the device cpu against sums in double: sizes that fill no register and no block, sums
- * of several blocks, every set of instructions; the same bits from any number of threads; blocks that go elsewhere. Random
- * numbers drawn many at a time are those drawn one by one. */
+/* test_matmul.c: matrix products of the device cpu against sums in double: sizes that fill no register and no
+ * block, sums of several blocks, every set of instructions; the same bits from any number of threads; blocks
+ * that go elsewhere. Random numbers drawn many at a time are those drawn one by one. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "conv.h"
+#include "cpu.h"
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
 
@@ -53,8 +53,9 @@ static void run(const product_of_two *p, cpu_isa isa, int threads, const matmul_
 }
 
 static const struct { long m, n, k; } sizes[] = {
-    { 1, 1, 1 }, { 64, 10, 512 }, { 64, 100, 300 }, { 13, 33, 7 }, { 5, 700, 64 }, { 700, 5, 64 }, { 129, 65, 600 },
-    { 200, 300, 65 }, { 12, 32, 256 }, { 1, 513, 1025 }, { 90, 2000, 33 }, { 2100, 31, 40 }, { 250, 257, 513 },
+    { 1, 1, 1 }, { 64, 10, 512 }, { 64, 100, 300 }, { 13, 33, 7 }, { 5, 700, 64 }, { 700, 5, 64 },
+    { 129, 65, 600 }, { 200, 300, 65 }, { 12, 32, 256 }, { 1, 513, 1025 }, { 90, 2000, 33 }, { 2100, 31, 40 },
+    { 250, 257, 513 },
 };
 
 Test(matmul, sizes)
@@ -90,7 +91,8 @@ Test(matmul, same_bits_from_any_number_of_threads)
 
 typedef struct { float *y; long line; int *times; } collected;
 
-static void collect(const void *ctx, long row, long rows, long column, long columns, const float *block, long ld)
+static void collect(const void *ctx, long row, long rows, long column, long columns, const float *block,
+                    long ld)
 {
     const collected *c = ctx;
     for (long i = 0; i < rows; i++)
@@ -103,7 +105,8 @@ static void collect(const void *ctx, long row, long rows, long column, long colu
 /* Every element of the result comes once, with the bits that it would be stored with. */
 Test(matmul, blocks_go_elsewhere)
 {
-    const struct { long m, n, k; } all[] = { { 200, 333, 64 }, { 10, 512, 64 }, { 300, 160, 700 }, { 97, 1300, 5 } };
+    const struct { long m, n, k; } all[] = { { 200, 333, 64 }, { 10, 512, 64 },
+                                             { 300, 160, 700 }, { 97, 1300, 5 } };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         product_of_two p = make(SX_TRANS_A, all[i].m, all[i].n, all[i].k);
         const long size = p.m * p.n;

@@ -347,7 +347,8 @@ static void keeps_clear(const sx_plan *p)
     cr_assert(k.slab && k.bytes == 500);
     for (uint32_t id = 1; id < kept.id; id++) {
         const sx_place v = sx_plan_place(p, (sx_value){ id });
-        cr_expect(!v.slab || v.offset + v.bytes <= k.offset || k.offset + k.bytes <= v.offset, "value %u lies there", id);
+        cr_expect(!v.slab || v.offset + v.bytes <= k.offset || k.offset + k.bytes <= v.offset,
+                  "value %u lies there", id);
     }
 }
 

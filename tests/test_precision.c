@@ -107,7 +107,8 @@ Test(precision, one_row_sums_nothing_and_gradients_are_f32)
         cr_expect_eq(sx_graph_val(s->graph, s->grads[i])->dtype, SX_F32, "gradient %ld", i);
 }
 
-/* A branch that was summed is f32; joined with one that was not it is of the compute type again. So are results of own ops. */
+/* A branch that was summed is f32; joined with one that was not it is of the compute type again. So are
+ * results of own ops. */
 static bool doubled_shape(const void *attr, int n, const sx_view *in, long shape[SX_RANK])
 {
     (void)attr, (void)n;
@@ -117,14 +118,17 @@ static bool doubled_shape(const void *attr, int n, const sx_view *in, long shape
 
 Test(precision, branches_of_two_types_and_own_ops)
 {
-    static const sx_op doubled = { .size = sizeof doubled, .name = "doubled", .inputs = 1, .infer = doubled_shape };
+    static const sx_op doubled = { .size = sizeof doubled, .name = "doubled", .inputs = 1,
+                                  .infer = doubled_shape };
     for (int half = 0; half < 2; half++) {
-        sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .compute = half ? SX_BF16 : SX_F32, .batch = 4 }, &d);
+        sx_graph *g = sx_graph_open(a, &(sx_graph_want){ .compute = half ? SX_BF16 : SX_F32,
+                                        .batch = 4 }, &d);
         const sx_dtype type = g->compute;
         const sx_t x = sx_graph_bound(g, SX_ROLE_INPUT, "x", type, (const long[]){ 4, 6, 0 }, true);
         const sx_t sum = sx_reduce(g, x, SX_SUM, 2), labels = sx_graph_bound(g, SX_ROLE_INPUT, "y", SX_I32,
                                                                            (const long[]){ 4, 1, 0 }, true);
-        const sx_t both = sx_concat(g, 2, (const sx_t[]){ sum, x }, 1), own = sx_custom(g, &doubled, 1, &x, NULL);
+        const sx_t both = sx_concat(g, 2, (const sx_t[]){ sum, x }, 1),
+                   own = sx_custom(g, &doubled, 1, &x, NULL);
         cr_expect_eq(sx_graph_val(g, sum)->dtype, SX_F32);
         cr_expect_eq(sx_graph_val(g, both)->dtype, type);
         cr_expect_eq(sx_graph_val(g, own)->dtype, type);

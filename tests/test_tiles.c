@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "conv.h"
+#include "tiles.h"
 #define LEVEL 0
-#define dot_tiles tested_dot_tiles                /* clang gives clones of static functions names that programs share */
+#define dot_tiles tested_dot_tiles /* clang gives clones of static functions names that programs share */
 #include "tiles_unit.h"
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
@@ -80,48 +80,52 @@ static geometry same(long h, long w, long c, long k, long r, long s)
 static void through(pool *p, const geometry *g, bool back, cpu_isa most, long images, long n, const float *x,
                     const float *w, const float *bias, float *y)
 {
-    void *u = aligned_alloc(LINE, round_up(tiles_weights(g))),
-         *scratch = aligned_alloc(LINE, round_up(tiles_scratch(g)));
+    void *u = aligned_alloc(LINE, round_up(conv_tiles.weights(g))),
+         *scratch = aligned_alloc(LINE, round_up(conv_tiles.scratch(g)));
     const conv_post post = { bias, bias != NULL };
     const long lines = images * g->oh, size = lines * g->ow * g->k;
     float *again = numbers(size);
-    tiles_prepare(p, g, back, w, u);
-    tiles_run(g, most, &post, 0, lines, x, u, y, scratch);
+    conv_tiles.prepare(p, g, back, w, u);
+    conv_tiles.run(g, most, &post, 0, lines, x, u, y, scratch);
     for (long i = (lines - 1) / n * n; i >= 0; i -= n)
-        tiles_run(g, most, &post, i, lines - i < n ? lines - i : n, x, u, again + i * g->ow * g->k, scratch);
+        conv_tiles.run(g, most, &post, i, lines - i < n ? lines - i : n, x, u,
+                       again + i * g->ow * g->k, scratch);
     cr_expect_arr_eq(y, again, (size_t)(size + 1) * sizeof *y);
     free(u), free(scratch), free(again);
 }
 
-/* Lines go to two groups, n at a time, those of the last image to the second. */
+/* Lines go to two groups, n at a time, those of the last image to the second; those of one image to one. */
 static void add_up(pool *p, const geometry *g, cpu_isa most, long images, long n, const float *x,
                    const float *dy, float *dw)
 {
-    const size_t size = round_up(tiles_sums(g));
+    const size_t size = round_up(conv_tiles.sums(g));
     float *sums = aligned_alloc(LINE, 2 * size), *second = sums + size / sizeof *sums;
-    void *scratch = aligned_alloc(LINE, round_up(tiles_scratch_w(g)));
-    memset(sums, 0, 2 * size);
-    const long lines = images * g->oh, last = lines - g->oh;
+    void *scratch = aligned_alloc(LINE, round_up(conv_tiles.scratch_sums(g)));
+    const long lines = images * g->oh, two = images > 1, last = two ? lines - g->oh : lines;
     for (long i = 0, m; i < lines; i += m) {
         m = i < last && i + n > last ? last - i : i + n > lines ? lines - i : n;
-        tiles_add(g, most, i, m, x, dy + i * g->ow * g->k, i < last ? sums : second, scratch);
+        conv_tiles.add(g, most, i, m, x, dy + i * g->ow * g->k, i == 0 || i == last, i < last ? sums : second,
+                       scratch);
     }
-    tiles_join(p, g, most, 2, size, sums, dw);
+    conv_tiles.join(p, g, most, 1 + two, size, sums, dw);
     free(sums), free(scratch);
 }
 
 static void gather(pool *p, const geometry *g, cpu_isa most, long images, const float *x, const float *dy,
                    float *dw)
 {
-    void *all = aligned_alloc(LINE, round_up(tiles_points(g, images)));
-    void *scratch = aligned_alloc(LINE, round_up(tiles_scratch_gather(g)));
-    memset(all, 0xff, tiles_points(g, images));  /* no number */
-    memset(scratch, 0xff, tiles_scratch_gather(g));
-    tiles_gather_begin(g, images, all);
+    const conv_gathering *way = conv_tiles.gathering;
+    const size_t points = round_up(way->points(g, images)), size = points + round_up(conv_tiles.sums(g)),
+                 each = round_up(way->scratch(g));
+    char *all = aligned_alloc(LINE, size);
+    void *scratch = aligned_alloc(LINE, each);
+    memset(all, 0xff, size);                     /* no number */
+    memset(scratch, 0xff, each);
+    way->begin(g, images, all);
     for (long i = images - 1; i >= 0; i--)
-        tiles_gather(g, most, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, all,
-                     scratch);
-    tiles_gather_end(p, g, most, images, all, dw);
+        way->rows(g, most, images, i, 1, x + i * g->h * g->w * g->c,
+                  dy + i * g->oh * g->ow * g->k, all, scratch);
+    way->end(p, g, most, images, all, (float *)(all + points), dw);
     free(all), free(scratch);
 }
 
@@ -129,14 +133,14 @@ static void check(geometry g, long images)
 {
     const long results = images * g.oh * g.ow * g.k, weights = g.k * g.r * g.s * g.c,
                pixels = images * g.h * g.w * g.c;
-    const geometry way = tiles_back(&g);
+    const geometry way = conv_tiles.turned(&g);
     float *x = numbers(pixels), *w = numbers(weights), *dy = numbers(results), *bias = numbers(g.k);
     float *hx = halves(pixels, x), *hw = halves(weights, w), *hdy = halves(results, dy);
     float *y = numbers(results), *dx = numbers(pixels), *dw[2] = { numbers(weights), numbers(weights) };
     double *ry = calloc((size_t)results, sizeof *ry), *rdw = calloc((size_t)weights, sizeof *rdw),
            *rdx = calloc((size_t)pixels, sizeof *rdx);
     pool *p = pool_open(2);
-    cr_assert(tiles_can(&g) && tiles_can(&way));
+    cr_assert(conv_tiles.can(&g) && conv_tiles.can(&way));
     define(&(whole){ hx, hw, hdy, bias, ry, rdx, rdw }, &g, images);
     through(p, &g, false, ISA_PLAIN, images, 3, x, w, bias, y);
     through(p, &way, true, ISA_PLAIN, images, 1, dy, w, NULL, dx);
@@ -187,17 +191,17 @@ Test(tiles, windows_and_borders)
 Test(tiles, what_they_cannot)
 {
     geometry g = same(8, 8, 32, 32, 3, 3);
-    cr_expect(tiles_can(&g));
+    cr_expect(conv_tiles.can(&g));
     g.stride[1] = 2;
-    cr_expect_not(tiles_can(&g));
+    cr_expect_not(conv_tiles.can(&g));
     g = same(8, 8, 32, 32, 3, 3), g.dilation[0] = 2;
-    cr_expect_not(tiles_can(&g));
+    cr_expect_not(conv_tiles.can(&g));
     g = same(8, 8, 32, 32, 3, 3), g.groups = 2;
-    cr_expect_not(tiles_can(&g));
+    cr_expect_not(conv_tiles.can(&g));
     g = same(8, 8, 32, 32, 3, 8);
-    cr_expect_not(tiles_can(&g));
+    cr_expect_not(conv_tiles.can(&g));
     g = of(8, 8, 32, 32, 3, 3, 1, 3, 1, 1);
-    cr_expect_not(tiles_can(&g));
+    cr_expect_not(conv_tiles.can(&g));
 }
 
 /* --- the twin's product by its definition: fused multiply-adds, denormals are zero --- */
@@ -242,5 +246,43 @@ Test(tiles, product_of_tiles)
                 const float want = defined(c[i][j], a[i], &b[0][2 * j]);
                 cr_assert_eq(memcmp(&want, &got[i][j], 4), 0, "round %d: %a, not %a", round, got[i][j], want);
             }
+    }
+}
+
+/* --- what a process tries before it trusts the unit finds each of these in the kernels --- */
+static enum { SOUND, TAP, PART, STRIDE, REST, MORE, FAULTS } fault;
+static void faulty_forward(const tile_strip *sound)
+{
+    const long off[] = { sound->off[0], sound->off[fault != TAP] };
+    tile_strip s = *sound;
+    s.off = off;
+    if (fault == PART) s.k -= SIDE_T;            /* half a panel is taken for none */
+    if (fault == STRIDE) s.pixel = DEPTH_T;
+    if (fault == REST) s.n = PAIR_T;
+    if (fault == MORE) s.low = 0;
+    tile_kernels_of(ISA_PLAIN)->forward(&s);
+}
+
+static void faulty_gradient(const tile_sums *sound)
+{
+    const long off[] = { sound->off[0], sound->off[fault != TAP] };
+    tile_sums s = *sound;
+    s.off = off;
+    if (fault == PART) s.c = PAIR_T + SIDE_T + 1; /* the last block of channels is taken for whole */
+    if (fault == STRIDE) s.ldx = DEPTH_T;
+    if (fault == REST) s.steps = 1;
+    if (fault == MORE) memset(s.sums, 0, (size_t)(s.end[2] * s.channels * s.filters) * sizeof *s.sums);
+    tile_kernels_of(ISA_PLAIN)->gradient(&s);
+}
+
+Test(tiles, a_faulty_unit_is_found_out)
+{
+    const tile_kernels *twin_kernels = tile_kernels_of(ISA_PLAIN);
+    const tile_kernels forward = { faulty_forward, twin_kernels->gradient },
+                       gradient = { twin_kernels->forward, faulty_gradient };
+    cr_expect(tiles_agree(&forward, twin_kernels) && tiles_agree(&gradient, twin_kernels));
+    for (fault = TAP; fault < FAULTS; fault++) {
+        cr_expect_not(tiles_agree(&forward, twin_kernels), "forward, fault %d", (int)fault);
+        cr_expect_not(tiles_agree(&gradient, twin_kernels), "gradient, fault %d", (int)fault);
     }
 }

@@ -42,22 +42,25 @@ static float *numbers(long n, unsigned seed)
 
 static void check(geometry g, bool back, long images)
 {
-    const geometry way = back ? wino_back(&g) : g;
+    const geometry way = back ? conv_winograd.turned(&g) : g;
     const long results = images * way.oh * way.ow * way.k;
     float *x = numbers(images * way.h * way.w * way.c, 1), *w = numbers(9 * g.c * g.k, 2);
-    float *bias = numbers(way.k, 3), *u = malloc(wino_weights(&way)), *scratch = malloc(wino_scratch(&way));
+    float *bias = numbers(way.k, 3), *u = malloc(conv_winograd.weights(&way)),
+          *scratch = malloc(conv_winograd.scratch(&way));
     float *y = malloc((size_t)(results + 1) * sizeof *y);
     pool *p = pool_open(2);
-    cr_assert(wino_can(&g) && wino_can(&way));
-    wino_prepare(p, &way, back, w, u);
+    cr_assert(conv_winograd.can(&g) && conv_winograd.can(&way));
+    conv_winograd.prepare(p, &way, back, w, u);
     for (int i = 0; i < 3 * (ISA_AVX512 + 1); i++) {
         const int isa = i / 3;
         const conv_post post = { i % 3 ? bias : NULL, i % 3 == 2 };
-        /* in two ranges, the second one first */
-        const long grain = wino_grain(&way), lines = images * way.oh, first = lines / grain / 2 * grain;
+        /* in two ranges of whole tiles, the second one first */
+        const long grain = way.oh % 4 ? way.oh : 4, lines = images * way.oh,
+                   first = lines / grain / 2 * grain;
         for (long k = 0; k <= results; k++) y[k] = 7;
-        wino_run(&way, (cpu_isa)isa, &post, first, lines - first, x, u, y + first * way.ow * way.k, scratch);
-        wino_run(&way, (cpu_isa)isa, &post, 0, first, x, u, y, scratch);
+        conv_winograd.run(&way, (cpu_isa)isa, &post, first, lines - first, x, u,
+                          y + first * way.ow * way.k, scratch);
+        conv_winograd.run(&way, (cpu_isa)isa, &post, 0, first, x, u, y, scratch);
         const double e = error_of(&way, &post, back, images, x, w, y);
         cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, back %d, isa %d: %g", g.h, g.w, g.c, g.k, back, isa, e);
         cr_expect_eq(y[results], 7);
@@ -110,31 +113,35 @@ static double error_of_dw(const geometry *g, long images, const float *x, const 
 static void add_up(pool *p, const geometry *g, cpu_isa isa, long images, const float *x, const float *dy,
                    float *dw)
 {
-    const size_t size = round_up(wino_sums(g));
+    const size_t size = round_up(conv_winograd.sums(g));
     const long one = images > 1, each_x = g->h * g->w * g->c, each_dy = g->oh * g->ow * g->k;
-    float *sums = aligned_alloc(LINE, 2 * size), *scratch = aligned_alloc(LINE, wino_scratch_w(g));
+    float *sums = aligned_alloc(LINE, 2 * size),
+          *scratch = aligned_alloc(LINE, conv_winograd.scratch_sums(g));
     float *second = sums + size / sizeof *sums;
-    wino_add(g, isa, images - one, x, dy, true, sums, scratch);
+    conv_winograd.add(g, isa, 0, (images - one) * g->oh, x, dy, true, sums, scratch);
     if (one) {
         const float *last_x = x + (images - 1) * each_x, *last_dy = dy + (images - 1) * each_dy;
-        wino_add(g, isa, one, last_x, last_dy, true, second, scratch);
-        wino_add(g, isa, one, last_x, last_dy, false, second, scratch); /* twice, and once from the other */
-        wino_add(g, isa, one, last_x, last_dy, true, second, scratch);
+        conv_winograd.add(g, isa, 0, g->oh, last_x, last_dy, true, second, scratch);
+        /* twice, and once from the other */
+        conv_winograd.add(g, isa, 0, g->oh, last_x, last_dy, false, second, scratch);
+        conv_winograd.add(g, isa, 0, g->oh, last_x, last_dy, true, second, scratch);
     }
-    wino_join(p, g, 1 + one, size, sums, dw);
+    conv_winograd.join(p, g, isa, 1 + one, size, sums, dw);
     free(sums), free(scratch);
 }
 
 static void gather(pool *p, const geometry *g, cpu_isa isa, long images, const float *x, const float *dy,
                    float *dw)
 {
-    void *points = aligned_alloc(LINE, round_up(wino_points(g, images)));
-    void *scratch = aligned_alloc(LINE, wino_scratch_w(g));
+    const conv_gathering *way = conv_winograd.gathering;
+    const size_t points = round_up(way->points(g, images));
+    char *all = aligned_alloc(LINE, points + round_up(conv_winograd.sums(g)));
+    void *scratch = aligned_alloc(LINE, round_up(way->scratch(g)));
     for (long i = images - 1; i >= 0; i--)
-        wino_gather(g, isa, images, i, 1, x + i * g->h * g->w * g->c, dy + i * g->oh * g->ow * g->k, points,
-                    scratch);
-    wino_join_gathered(p, g, isa, images, points, dw);
-    free(points), free(scratch);
+        way->rows(g, isa, images, i, 1, x + i * g->h * g->w * g->c,
+                  dy + i * g->oh * g->ow * g->k, all, scratch);
+    way->end(p, g, isa, images, all, (float *)(all + points), dw);
+    free(all), free(scratch);
 }
 
 static void check_dw(geometry g, long images)
@@ -147,8 +154,8 @@ static void check_dw(geometry g, long images)
             dw[g.k * 9 * g.c] = 7;
             (gathered ? gather : add_up)(p, &g, (cpu_isa)isa, images, x, dy, dw);
             const double e = error_of_dw(&g, images, x, dy, dw);
-            cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, gathered %d, isa %d: %g", g.h, g.w, g.c, g.k, gathered,
-                         isa, e);
+            cr_expect_lt(e, 1.3e-6, "%ldx%ldx%ld to %ld, gathered %d, isa %d: %g", g.h, g.w, g.c, g.k,
+                         gathered, isa, e);
             cr_expect_eq(dw[g.k * 9 * g.c], 7);
         }
     pool_close(p);
@@ -171,13 +178,13 @@ Test(winograd, what_it_cannot)
 {
     geometry g = of(8, 8, 16, 32, 1, 1, 1, 1);
     g.stride[1] = 2;
-    cr_expect_not(wino_can(&g));
+    cr_expect_not(conv_winograd.can(&g));
     g = of(8, 8, 16, 32, 1, 1, 1, 1), g.dilation[0] = 2;
-    cr_expect_not(wino_can(&g));
+    cr_expect_not(conv_winograd.can(&g));
     g = of(8, 8, 16, 32, 1, 1, 1, 1), g.groups = 2;
-    cr_expect_not(wino_can(&g));
+    cr_expect_not(conv_winograd.can(&g));
     g = of(8, 8, 16, 32, 3, 1, 1, 1);
-    cr_expect_not(wino_can(&g));
+    cr_expect_not(conv_winograd.can(&g));
     g = of(8, 8, 16, 32, 1, 1, 1, 1), g.r = 5;
-    cr_expect_not(wino_can(&g));
+    cr_expect_not(conv_winograd.can(&g));
 }

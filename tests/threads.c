@@ -1,5 +1,5 @@
-/* threads.c: two trials as threads of one process: clean under TSan, and the same losses as one after the other.
- * Not a Criterion test: a sanitizer sees the whole process. Prints TAP. */
+/* threads.c: two trials as threads of one process: clean under TSan, and the same losses as one after the
+ * other. Not a Criterion test: a sanitizer sees the whole process. Prints TAP. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,12 +62,16 @@ int main(void)
     write_part(dir, "train", TRAIN);
     write_part(dir, "test", TEST);
     const char *text = sx_format(a,
-        "model = { input = [ 12, 12, 1 ]; layers = { c = { type = \"conv2d\"; filters = 8; kernel = 3; padding = \"same\"; "
-        "activation = \"relu\"; }; n = { type = \"batchnorm\"; }; p = { type = \"maxpool2d\"; size = 2; }; f = { type = \"flatten\"; }; "
-        "d = { type = \"dropout\"; rate = 0.2; }; o = { type = \"dense\"; units = 10; activation = \"softmax\"; }; }; };\n"
-        "dataset = { type = \"idx\"; dir = \"%s\"; train = [ \"train-x\", \"train-y\" ]; test = [ \"test-x\", \"test-y\" ]; "
+        "model = { input = [ 12, 12, 1 ]; layers = { "
+        "c = { type = \"conv2d\"; filters = 8; kernel = 3; padding = \"same\"; "
+        "activation = \"relu\"; }; n = { type = \"batchnorm\"; }; p = { type = \"maxpool2d\"; size = 2; }; "
+        "f = { type = \"flatten\"; }; d = { type = \"dropout\"; rate = 0.2; }; "
+        "o = { type = \"dense\"; units = 10; activation = \"softmax\"; }; }; };\n"
+        "dataset = { type = \"idx\"; dir = \"%s\"; train = [ \"train-x\", \"train-y\" ]; "
+        "test = [ \"test-x\", \"test-y\" ]; "
         "split = { val = 0.2; seed = 1; }; };\n"
-        "train = { loss = \"cross_entropy\"; epochs = 2; batch = 16; optimizer = { type = \"adam\"; lr = 0.01; }; };\n", dir);
+        "train = { loss = \"cross_entropy\"; epochs = 2; batch = 16; "
+        "optimizer = { type = \"adam\"; lr = 0.01; }; };\n", dir);
     sx_registry *r = sx_registry_open(a, NULL);
     sx_conf *root = NULL;
     sx_exp *e = NULL;
@@ -80,7 +84,8 @@ int main(void)
     pthread_t t[2];
     for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, trial, &job[i]);
     for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
-    const int ok = !alone.rc && !job[0].rc && !job[1].rc && job[0].loss == alone.loss && job[1].loss == alone.loss;
+    const int ok = !alone.rc && !job[0].rc && !job[1].rc && job[0].loss == alone.loss
+                   && job[1].loss == alone.loss;
     printf("1..1\n%s 1 - two trials as threads (val_loss %.9g, %.9g, alone %.9g)\n", ok ? "ok" : "not ok",
            job[0].loss, job[1].loss, alone.loss);
     sx_arena_close(a);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "conv.h"
 #define LEVEL 0
-#define dot_tiles tried_dot_tiles                 /* clang gives clones of static functions names that programs share */
+#define dot_tiles tried_dot_tiles /* clang gives clones of static functions names that programs share */
 #include "tiles_unit.h"
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
@@ -19,8 +19,6 @@ static void dot_twins(void) { dot_tiles(&twin[0], &twin[1], &twin[2]); }
 #endif
 
 int dnnl_one_thread(void) { return 0; }          /* what pool.c asks of oneDNN */
-/* for tasks, none of which is here */
-void *sx_plan_alloc(const sx_plan *p, size_t bytes) { return (void)p, (void)bytes, NULL; }
 
 static long told, failures;
 static void tell(bool good, const char *what, const char *of)
@@ -71,22 +69,24 @@ static void all_of(pool *p, const geometry *g, cpu_isa most, const float *x, con
                    const float *bias, const results *r)
 {
     enum { IMAGES = 2 };
-    const geometry back = tiles_back(g);
+    const conv_gathering *way = conv_tiles.gathering;
+    const geometry back = conv_tiles.turned(g);
     const conv_post post = { bias, true }, none = { NULL, false };
-    void *u = room(tiles_weights(g)), *ub = room(tiles_weights(&back)), *sums = room(tiles_sums(g)),
-         *all = room(tiles_points(g, IMAGES));
-    void *scratch[] = { room(tiles_scratch(g)), room(tiles_scratch(&back)), room(tiles_scratch_w(g)),
-                        room(tiles_scratch_gather(g)) };
-    tiles_prepare(p, g, false, w, u);
-    tiles_prepare(p, &back, true, w, ub);
-    tiles_run(g, most, &post, 0, IMAGES * g->oh, x, u, r->v, scratch[0]);
-    tiles_run(&back, most, &none, 0, IMAGES * g->h, dy, ub, r->v + r->y, scratch[1]);
-    memset(sums, 0, tiles_sums(g));
-    tiles_add(g, most, 0, IMAGES * g->oh, x, dy, sums, scratch[2]);
-    tiles_join(p, g, most, 1, 0, sums, r->v + r->y + r->dx);
-    tiles_gather_begin(g, IMAGES, all);
-    tiles_gather(g, most, IMAGES, 0, IMAGES, x, dy, all, scratch[3]);
-    tiles_gather_end(p, g, most, IMAGES, all, r->v + r->y + r->dx + r->dw);
+    void *u = room(conv_tiles.weights(g)), *ub = room(conv_tiles.weights(&back)),
+         *sums = room(conv_tiles.sums(g)),
+         *all = room(way->points(g, IMAGES));
+    void *scratch[] = { room(conv_tiles.scratch(g)), room(conv_tiles.scratch(&back)),
+                        room(conv_tiles.scratch_sums(g)),
+                        room(way->scratch(g)) };
+    conv_tiles.prepare(p, g, false, w, u);
+    conv_tiles.prepare(p, &back, true, w, ub);
+    conv_tiles.run(g, most, &post, 0, IMAGES * g->oh, x, u, r->v, scratch[0]);
+    conv_tiles.run(&back, most, &none, 0, IMAGES * g->h, dy, ub, r->v + r->y, scratch[1]);
+    conv_tiles.add(g, most, 0, IMAGES * g->oh, x, dy, true, sums, scratch[2]);
+    conv_tiles.join(p, g, most, 1, 0, sums, r->v + r->y + r->dx);
+    way->begin(g, IMAGES, all);
+    way->rows(g, most, IMAGES, 0, IMAGES, x, dy, all, scratch[3]);
+    way->end(p, g, most, IMAGES, all, sums, r->v + r->y + r->dx + r->dw);
     free(u), free(ub), free(sums), free(all);
     for (int i = 0; i < 4; i++) free(scratch[i]);
 }
@@ -177,15 +177,16 @@ static void winograd(pool *p, geometry g)
     const long y = g.oh * g.ow * g.k, x = g.h * g.w * g.c, w = 9 * g.c * g.k;
     float *px = numbers(x), *pw = numbers(w), *pdy = numbers(y), *bias = numbers(g.k), *out[2], *dw[2];
     const conv_post post = { bias, true };
-    void *u = room(wino_weights(&g)), *scratch = room(wino_scratch(&g)), *sums = room(wino_sums(&g)),
-         *scratch_w = room(wino_scratch_w(&g));
-    wino_prepare(p, &g, false, pw, u);
+    void *u = room(conv_winograd.weights(&g)), *scratch = room(conv_winograd.scratch(&g)),
+         *sums = room(conv_winograd.sums(&g)),
+         *scratch_w = room(conv_winograd.scratch_sums(&g));
+    conv_winograd.prepare(p, &g, false, pw, u);
     for (int i = 0; i < 2; i++) {
         const cpu_isa most = i ? ISA_AVX512 : ISA_PLAIN;
         out[i] = numbers(y), dw[i] = numbers(w);
-        wino_run(&g, most, &post, 0, g.oh, px, u, out[i], scratch);
-        wino_add(&g, most, 1, px, pdy, true, sums, scratch_w);
-        wino_join(p, &g, 1, 0, sums, dw[i]);
+        conv_winograd.run(&g, most, &post, 0, g.oh, px, u, out[i], scratch);
+        conv_winograd.add(&g, most, 0, g.oh, px, pdy, true, sums, scratch_w);
+        conv_winograd.join(p, &g, most, 1, 0, sums, dw[i]);
     }
     tell(near(y, out[1], out[0]), "winograd", "forward");
     tell(near(w, dw[1], dw[0]), "winograd", "to weights");
@@ -193,21 +194,20 @@ static void winograd(pool *p, geometry g)
     free(px), free(pw), free(pdy), free(bias), free(u), free(scratch), free(sums), free(scratch_w);
 }
 
-static void direct(const conv_direct *way, const char *name, geometry g)
+static void direct(const conv_way *way, const char *name, geometry g)
 {
     const long y = g.oh * g.ow * g.k, x = g.h * g.w * g.c, w = g.k * direct_taps(&g);
     float *px = numbers(x), *pw = numbers(w), *pdy = numbers(y), *bias = numbers(g.k), *out[2], *dw[2];
     const conv_post post = { bias, true };
     float *u = room(direct_weights(&g)), *sums = room(direct_weights(&g));
     void *scratch = room(way->scratch(&g));
-    direct_prepare(&g, pw, u);
+    way->prepare(NULL, &g, false, pw, u);
     for (int i = 0; i < 2; i++) {
         const cpu_isa most = i ? ISA_AVX512 : ISA_PLAIN;
         out[i] = numbers(y), dw[i] = numbers(w);
-        memset(sums, 0, direct_weights(&g));
         way->run(&g, most, &post, 0, g.oh, px, u, out[i], scratch);
-        way->weights_grad(&g, most, 0, g.oh, px, pdy, sums, scratch);
-        direct_collect(&g, sums, dw[i]);
+        way->add(&g, most, 0, g.oh, px, pdy, true, sums, scratch);
+        way->join(NULL, &g, most, 1, 0, sums, dw[i]);
     }
     tell(near(y, out[1], out[0]), name, "forward");
     tell(near(w, dw[1], dw[0]), name, "to weights");

@@ -1,12 +1,12 @@
-/* again.c: which results of the model the backward pass computes again rather than keeps: those of cheap ops, and
- * of whole segments, cut where little crosses (Chen et al. 2016, "Training Deep Nets with Sublinear Memory
- * Cost", section 4). */
+/* again.c: which results of the model the backward pass computes again rather than keeps: those of cheap ops,
+ * and of whole segments, cut where little crosses (Chen et al. 2016, "Training Deep Nets with Sublinear
+ * Memory Cost", section 4). */
 #include "again.h"
 
 typedef struct {
     const sx_graph *g; int64_t ops;
     const bool *active; bool *raw;               /* by value: raw: the backward pass reads it as it stands */
-    int64_t *last;                               /* by value: the last op of the model that needs it kept till then */
+    int64_t *last; /* by value: the last op of the model that needs it kept till then */
     bool *able;                                  /* by value: it may be computed again */
     size_t *made;                                /* by op: bytes that count for its segment */
     size_t *crossing;                            /* by op: bytes that later ops need of what is there then */
@@ -102,7 +102,8 @@ static sx_segment measure(const cutter *c, int64_t from, int64_t to)
     return s;
 }
 
-/* Of all segments but the last, which the backward pass comes to at once, those that cost the least a byte. */
+/* Of all segments but the last, which the backward pass comes to at once, those that cost the least a
+ * byte. */
 static void choose(sx_again_plan *p, long most)
 {
     for (long n = 0; n < most || !most; n++) {

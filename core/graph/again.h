@@ -9,7 +9,7 @@ typedef struct {
     sx_graph *g; uint32_t vals;                  /* vals: of the model */
     sx_segment *v; long n, cap, chosen;
     bool *redo;                                  /* by value: it is computed again with its segment */
-    sx_t *copy; int depth;                       /* by value: its copy behind the model; depth of sx_again_value */
+    sx_t *copy; int depth; /* by value: its copy behind the model; depth of sx_again_value */
     size_t bytes; double flop;                   /* of all results that could be; of those that are */
 } sx_again_plan;
 /* As g->again says, for the ops of g so far, which are the model. active: by value, it depends on a learned

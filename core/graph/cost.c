@@ -1,5 +1,6 @@
-/* cost.c: what ops cost before any device runs them: FLOP of the direct way, whatever a device makes of it, and the bytes
- * that a stage moves. `check` prices nets by it, `bench step` holds measured times against it. */
+/* cost.c: what ops cost before any device runs them: FLOP of the direct way, whatever a device makes of it,
+ * and the bytes that a stage moves. `check` prices nets by it, `bench step` holds measured times against
+ * it. */
 #include "planned.h"
 #include <ctype.h>
 #include <string.h>
@@ -42,7 +43,8 @@ double sx_op_flop(const sx_graph *g, const sx_node *op)
         const sx_window *w = &((const sx_conv_bwd *)op->attr)->window;
         return 2 * (double)sx_val_count(b) * area(w) * (double)(a->shape[3] / w->groups);
     }
-    case SX_OP_MATMUL: return 2 * out * (double)a->shape[((const sx_mm *)op->attr)->trans & SX_TRANS_A ? 0 : 1];
+    case SX_OP_MATMUL:
+        return 2 * out * (double)a->shape[((const sx_mm *)op->attr)->trans & SX_TRANS_A ? 0 : 1];
     case SX_OP_MAP: return out * text_flop(op->map->expr);
     case SX_OP_MAP_BWD: return out * (1 + text_flop(op->map->grad[((const sx_map_use *)op->attr)->which]));
     case SX_OP_UPDATE: return in * text_flop(((const sx_learn *)op->attr)->update->body);

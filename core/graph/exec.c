@@ -180,12 +180,14 @@ long sx_program_profile(sx_arena *a, sx_program *p, const sx_stage_time **out)
     sx_stage_time *to = sx_alloc_array(a, (size_t)n + 1, sizeof *to);
     *out = to;
     if (!v->profile || n > INT32_MAX || v->profile(p->exe, (int)n, seconds, name) != (int)n) return 0;
-    for (uint32_t i = 0; i < n; i++) to[i] = (sx_stage_time){ name[i], seconds[i], sx_plan_work(p->plan, &s[i]) };
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = (sx_stage_time){ name[i], seconds[i], sx_plan_work(p->plan, &s[i]) };
     return n;
 }
 
 bool sx_machine_limits(const sx_machine *m, sx_limits *out)
 {
     const sx_device *v = m->device;
-    return v->limits && !v->limits(m->queue, &out->flops, &out->bytes_per_s) && out->flops > 0 && out->bytes_per_s > 0;
+    return v->limits && !v->limits(m->queue, &out->flops, &out->bytes_per_s)
+        && out->flops > 0 && out->bytes_per_s > 0;
 }

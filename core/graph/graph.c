@@ -246,9 +246,9 @@ static bool integers_fit(uint32_t code, int i)
     }
 }
 
-/* The precision rule. What goes by the rows of the batch is of the compute type from where it is read (GATHER)
- * or made of whole numbers (CAST) on, as far as it comes from there. Weights, states, statistics, losses and
- * gradients of weights stay f32. */
+/* The precision rule. What goes by the rows of the batch is of the compute type from where it is read
+ * (GATHER) or made of whole numbers (CAST) on, as far as it comes from there. Weights, states, statistics,
+ * losses and gradients of weights stay f32. */
 static sx_dtype result_type(const sx_graph *g, uint32_t code, int n, const sx_t *in, const sx_val *y)
 {
     const sx_dtype first = n ? sx_graph_val(g, in[0])->dtype : SX_F32;

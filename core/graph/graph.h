@@ -33,11 +33,13 @@ typedef struct {
     int64_t first, last; sx_layer_context at; const sx_layer *layer; const void *params; sx_t x, y;
     bool custom;                                 /* the layer has a backward of its own */
 } sx_span;
-/* What the backward pass computes again rather than keeps. segment 0: the results of cheap ops alone. Else the
- * model is cut where little crosses, about every `segment` bytes of results; all that lies between is computed
- * again in `most` of these pieces (0: all but the last), those first that give the most bytes for an operation. */
+/* What the backward pass computes again rather than keeps. segment 0: the results of cheap ops alone. Else
+ * the model is cut where little crosses, about every `segment` bytes of results; all that lies between is
+ * computed again in `most` of these pieces (0: all but the last), those first that give the most bytes for an
+ * operation. */
 typedef struct { size_t segment; long most; } sx_again;
-/* bytes: of all results that could be computed again; flop: of those that are, for a step; pieces: how many do */
+/* bytes: of all results that could be computed again; flop: of those that are, for a step; pieces: how many
+ * do */
 typedef struct { size_t bytes; double flop; long pieces; } sx_redone;
 struct sx_graph {
     sx_arena *arena; sx_diags *diags;
@@ -53,7 +55,7 @@ struct sx_graph {
     sx_t step;                                   /* i32[1]: counter that RANDOM, ROWS, PUT, UPDATE read */
     bool refused;
     bool mute;                                   /* this layer has refused, or was given a refused input */
-    bool quiet;                                  /* refusals are not reported (constraints, `check --space`) */
+    bool quiet; /* refusals are not reported (constraints, `check --space`) */
     sx_again again;                              /* for sx_grad */
     sx_redone redone;                            /* what sx_grad made of it */
 };
@@ -106,10 +108,9 @@ bool sx_init_known(const char *init);
 /* Does an expression's text name x, x0, y ..? */
 bool sx_map_names(const char *text, const char *name);
 
-/* grad.c: appends the gradient ops of sum(rows of loss) * scale, of several losses their sum, for every learned
- * weight. grads[i] belongs to
- * the i-th learned weight in order of vals; {0}: no path leads there (an error is reported). Source: reverse
- * mode, Griewank & Walther 2008, ch. 3. */
+/* grad.c: appends the gradient ops of sum(rows of loss) * scale, of several losses their sum, for every
+ * learned weight. grads[i] belongs to the i-th learned weight in order of vals; {0}: no path leads there (an
+ * error is reported). Source: reverse mode, Griewank & Walther 2008, ch. 3. */
 int sx_grad(sx_graph *g, sx_t loss, double scale, long *n, sx_t **weights, sx_t **grads);
 int sx_grad_sum(sx_graph *g, long losses, const sx_t *loss, const double *scale, long *n, sx_t **weights,
                 sx_t **grads);
@@ -118,5 +119,5 @@ int sx_grad_sum(sx_graph *g, long losses, const sx_t *loss, const double *scale,
 typedef struct { long parameters, frozen; double macs; } sx_cost;
 /* Ops [from, to); parameters of weights these ops read first */
 sx_cost sx_graph_cost(const sx_graph *g, int64_t from, int64_t to);
-double sx_op_flop(const sx_graph *g, const sx_node *op);             /* of a step, counted the direct way; own ops: 0 */
+double sx_op_flop(const sx_graph *g, const sx_node *op); /* of a step, counted the direct way; own ops: 0 */
 #endif

@@ -19,7 +19,8 @@ const sx_graph *sx_plan_graph(const sx_plan *p);
 bool sx_plan_wants(const sx_plan *p, sx_value v);                    /* must v be bound before a run? */
 /* The last op that reads v or its aliases; -1 */
 int64_t sx_plan_reader(const sx_plan *p, sx_value v);
-/* What a stage has to do: FLOP of its ops (what it makes again included), bytes of the values it reads and writes. */
+/* What a stage has to do: FLOP of its ops (what it makes again included), bytes of the values it reads and
+ * writes. */
 typedef struct { double flop, read, written; } sx_work;
 sx_work sx_plan_work(const sx_plan *p, const sx_stage *s);
 #endif

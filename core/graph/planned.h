@@ -1,5 +1,5 @@
-/* planned.h: the inside of a plan, for the files that make it: plan.c (ops in order, what devices ask), stages.c
- * (covering, checks, order of stages) and slab.c (places in memory). */
+/* planned.h: the inside of a plan, for the files that make it: plan.c (ops in order, what devices ask),
+ * stages.c (covering, checks, order of stages) and slab.c (places in memory). */
 #ifndef SX_PLANNED_H
 #define SX_PLANNED_H
 #include "plan.h"
@@ -34,7 +34,7 @@ static inline bool known(const sx_plan *p, sx_value v) { return v.id && v.id <= 
 static inline bool in_slab(const struct value *v) { return v->val.role == SX_ROLE_TEMP; }
 static inline size_t round_up(size_t n) { return (n + 63) & ~(size_t)63; }
 
-static inline bool writes(const sx_node *op) { return op->op->code && !op->out.id; }    /* into a bound value */
+static inline bool writes(const sx_node *op) { return op->op->code && !op->out.id; } /* into a bound value */
 
 /* Does the op write its input i? w of ASSIGN, PUT, ADVANCE; w and slots of UPDATE. */
 static inline bool writes_input(const sx_node *op, int i)
@@ -45,7 +45,8 @@ static inline bool writes_input(const sx_node *op, int i)
 /* Notes the first thing that the device did wrong; returns SX_E_DEVICE. */
 int sx_plan_wrong(sx_plan *p, const char *what);
 void sx_stages_add(sx_plan *p, const sx_stage *s, bool plain);       /* copies the arrays */
-/* One stage for every needed op that is not covered; then all stages are checked and put in an order that works. */
+/* One stage for every needed op that is not covered; then all stages are checked and put in an order that
+ * works. */
 void sx_stages_settle(sx_plan *p);
 /* Lives of values over the stages -> offsets in the slab. */
 void sx_slab_place(sx_plan *p);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "conv.h"
+#include "cpu.h"
 
 struct sx_queue { pool *pool; };
 
@@ -258,12 +258,10 @@ static chain *chain_of(sx_dev *dev, const sx_plan *p, const sx_stage *s)
 /* A stage of the core brings no scratch, since only our lowering asks for it. */
 static bool in_shared(const chain *c, const sx_stage *s) { return s->scratch < c->scratch; }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 static void add_needs(needs *n, const chain *c, const sx_stage *s)
 {
-    n->lane = larger(n->lane, c->temp + round_up(c->lane));
-    if (in_shared(c, s)) n->shared = larger(n->shared, c->scratch);
+    n->lane = larger_size(n->lane, c->temp + round_up(c->lane));
+    if (in_shared(c, s)) n->shared = larger_size(n->shared, c->scratch);
 }
 
 static size_t beside(sx_dev *dev, const sx_plan *p, int threads)

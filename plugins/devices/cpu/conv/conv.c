@@ -1,6 +1,7 @@
-/* conv.c: convolutions on chunks of images: Winograd's way where it is faster, else oneDNN's primitives where
- * it has one for the shape, else columns of the image (im2col) and matrix products. Weight gradients are summed
- * per fixed group of images. */
+/* conv.c: which way a convolution goes: by matrix units, straight from the image, or Winograd's, where these
+ * can and pay (ways.c has them as tasks); else, chunk by chunk, by oneDNN's primitives where it has one for
+ * the shape, or by columns of the image (im2col) and matrix products. Weight gradients are summed per fixed
+ * group of images. */
 #include <string.h>
 #include "conv.h"
 
@@ -9,8 +10,7 @@ typedef struct {
     conv_kind kind;
     conv_path path;
     bool dnnl; dnnl_conv *engine;
-    bool wino; geometry way;                     /* way: as Winograd's convolution sees it */
-    bool bias, relu;                             /* as it stores; bias: input 2 */
+    bool wino;                                   /* Winograd's way will take it */
     size_t packed;                               /* bytes of the weights as oneDNN keeps them */
     long bands;                                  /* of each image, where there are few images */
 } conv;
@@ -28,6 +28,14 @@ static geometry geometry_of(const sx_window *w, const tensor *x, const tensor *y
 static long taps_of(const geometry *g) { return g->r * g->s * (g->c / g->groups); }
 static size_t weight_bytes(const geometry *g) { return (size_t)(g->k * taps_of(g)) * sizeof(float); }
 static size_t column_bytes(const geometry *g) { return (size_t)(g->oh * g->ow * taps_of(g)) * sizeof(float); }
+/* Do products of sizes stay within their types? oneDNN counts in 32 bits; columns are no larger than a
+ * tensor. */
+static bool is_sane(const geometry *g)
+{
+    const long most = INT32_MAX, columns = 1L << 40, pixels = g->oh * g->ow, taps = taps_of(g);
+    return pixels > 0 && pixels <= most && taps <= most && g->k <= most && g->c <= most
+        && taps <= columns / pixels;
+}
 /* A 1x1 window of stride 1 without padding: the image is its own column matrix. */
 static bool is_plain(const geometry *g)
 {
@@ -35,30 +43,13 @@ static bool is_plain(const geometry *g)
         && !g->pad[0] && !g->pad[1];
 }
 
-/* Shall it be Winograd's way, if it can, so many images at a time? */
-static bool winograd(const task *t, long chunk)
-{
-    const conv *c = t->own;
-    return c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays(&c->way, t->rows, chunk));
-}
-
-/* Weights that a cache of one core does not hold, bytes, and tiles that they are worth loading for. */
-enum { HEAVY = 1 << 20, TILES = 32 };
-
 static bool make(sx_dev *dev, task *t, conv_kind kind, const sx_window *w, const tensor *x, const tensor *y)
 {
     conv *c = t->own = sx_plan_alloc(t->plan, sizeof *c);
     *c = (conv){ .g = geometry_of(w, x, y), .kind = kind, .path = dev->conv, .bands = 1,
                  .dnnl = dev->conv != CONV_IM2COL && dnnl_here() };
     const geometry *g = &c->g;
-    if (g->oh * g->ow > INT32_MAX || taps_of(g) > INT32_MAX || g->k > INT32_MAX || g->c > INT32_MAX)
-        return false;
-    c->way = kind == CONV_BWD_X ? wino_back(g) : *g;
-    c->wino = kind != CONV_BWD_W && wino_can(g) && winograd(t, t->rows);
-    if (c->wino) {
-        t->heavy = wino_weights(&c->way) > HEAVY;
-        t->least = t->heavy ? ceil_div(TILES, wino_tiles(&c->way)) : wino_least(&c->way);
-    }
+    if (!is_sane(g)) return false;
     t->lane = is_plain(g) ? 0 : column_bytes(g);
     t->partial = kind == CONV_BWD_W ? weight_bytes(g) : 0;
     return true;
@@ -92,21 +83,40 @@ static long bands_of(const geometry *g, long images)
     return images >= FEW || taps_of(g) < TAPS || n < 2 ? 1 : n;
 }
 
-/* Is it summed straight from its image? Then that kernel has taken the task. */
-static bool is_direct(task *t)
+/* Shall it be this way? */
+static bool suits(const task *t, conv_path path, const conv_way *way)
 {
     const conv *c = t->own;
-    const bool any = c->path == CONV_AUTO;
-    return ((any || c->path == CONV_THIN) && direct_make(t, c->kind, &conv_thin, &c->g))
-        || ((any || c->path == CONV_DEPTHWISE) && direct_make(t, c->kind, &conv_depthwise, &c->g));
+    return (c->path == path || c->path == CONV_AUTO)
+        && way_suits(c->kind, way, c->path == path, &c->g, t->rows);
 }
 
-/* Or by matrix units? */
-static bool by_tiles(task *t)
+/* Then its kernel takes the task. */
+static bool take(task *t, conv_path path, const conv_way *way)
 {
     const conv *c = t->own;
-    const bool forced = c->path == CONV_AMX;
-    return (forced || c->path == CONV_AUTO) && tiles_make(t, c->kind, forced, &c->g);
+    if (!suits(t, path, way)) return false;
+    way_take(t, c->kind, way, &c->g);
+    return true;
+}
+static bool take_direct(task *t)
+{
+    return take(t, CONV_THIN, &conv_thin) || take(t, CONV_DEPTHWISE, &conv_depthwise);
+}
+/* Of ops in bf16 */
+static bool take_tiles(task *t)
+{
+    const conv *c = t->own;
+    const tensor *results = c->kind == CONV_BWD_W ? &t->in[1] : &t->out;
+    return results->half && take(t, CONV_AMX, &conv_tiles);
+}
+
+/* Winograd's takes it in `fit`: tasks that have one go in equal chunks. */
+static void plan_winograd(task *t)
+{
+    conv *c = t->own;
+    c->wino = suits(t, CONV_WINOGRAD, &conv_winograd);
+    if (c->wino) way_least(t, c->kind, &conv_winograd, &c->g);
 }
 
 static const kernel few_images;
@@ -118,65 +128,25 @@ static bool fwd_make(sx_dev *dev, task *t)
     if (c->bands > 1) {
         t->kernel = &few_images;
         if (t->lane) t->lane = ceil_div(column_bytes(&c->g), c->g.oh) * ceil_div(c->g.oh, c->bands);
-    } else if (!by_tiles(t)) t->thin = is_direct(t) && 4 * t->in[0].size <= t->out.size;
+    } else if (!take_tiles(t)) {
+        if (take_direct(t)) t->thin = 4 * t->in[0].size <= t->out.size;
+        else plan_winograd(t);
+    }
     return true;
 }
 static bool bwd_x_make(sx_dev *dev, task *t)
 {
-    if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0])) return false;
-    if (!by_tiles(t)) is_direct(t);
+    if (!make(dev, t, CONV_BWD_X, &((const sx_conv_bwd *)t->op->attr)->window, &t->out, &t->in[0]))
+        return false;
+    if (!take_tiles(t) && !take_direct(t)) plan_winograd(t);
     return true;
 }
-
-/* --- weight gradients by Winograd's way --- */
-static const kernel weights_winograd;
 static bool bwd_w_make(sx_dev *dev, task *t)
 {
-    if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1])) return false;
-    if (by_tiles(t) || is_direct(t)) return true;
-    const conv *c = t->own;
-    const geometry *g = &c->g;
-    if (!wino_can(g) || !(c->path == CONV_WINOGRAD || (c->path == CONV_AUTO && wino_pays_w(g, t->rows))))
-        return true;
-    const bool gathers = wino_gathers(g, t->rows);
-    t->kernel = &weights_winograd;
-    t->lane = wino_scratch_w(g);
-    t->partial = gathers ? 0 : wino_sums(g);
-    t->shared = gathers ? wino_points(g, t->rows) : 0;
-    t->least = gathers ? 1 : wino_least_w(g);
+    if (!make(dev, t, CONV_BWD_W, &((const sx_conv_bwd *)t->op->attr)->window, &t->in[0], &t->in[1]))
+        return false;
+    if (!take_tiles(t) && !take_direct(t)) take(t, CONV_WINOGRAD, &conv_winograd);
     return true;
-}
-
-static void weights_rows(const task *t, const lane *l, long from, long n)
-{
-    const geometry *g = &((const conv *)t->own)->g;
-    const float *x = in_at(t, 0, l, from), *dy = in_at(t, 1, l, from);
-    if (t->partial) wino_add(g, isa_most(), n, x, dy, l->first, partial_at(t, l->run, l->group), l->scratch);
-    else wino_gather(g, isa_most(), t->rows, from, n, x, dy, shared_at(t, l->run), l->scratch);
-}
-
-static void weights_end(const task *t, const pass *r)
-{
-    const geometry *g = &((const conv *)t->own)->g;
-    float *dw = whole_at(&t->out, r);
-    if (t->partial) wino_join(r->pool, g, r->groups, t->partial, partial_at(t, r, 0), dw);
-    else wino_join_gathered(r->pool, g, isa_most(), t->rows, shared_at(t, r), dw);
-}
-static const kernel weights_winograd = { .by_rows = 3, .sums = true, .rows = weights_rows, .end = weights_end };
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
-/* The result is made in bands of whole lines, all of which need all of the input: what follows finds it in a cache.
- * A band holds whole blocks of tiles, nearly. */
-static void divide(task *t, const geometry *g, long lines)
-{
-    enum { MOST = 6 };
-    const long tiles = ceil_div(lines, 4) * ceil_div(g->ow, 4);
-    long bands = 1;
-    while (bands < MOST && bands * tiles % TILES) bands++;
-    t->line = g->k, t->grain = bands * lines * g->ow;
-    t->extent = g->oh * g->ow * g->k;
-    t->entire = 1;
 }
 
 /* Room for either way: oneDNN may still refuse to make what it described. */
@@ -184,28 +154,16 @@ static void fit(task *t, long chunk)
 {
     conv *c = t->own;
     size_t scratch;
-    c->wino = c->wino && winograd(t, chunk);
     if (c->wino) {
-        c->dnnl = false;
-        t->lane = wino_scratch(&c->way);
-        t->shared = wino_weights(&c->way);
-        divide(t, &c->way, wino_grain(&c->way));
+        way_take(t, c->kind, &conv_winograd, &c->g);
+        return;
     }
     c->dnnl = c->dnnl && dnnl_conv_needs(c->kind, &c->g, chunk, &c->packed, &scratch);
     if (!c->dnnl) return;
     c->packed = round_up(c->packed);
-    t->lane = larger(t->lane, scratch + (c->kind == CONV_BWD_W ? c->packed : 0));
-    if (c->kind == CONV_BWD_W) t->partial = larger(t->partial, c->packed);
+    t->lane = larger_size(t->lane, scratch + (c->kind == CONV_BWD_W ? c->packed : 0));
+    if (c->kind == CONV_BWD_W) t->partial = larger_size(t->partial, c->packed);
     else t->shared = c->packed;
-}
-
-static bool takes_post(task *t, bool relu)
-{
-    conv *c = t->own;
-    if (direct_post(t, relu) || tiles_post(t, relu)) return true;
-    if (t->kernel != &k_conv2d || !c->wino || c->bias) return false;
-    c->bias = true, c->relu = relu;
-    return true;
 }
 
 void conv_join(chain *all)
@@ -214,7 +172,7 @@ void conv_join(chain *all)
         task *t = &all->t[i], *then = t + 1;
         bool relu;
         if (!t->out.local || then->in[0].id != t->out.id || chain_readers(all, t->out.id) != 1) continue;
-        if (!map_is_bias(then, &relu) || !takes_post(t, relu)) continue;
+        if (!map_is_bias(then, &relu) || !way_post(t, relu)) continue;
         tensor *in = sx_plan_alloc(t->plan, 3 * sizeof *in);
         in[0] = t->in[0], in[1] = t->in[1], in[2] = then->in[1];
         t->in = in, t->inputs = 3, t->out = then->out;
@@ -238,8 +196,6 @@ static void spoil(size_t bytes, float *x)
 static void begin(const task *t, const pass *r)
 {
     const conv *c = t->own;
-    const bool back = c->kind == CONV_BWD_X;
-    if (c->wino) wino_prepare(r->pool, &c->way, back, whole_at(&t->in[1], r), shared_at(t, r));
     if (c->engine && !dnnl_conv_reorder(c->engine, whole_at(&t->in[1], r), shared_at(t, r), false))
         spoil(c->packed, shared_at(t, r));
 }
@@ -327,13 +283,6 @@ static void through_weights(const task *t, const lane *l, long from, long n, ima
 {
     const conv *c = t->own;
     const float *a = in_at(t, 0, l, from), *w = whole_at(&t->in[1], l->run);
-    if (c->wino) {
-        const stretch part = strip_of(t, l, n * t->extent);
-        const conv_post post = { c->bias ? whole_at(&t->in[2], l->run) : NULL, c->relu };
-        wino_run(&c->way, isa_most(), &post, part.from / c->way.ow, part.n / c->way.ow, a, shared_at(t, l->run),
-                 strip_at(&t->out, l, from, part.from * t->line), l->scratch);
-        return;
-    }
     float *b = out_at(t, l, from);
     if (c->engine && dnnl_conv_run(c->engine, a, shared_at(t, l->run), b, l->scratch)) return;
     for (long i = 0; i < n; i++)

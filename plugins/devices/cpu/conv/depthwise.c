@@ -1,5 +1,5 @@
-/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels. Lines
- * are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
+/* depthwise.c: convolutions of each channel by itself, with one filter or several: vectors are channels.
+ * Lines are cut into runs of pixels that see the same columns of the window, so that borders cost little. */
 #include <string.h>
 #include "conv.h"
 
@@ -155,7 +155,7 @@ static void lines_of(work *w, long line, long lines, const float *x, span *s)
 }
 
 static void forward(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines,
-                    const float *x, const float *u, float *y, void *room)
+                    const float *x, const void *u, float *y, void *room)
 {
     work w = work_of(g, false, room);
     w.kernel = sets[isa_level(most)].forward;
@@ -164,16 +164,17 @@ static void forward(const geometry *g, cpu_isa most, const conv_post *post, long
                       .low = post->relu ? 0 : -INFINITY });
 }
 
-static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x,
-                         const float *dy, float *sums, void *room)
+static void add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                bool first, float *sums, void *room)
 {
     work w = work_of(g, false, room);
     w.kernel = sets[isa_level(most)].gradient;
+    if (first) memset(sums, 0, direct_weights(g));
     lines_of(&w, line, lines, x,
              &(span){ .in = g->stride[1] * g->k, .out = g->k, .k = g->k, .dy = dy, .sums = sums });
 }
 
-static void back(const geometry *g, cpu_isa most, long line, long lines, const float *dy, const float *u,
+static void back(const geometry *g, cpu_isa most, long line, long lines, const float *dy, const void *u,
                  float *dx, void *room)
 {
     work w = work_of(g, true, room);
@@ -188,5 +189,7 @@ static void back(const geometry *g, cpu_isa most, long line, long lines, const f
     }
 }
 
-const conv_direct conv_depthwise = { .can = can, .scratch = scratch, .run = forward, .back = back,
-                                     .weights_grad = weights_grad };
+const conv_way conv_depthwise = { .can = can, .weights = direct_weights, .scratch = scratch,
+                                  .prepare = direct_prepare, .run = forward, .back = back,
+                                  .sums = direct_weights, .scratch_sums = scratch, .add = add,
+                                  .join = direct_join };

@@ -214,7 +214,7 @@ bool dnnl_conv_needs(conv_kind kind, const geometry *g, long images, size_t *wei
 
 dnnl_conv *dnnl_conv_open(conv_kind kind, const geometry *g, long images)
 {
-    const int before = dnnl_one_thread();        /* reorders keep the count of threads they were made with, too */
+    const int before = dnnl_one_thread(); /* reorders keep the count of threads they were made with, too */
     wish v;
     dnnl_conv *c = calloc(1, sizeof *c);
     dnnl_primitive_desc_t pd = c ? find_primitive(kind, g, images, &v) : NULL;

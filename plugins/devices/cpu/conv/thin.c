@@ -58,8 +58,7 @@ static void load_lines(const geometry *g, long at, const float *x, float *to)
 }
 
 static void run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
-                const float *u, float *y,
-              void *scratch)
+                const void *u, float *y, void *scratch)
 {
     long off[TAPS];
     const kernels *const use = &sets[isa_level(most)];
@@ -72,12 +71,13 @@ static void run(const geometry *g, cpu_isa most, const conv_post *post, long lin
     }
 }
 
-static void weights_grad(const geometry *g, cpu_isa most, long line, long lines, const float *x,
-                         const float *dy, float *sums, void *scratch)
+static void add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                bool first, float *sums, void *scratch)
 {
     long off[TAPS];
     const kernels *const use = &sets[isa_level(most)];
     span s = span_of(g, scratch, off);
+    if (first) memset(sums, 0, direct_weights(g));
     s.dy = dy, s.sums = sums;
     for (long i = line; i < line + lines; i++, s.dy += g->ow * g->k) {
         load_lines(g, i, x, scratch);
@@ -85,5 +85,6 @@ static void weights_grad(const geometry *g, cpu_isa most, long line, long lines,
     }
 }
 
-const conv_direct conv_thin = { .can = can, .scratch = scratch_of, .run = run,
-                                .weights_grad = weights_grad };
+const conv_way conv_thin = { .can = can, .weights = direct_weights, .scratch = scratch_of,
+                             .prepare = direct_prepare, .run = run, .sums = direct_weights,
+                             .scratch_sums = scratch_of, .add = add, .join = direct_join };

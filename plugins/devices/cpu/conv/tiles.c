@@ -19,46 +19,67 @@ static const tile_kernels unit = { forward_2, gradient_2 };
 #define unit plain
 #endif
 
-enum { TRIED = PAIR_T };                         /* positions, channels and filters of what is tried */
-typedef struct { float y[TRIED * TRIED], sums[TRIED * TRIED]; } trial;
+/* What is tried: two taps, two blocks of channels and of filters that are there by halves, positions that
+ * fill no tile. Numbers are further apart than a tile's lines are long. */
+enum { TAPS = 2, SHIFT = 5, FILLED = 2 * PAIR_T, CHANNELS = PAIR_T + 8, FILTERS = PAIR_T + SIDE_T,
+       WIDE = 25, COLUMNS = 20, LINES = 2, SEEN = 3 * PAIR_T };
+typedef struct {
+    uint16_t x[SEEN * FILLED], u[TAPS * FILLED * FILLED];            /* or gradients for u */
+    float y[LINES * COLUMNS * FILTERS], sums[TAPS * FILLED * FILLED];
+} trial;
 
-/* A window of one tap over 32 positions, and its sums for weights */
-static void try_kernels(const tile_kernels *k, trial *to)
+/* Of both signs, between 2^-3 and 2^3 */
+static void draw(uint32_t *seed, long n, uint16_t *x)
 {
-    uint16_t x[TRIED * TRIED], u[TRIED * TRIED];
-    float room[TRIED * TRIED];
-    const long off = 0;
-    uint32_t seed = 1;
-    for (long i = 0; i < TRIED * TRIED; i++) {   /* of both signs, between 2^-3 and 2^3 */
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = (uint16_t)(0x3e00 + (seed >> 23) % 0x300 + (seed >> 16 & 0x8000));
-        u[i] = (uint16_t)(0x3e00 + (seed >> 13) % 0x300 + (seed << 3 & 0x8000));
+    for (long i = 0; i < n; i++) {
+        *seed = *seed * 1664525u + 1013904223u;
+        x[i] = (uint16_t)((0x3e00 + (*seed >> 16) % 0x300) | (*seed & 0x8000));
     }
-    *to = (trial){ { 0 }, { 0 } };
-    k->forward(&(tile_strip){ .taps = 1, .blocks = 1, .off = &off, .pixel = TRIED, .x = x, .u = u, .n = TRIED, .wide = TRIED,
-                              .high = 1, .oh = 1, .ow = TRIED, .k = TRIED, .low = -INFINITY, .y = to->y, .c = room });
-    k->gradient(&(tile_sums){ .steps = 1, .c = TRIED, .k = TRIED, .off = &off, .x = x, .dy = u, .ldx = TRIED,
-                              .channels = TRIED, .filters = TRIED, .end = { 1, 1, 1 }, .sums = to->sums });
 }
 
-static bool agree;
-static void compare_units(void)
+/* Results of two lines, and sums for weights that are added to, too */
+static void try_kernels(const tile_kernels *k, trial *t)
 {
-    const float most = 0.01f;                    /* far above rounding, far below a number in the wrong place */
-    trial a, b;
-    if (isa_here() != ISA_AMX) return;
-    try_kernels(&plain, &a);
-    try_kernels(&unit, &b);
-    agree = true;
-    for (long i = 0; i < TRIED * TRIED; i++)
-        agree = agree && fabsf(a.y[i] - b.y[i]) < most && fabsf(a.sums[i] - b.sums[i]) < most;
+    const long off[TAPS] = { 0, SHIFT };
+    float room[PAIR_T * PAIR_T];
+    uint32_t seed = 1;
+    *t = (trial){ .y = { 0 } };
+    draw(&seed, SEEN * FILLED, t->x);
+    draw(&seed, TAPS * FILLED * FILLED, t->u);
+    k->forward(&(tile_strip){ .taps = TAPS, .blocks = FILLED / DEPTH_T, .off = off, .pixel = FILLED,
+                              .x = t->x, .u = t->u, .n = LINES * WIDE, .wide = WIDE, .high = LINES,
+                              .oh = LINES, .ow = COLUMNS, .k = FILTERS, .low = -INFINITY,
+                              .y = t->y, .c = room });
+    for (int i = 0; i < 2; i++)
+        k->gradient(&(tile_sums){ .steps = 2, .c = CHANNELS, .k = FILTERS, .off = off, .x = t->x, .dy = t->u,
+                                  .ldx = SEEN, .channels = FILLED, .filters = FILLED, .end = { 2, 2, TAPS },
+                                  .sums = t->sums });
 }
+
+static bool near(long n, const float *a, const float *b)
+{
+    const float most = 0.01f;                    /* far above rounding, less than any product */
+    bool all = true;
+    for (long i = 0; i < n; i++) all = all && fabsf(a[i] - b[i]) < most;
+    return all;
+}
+
+bool tiles_agree(const tile_kernels *k, const tile_kernels *with)
+{
+    trial a, b;
+    try_kernels(k, &a);
+    try_kernels(with, &b);
+    return near(LINES * COLUMNS * FILTERS, a.y, b.y) && near(TAPS * FILLED * FILLED, a.sums, b.sums);
+}
+
+static bool good;
+static void try_unit(void) { good = isa_here() == ISA_AMX && tiles_agree(&unit, &plain); }
 
 bool tiles_here(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, compare_units);
-    return agree;
+    pthread_once(&once, try_unit);
+    return good;
 }
 
 const tile_kernels *tile_kernels_of(cpu_isa most)

@@ -34,6 +34,8 @@ typedef struct {
     void (*forward)(const tile_strip *s);
     void (*gradient)(const tile_sums *s);
 } tile_kernels;
+/* Do both give the same, but for rounding, on a trial of all that they do? */
+bool tiles_agree(const tile_kernels *k, const tile_kernels *with);
 /* Are there units here that compute what their definition says? Tried once. */
 bool tiles_here(void);
 /* Where there are no such units, or most forbids them: plain C, which gives the same bits. */

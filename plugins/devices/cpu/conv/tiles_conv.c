@@ -12,29 +12,28 @@ enum { WINDOW = 7, TAPS = WINDOW * WINDOW, BLOCK = 2 * SIDE_T * DEPTH_T };
 enum { STRIP = 256 << 10, POINTS = 512 << 10, MOST = 512 };
 
 static long fill(long n) { return ceil_div(n, PAIR_T) * PAIR_T; }
-static long lesser(long a, long b) { return a < b ? a : b; }
-static long larger(long a, long b) { return a > b ? a : b; }
 static long wide_of(const geometry *g) { return g->w + larger(g->pad[1], g->pad[3]); }
 static long high_of(const geometry *g) { return g->h + larger(g->pad[0], g->pad[2]); }
 static long taps_of(const geometry *g) { return g->r * g->s; }
 static long blocks_of(const geometry *g) { return ceil_div(g->c, DEPTH_T); }
 
-bool tiles_can(const geometry *g)
+static bool can(const geometry *g)
 {
-    bool can = g->groups == 1 && g->r <= WINDOW && g->s <= WINDOW;
-    for (int i = 0; i < 2; i++) can = can && g->stride[i] == 1 && g->dilation[i] == 1;
-    for (int i = 0; i < 4; i++) can = can && g->pad[i] < (i % 2 ? g->s : g->r);
-    return can && g->oh > 0 && g->ow > 0;
+    bool yes = g->groups == 1 && g->r <= WINDOW && g->s <= WINDOW;
+    for (int i = 0; i < 2; i++) yes = yes && g->stride[i] == 1 && g->dilation[i] == 1;
+    for (int i = 0; i < 4; i++) yes = yes && g->pad[i] < (i % 2 ? g->s : g->r);
+    return yes && g->oh > 0 && g->ow > 0;
 }
 
 /* Half of a tile's depth may be zeros, and still it is faster than f32. */
-bool tiles_pay(const geometry *g)
+static bool pays(conv_kind kind, const geometry *g, long images)
 {
     enum { CHANNELS = 16 };
+    (void)kind, (void)images;
     return isa_most() == ISA_AMX && tiles_here() && g->c >= CHANNELS && g->k >= CHANNELS;
 }
 
-geometry tiles_back(const geometry *g)
+static geometry turned(const geometry *g)
 {
     geometry b = *g;
     b.h = g->oh, b.w = g->ow, b.c = g->k, b.oh = g->h, b.ow = g->w, b.k = g->c;
@@ -42,10 +41,19 @@ geometry tiles_back(const geometry *g)
     return b;
 }
 
-long tiles_least(const geometry *g) { return ceil_div(MOST, g->oh * g->ow); }
+static long least_sums(const geometry *g) { return ceil_div(MOST, g->oh * g->ow); }
+static long least(const geometry *g, bool heavy) { return (void)heavy, least_sums(g); }
+
+/* Strips have enough lines that few are loaded twice, and fours where pooling may follow. */
+static long grain(const geometry *g)
+{
+    enum { POSITIONS = 512, LEAST = 8 };
+    const long lines = g->oh % 4 ? g->oh : 4;
+    return lines * larger(ceil_div(POSITIONS, lines * g->ow), ceil_div(LEAST, lines));
+}
 
 /* --- weights --- */
-size_t tiles_weights(const geometry *g)
+static size_t weights(const geometry *g)
 {
     return (size_t)(ceil_div(g->k, PAIR_T) * taps_of(g) * blocks_of(g) * BLOCK) * sizeof(uint16_t);
 }
@@ -90,7 +98,7 @@ static void prepare_part(const void *ctx, long i, int thread)
         pack_block(p, i % taps_of(g), c, lesser(g->c - c, DEPTH_T), k, lesser(g->k - k, PAIR_T), u);
 }
 
-void tiles_prepare(pool *p, const geometry *g, bool back, const float *w, void *u)
+static void prepare(pool *p, const geometry *g, bool back, const float *w, void *u)
 {
     pool_for(p, ceil_div(g->k, PAIR_T) * taps_of(g), prepare_part, &(preparing){ g, back, w, u });
 }
@@ -178,21 +186,20 @@ static long strip_lines(const geometry *g)
 
 static size_t strip_bytes(const geometry *g, long lines)
 {
-    const long n = larger(seen(g, lines), (lines + g->r - 1) * wide_of(g));
-    return round_up((size_t)(n * fill(g->c)) * sizeof(uint16_t));
+    return round_up((size_t)(seen(g, lines) * fill(g->c)) * sizeof(uint16_t));
 }
 
 enum { SUMS = PAIR_T * PAIR_T };                 /* floats of what is multiplied at a time */
-size_t tiles_scratch(const geometry *g) { return SUMS * sizeof(float) + strip_bytes(g, strip_lines(g)); }
+static size_t scratch(const geometry *g) { return SUMS * sizeof(float) + strip_bytes(g, strip_lines(g)); }
 
-void tiles_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
-               const void *u, float *y, void *scratch)
+static void run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+                const void *u, float *y, void *own)
 {
     long off[TAPS];
     const tile_kernels *const use = tile_kernels_of(most);
     const range all = padded_range(g, line, lines);
     const long most_lines = strip_lines(g), images = lines ? (line + lines - 1) / g->oh + 1 : 0;
-    uint16_t *strip = (uint16_t *)((float *)scratch + SUMS);
+    uint16_t *strip = (uint16_t *)((float *)own + SUMS);
     find_taps(g, off);
     for (long v = all.first, n; v < all.end; v += n) {
         n = lesser(all.end - v, most_lines);
@@ -202,7 +209,7 @@ void tiles_run(const geometry *g, cpu_isa most, const conv_post *post, long line
                                     .n = n * wide_of(g), .wide = wide_of(g), .high = high_of(g), .first = v,
                                     .oh = g->oh, .ow = g->ow, .k = g->k,
                                     .bias = post->bias, .low = post->relu ? 0 : -INFINITY,
-                                    .line = line, .y = y, .c = scratch });
+                                    .line = line, .y = y, .c = own });
     }
 }
 
@@ -237,18 +244,18 @@ SX_FAST static void join_lines(long n, const uint16_t *restrict a, const uint16_
     for (long i = 0; i < n; i++) to[2 * i] = a[i], to[2 * i + 1] = b[i];
 }
 
-/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Two channels are turned as if they
- * were a float, and then parted. room: of 16 lines of them. */
+/* n (whole eights) pixels of a strip, of which `keep` go to lines of x. Pairs of channels are turned, and
+ * then parted. room: of 16 lines of them. */
+enum { PAIR_BYTES = 2 * sizeof(uint16_t), APART = LINE / PAIR_BYTES };
 static void turn_pixels(const geometry *g, cpu_isa most, long n, long keep, const uint16_t *strip,
-                        float *room, uint16_t *x, long ldx)
+                        uint16_t *room, uint16_t *x, long ldx)
 {
     transposing *const turn = turn_of(most);
-    const long filled = fill(g->c), ld = n + LINE / (long)sizeof *room;
+    const long filled = fill(g->c), ld = n + APART;
     for (long c = 0; c < filled; c += PAIR_T) {
-        turn(n, PAIR_T / 2, (const float *)(const void *)(strip + c), filled / 2, room, ld);
+        turn(n, PAIR_T / 2, strip + c, filled / 2, room, ld);
         for (long i = 0; i < PAIR_T && c + i < g->c + g->c % 2; i += 2)
-            part_pairs(keep, (const uint16_t *)(const void *)(room + i / 2 * ld), x + (c + i) * ldx,
-                       x + (c + i + 1) * ldx);
+            part_pairs(keep, room + i * ld, x + (c + i) * ldx, x + (c + i + 1) * ldx);
     }
 }
 /* Lines of channels that are not there */
@@ -257,10 +264,7 @@ static void clear_rest(const geometry *g, long ldx, uint16_t *x)
     const long c = g->c + g->c % 2;
     clear(x + c * ldx, fill(g->c) - c, ldx);
 }
-static size_t turn_bytes(long n)
-{
-    return (size_t)(PAIR_T / 2 * (n + LINE / (long)sizeof(float))) * sizeof(float);
-}
+static size_t turn_bytes(long n) { return (size_t)(PAIR_T / 2 * (n + APART)) * PAIR_BYTES; }
 
 /* n positions of a strip, an even number */
 static void pair_pixels(const geometry *g, long n, const uint16_t *strip, uint16_t *dy)
@@ -277,7 +281,6 @@ static long sum_lines(const geometry *g)
     return larger(1, lesser(n, MOST / wide_of(g)));
 }
 
-static size_t larger_size(size_t a, size_t b) { return a > b ? a : b; }
 /* A strip of x and then of dy, with room for turning; both sides of sums. */
 static size_t strips_bytes(const geometry *g, const points *p)
 {
@@ -285,11 +288,11 @@ static size_t strips_bytes(const geometry *g, const points *p)
     return round_up(larger_size(x, dy_bytes(g, p))) + round_up(turn_bytes(p->seen));
 }
 
-size_t tiles_sums(const geometry *g)
+static size_t sums(const geometry *g)
 {
     return (size_t)(taps_of(g) * fill(g->c) * fill(g->k)) * sizeof(float);
 }
-size_t tiles_scratch_w(const geometry *g)
+static size_t scratch_sums(const geometry *g)
 {
     const points p = points_of(g, sum_lines(g) * wide_of(g));
     return x_bytes(g, &p) + dy_bytes(g, &p) + strips_bytes(g, &p);
@@ -302,17 +305,19 @@ static tile_sums sums_of(const geometry *g, const points *p, const long *off, co
                         { fill(g->c) / PAIR_T, fill(g->k) / PAIR_T, taps_of(g) }, sums };
 }
 
-void tiles_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
-               float *sums, void *scratch)
+static void add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+                bool first, float *to, void *own)
 {
     long off[TAPS];
     const image results = results_of(g);
     const range all = padded_range(g, line, lines);
     const long most_lines = sum_lines(g), images = lines ? (line + lines - 1) / g->oh + 1 : 0;
     const points room = points_of(g, most_lines * wide_of(g));
-    uint16_t *px = scratch, *py = px + x_bytes(g, &room) / sizeof *px,
+    uint16_t *px = own, *py = px + x_bytes(g, &room) / sizeof *px,
              *strip = py + dy_bytes(g, &room) / sizeof *py;
-    float *turning = (float *)((char *)strip + strips_bytes(g, &room) - round_up(turn_bytes(room.seen)));
+    uint16_t *turning = (uint16_t *)((char *)strip + strips_bytes(g, &room)
+                           - round_up(turn_bytes(room.seen)));
+    if (first) memset(to, 0, sums(g));
     find_taps(g, off);
     clear_rest(g, room.ldx, px);
     for (long v = all.first, n; v < all.end; v += n) {
@@ -324,14 +329,14 @@ void tiles_add(const geometry *g, cpu_isa most, long line, long lines, const flo
         load(&results, dy, line, line + lines, v, n, strip);
         clear(strip + n * results.wide * fill(g->k), p.n - n * results.wide, fill(g->k));
         pair_pixels(g, p.n, strip, py);
-        const tile_sums s = sums_of(g, &p, off, px, py, sums);
+        const tile_sums s = sums_of(g, &p, off, px, py, to);
         tile_kernels_of(most)->gradient(&s);
     }
 }
 
 /* --- the end: sums of all groups go to [k][tap][c] --- */
 typedef struct {
-    const geometry *g; cpu_isa most; long groups; size_t partial; const float *sums; float *dw;
+    const geometry *g; cpu_isa most; long groups; size_t partial; float *sums, *dw;
     long images; void *all;                      /* gathered */
 } joining;
 
@@ -361,11 +366,11 @@ static void join_part(const void *ctx, long i, int thread)
     for (long k = 0; k < j->g->k; k += PAIR_T) join_block(j, i % taps, i / taps * PAIR_T, k);
 }
 
-void tiles_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, const float *sums,
-                float *dw)
+static void join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *from,
+                 float *dw)
 {
     pool_for(p, blocks_of(g) * taps_of(g), join_part,
-             &(joining){ .g = g, .most = most, .groups = groups, .partial = partial, .sums = sums,
+             &(joining){ .g = g, .most = most, .groups = groups, .partial = partial, .sums = from,
                          .dw = dw });
 }
 
@@ -373,25 +378,24 @@ void tiles_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t pa
 static long image_step(const geometry *g) { return (high_of(g) * wide_of(g) + 1) / 2 * 2; }
 static points gathered(const geometry *g, long images) { return points_of(g, images * image_step(g)); }
 
-bool tiles_gather_pays(const geometry *g, long images)
+static bool gathering_pays(const geometry *g)
 {
-    enum { GROUPS = 8, POSITIONS = 1024 };
-    const points p = gathered(g, images);
-    return image_step(g) <= POSITIONS && x_bytes(g, &p) + dy_bytes(g, &p) <= GROUPS * tiles_sums(g);
+    enum { POSITIONS = 1024 };
+    return image_step(g) <= POSITIONS;
 }
-size_t tiles_points(const geometry *g, long images)
+static size_t gathered_bytes(const geometry *g, long images)
 {
     const points p = gathered(g, images);
-    return x_bytes(g, &p) + round_up(dy_bytes(g, &p)) + tiles_sums(g);
+    return x_bytes(g, &p) + dy_bytes(g, &p);
 }
-size_t tiles_scratch_gather(const geometry *g)
+static size_t scratch_gathering(const geometry *g)
 {
     const points p = points_of(g, image_step(g));
     return strips_bytes(g, &p);
 }
 
 /* Behind the last image there are zeros. */
-void tiles_gather_begin(const geometry *g, long images, void *all)
+static void gather_begin(const geometry *g, long images, void *all)
 {
     const points p = gathered(g, images);
     const long end = images * image_step(g);
@@ -401,14 +405,14 @@ void tiles_gather_begin(const geometry *g, long images, void *all)
     clear(dy + end * fill(g->k), p.n - end, fill(g->k));
 }
 
-void tiles_gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
-                  const float *dy, void *all, void *scratch)
+static void gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
+                   const float *dy, void *all, void *own)
 {
     const points p = gathered(g, images), one = points_of(g, image_step(g));
     const image in = image_of(g), out = results_of(g);
     const long step = image_step(g), each = high_of(g) * wide_of(g), eights = ceil_div(step, 8) * 8;
-    uint16_t *px = all, *py = px + x_bytes(g, &p) / sizeof *px, *strip = scratch;
-    float *turning = (float *)((char *)scratch + strips_bytes(g, &one) - round_up(turn_bytes(one.seen)));
+    uint16_t *px = all, *py = px + x_bytes(g, &p) / sizeof *px, *strip = own;
+    uint16_t *turning = (uint16_t *)((char *)own + strips_bytes(g, &one) - round_up(turn_bytes(one.seen)));
     for (long i = 0; i < n; i++, x += g->h * g->w * g->c, dy += g->oh * g->ow * g->k) {
         load(&in, x, 0, g->h, 0, in.high, strip);
         clear(strip + each * fill(g->c), eights - each, fill(g->c));
@@ -428,21 +432,28 @@ static void sum_gathered(const void *ctx, long i, int thread)
     const points p = gathered(g, j->images);
     const long tap = i % taps_of(g), c = i / taps_of(g) % blocks_of(g), k = i / taps_of(g) / blocks_of(g);
     uint16_t *x = j->all, *dy = x + x_bytes(g, &p) / sizeof *x;
-    float *sums = (float *)((char *)dy + round_up(dy_bytes(g, &p)));
     find_taps(g, off);
-    tile_sums s = sums_of(g, &p, off, x, dy, sums);
+    tile_sums s = sums_of(g, &p, off, x, dy, j->sums);
     const long at[3] = { c, k, tap };
     for (int n = 0; n < 3; n++) s.from[n] = at[n], s.end[n] = at[n] + 1;
-    float *first = sums + (tap * fill(g->c) + c * PAIR_T) * fill(g->k) + k * PAIR_T;
+    float *first = j->sums + (tap * fill(g->c) + c * PAIR_T) * fill(g->k) + k * PAIR_T;
     for (long l = 0; l < PAIR_T; l++) memset(first + l * fill(g->k), 0, PAIR_T * sizeof *first);
     tile_kernels_of(j->most)->gradient(&s);
-    joining done = *j;
-    done.sums = sums;
-    join_block(&done, tap, c * PAIR_T, k * PAIR_T);
+    join_block(j, tap, c * PAIR_T, k * PAIR_T);
 }
 
-void tiles_gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *dw)
+static void gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *to, float *dw)
 {
     pool_for(p, taps_of(g) * blocks_of(g) * ceil_div(g->k, PAIR_T), sum_gathered,
-             &(joining){ .g = g, .most = most, .groups = 1, .dw = dw, .images = images, .all = all });
+             &(joining){ .g = g, .most = most, .groups = 1, .sums = to, .dw = dw, .images = images,
+                         .all = all });
 }
+
+static const conv_gathering gathering = { .pays = gathering_pays, .points = gathered_bytes,
+                                          .scratch = scratch_gathering, .begin = gather_begin,
+                                          .rows = gather, .end = gather_end };
+const conv_way conv_tiles = {
+    .can = can, .pays = pays, .turned = turned, .least = least, .grain = grain, .weights = weights,
+    .scratch = scratch, .prepare = prepare, .run = run, .least_sums = least_sums, .sums = sums,
+    .scratch_sums = scratch_sums, .add = add, .join = join, .gathering = &gathering,
+};

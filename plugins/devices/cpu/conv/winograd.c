@@ -69,56 +69,68 @@ static void prepare_panel(const void *ctx, long panel, int thread)
     }
 }
 
-void wino_prepare(pool *p, const geometry *g, bool back, const float *w, float *u)
+static void prepare(pool *p, const geometry *g, bool back, const float *w, void *u)
 {
     pool_for(p, panels_of(g->k), prepare_panel, &(preparing){ g, back, w, u });
 }
 
 /* --- the whole --- */
-geometry wino_back(const geometry *g)
+static geometry turned(const geometry *g)
 {
     return (geometry){ .h = g->oh, .w = g->ow, .c = g->k, .oh = g->h, .ow = g->w, .k = g->c, .r = 3, .s = 3,
                        .pad = { 2 - g->pad[0], 2 - g->pad[1], 2 - g->pad[2], 2 - g->pad[3] },
                        .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 };
 }
 
-bool wino_can(const geometry *g)
+static bool can(const geometry *g)
 {
-    bool can = g->r == 3 && g->s == 3 && g->groups == 1;
-    for (int i = 0; i < 2; i++) can = can && g->stride[i] == 1 && g->dilation[i] == 1;
-    for (int i = 0; i < 4; i++) can = can && g->pad[i] <= 2;
-    return can;
+    bool yes = g->r == 3 && g->s == 3 && g->groups == 1;
+    for (int i = 0; i < 2; i++) yes = yes && g->stride[i] == 1 && g->dilation[i] == 1;
+    for (int i = 0; i < 4; i++) yes = yes && g->pad[i] <= 2;
+    return yes;
 }
 
 /* Products against the direct way's: below `share` the transforms of pixels are worth their time, from PIXELS
  * on that of the weights, too. */
-bool wino_pays(const geometry *g, long images, long chunk)
+static bool pays(conv_kind kind, const geometry *g, long images)
 {
     enum { CHANNELS = 16, PIXELS = 512 };
     const double share = 0.45;
-    const double direct = 9.0 * (double)(chunk * g->oh * g->ow) * (double)g->k;
-    const double ours = wino_products(g) * (double)chunk * (double)(ceil_div(2 * g->k, NR) * NR / 2);
+    const long c = kind == CONV_BWD_W ? wino_sum_rows(g) : g->c;     /* as sums fill them up */
+    const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
+    const double ours = wino_products(g) * (double)(c * (ceil_div(2 * g->k, NR) * NR / 2));
     return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
         && ours <= share * direct;
 }
 
 /* --- the whole: blocks of tiles, whose points stay in L2 while all weights pass by --- */
-enum { BLOCK = 4 * MR, LEAST = MR };          /* LEAST: tiles that weights are worth loading for */
+/* LEAST, HEAVY: tiles that weights are worth loading for, and those that a core's cache does not hold. */
+enum { BLOCK = 4 * MR, LEAST = MR, HEAVY = 32 };
 typedef struct { long ldv, stepv, stepm; } layout;
 static layout layout_of(const geometry *g)
 {
     return (layout){ lines_of(g->c), step_of(BLOCK * lines_of(g->c)), step_of(BLOCK * NR) };
 }
 
-long wino_least(const geometry *g) { return ceil_div(LEAST, tiles_of(g)); }
-long wino_tiles(const geometry *g) { return tiles_of(g); }
-long wino_grain(const geometry *g) { return g->oh % SIDE ? g->oh : SIDE; }
-size_t wino_weights(const geometry *g)
+static long least(const geometry *g, bool heavy) { return ceil_div(heavy ? HEAVY : LEAST, tiles_of(g)); }
+
+/* A strip is whole tiles high, and holds nearly a multiple of 32 of them: blocks of all instructions but
+ * AVX2's, which are of 30. What follows finds it in a cache. */
+static long grain(const geometry *g)
+{
+    enum { TILES = 32, MOST = 6 };
+    const long lines = g->oh % SIDE ? g->oh : SIDE, tiles = ceil_div(lines, SIDE) * ceil_div(g->ow, SIDE);
+    long bands = 1;
+    while (bands < MOST && bands * tiles % TILES) bands++;
+    return bands * lines;
+}
+
+static size_t weights(const geometry *g)
 {
     return (size_t)(POINTS * panels_of(g->k) * NR * g->c) * sizeof(float);
 }
 /* Both sides of the products, and a pixel of zeros. */
-size_t wino_scratch(const geometry *g)
+static size_t scratch(const geometry *g)
 {
     const layout l = layout_of(g);
     return (size_t)(POINTS * (l.stepv + l.stepm) + g->c) * sizeof(float);
@@ -164,30 +176,30 @@ static void multiply(const wino_kernels *k, const geometry *g, bool half, const 
     }
 }
 
-static long least(long a, long b) { return a < b ? a : b; }
-
 /* y: line `line` of the results */
 static void store(const wino_kernels *k, const geometry *g, const conv_post *post, const tile *at, long panel,
                   long line, const float *m, float *y)
 {
     const long first = panel * NR;
     float *to = y + ((at->line + at->i - line) * g->ow + at->j) * g->k + first;
-    k->out(&(results){ .n = least(NR, g->k - first), .step = layout_of(g).stepm, .line = g->ow * g->k,
+    k->out(&(results){ .n = lesser(NR, g->k - first), .step = layout_of(g).stepm, .line = g->ow * g->k,
                        .pixel = g->k, .rows = at->rows, .columns = at->columns,
                        .m = m, .bias = post->bias ? post->bias + first : NULL, .relu = post->relu, .y = to });
 }
 
-void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
-              const float *u, float *y, void *scratch)
+/* u: as panels; lines: whole lines of tiles */
+static void run(const geometry *g, cpu_isa most, const conv_post *post, long line, long lines, const float *x,
+                const void *weights, float *y, void *room)
 {
+    const float *u = weights;
     const wino_kernels *const use = wino_kernels_of(most);
     const layout l = layout_of(g);
     const long across = ceil_div(g->ow, SIDE), end = tile_lines(g, line + lines) * across;
     const long block = BLOCK / use->rows * use->rows;                /* whole products */
-    float *v = scratch, *m = v + POINTS * l.stepv, *zero = m + POINTS * l.stepm;
+    float *v = room, *m = v + POINTS * l.stepv, *zero = m + POINTS * l.stepm;
     memset(zero, 0, (size_t)g->c * sizeof *zero);
     for (long at = tile_lines(g, line) * across; at < end; at += block) {
-        const long n = least(end - at, block);
+        const long n = lesser(end - at, block);
         tile t[BLOCK];
         const wino_order o = wino_order_of(g, at, n, t);
         for (long i = 0; i < n; i++) wino_load(use, g, &t[i], x, zero, v + i * l.ldv, l.stepv);
@@ -197,3 +209,10 @@ void wino_run(const geometry *g, cpu_isa most, const conv_post *post, long line,
         }
     }
 }
+
+const conv_way conv_winograd = {
+    .can = can, .pays = pays, .turned = turned, .least = least, .grain = grain, .weights = weights,
+    .scratch = scratch, .prepare = prepare, .run = run, .least_sums = wino_least_sums, .whole = true,
+    .sums = wino_sums, .scratch_sums = wino_scratch_sums, .add = wino_add, .join = wino_join,
+    .gathering = &wino_gathering,
+};

@@ -14,11 +14,12 @@ enum { MR = 8, NR = 32, LANES = 16 };
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* A tile of n results along an axis takes the first n + 1 of the points and infinity: its pixels' transform makes up
- * for those left out, so that all tiles share the transform of the weights. */
+/* A tile of n results along an axis takes the first n + 1 of the points and infinity: its pixels' transform makes
+ * up for those left out, so that all tiles share the transform of the weights. */
 static inline bool needs(int n, long point) { return point <= n || point == EDGE - 1; }
 
-/* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be made */
+/* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be
+ * made */
 typedef struct { long c, ldv; const float *v, *u; float *m; bool half; } point_factors;
 /* s[c, NR] (+)= x' y, c a multiple of MR, over so many tiles; half: zeros in that half */
 typedef struct { long tiles, c, ldx, ldy; const float *x, *y; bool first, half; float *s; } terms;
@@ -72,4 +73,13 @@ wino_order wino_order_all(const geometry *g, long images);
 long wino_place(const geometry *g, long images, long t);
 stretch wino_needing(const geometry *g, const wino_order *o, long point);
 double wino_products(const geometry *g);         /* points of an image's tiles that are needed */
+/* winograd_weights.c: what the way does to weights' gradients */
+static inline long wino_sum_rows(const geometry *g) { return ceil_div(g->c, MR) * MR; }
+long wino_least_sums(const geometry *g);
+size_t wino_sums(const geometry *g);
+size_t wino_scratch_sums(const geometry *g);
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+              bool first, float *sums, void *scratch);
+void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw);
+extern const conv_gathering wino_gathering;
 #endif

@@ -27,34 +27,16 @@ static long block_of(const geometry *g)
 }
 
 /* Sums are laid out as [panel][POINTS][c][NR]. */
-static long sum_rows(const geometry *g) { return ceil_div(g->c, MR) * MR; }
 size_t wino_sums(const geometry *g)
 {
-    return (size_t)(panels_of(g->k) * POINTS * sum_rows(g) * NR) * sizeof(float);
+    return (size_t)(panels_of(g->k) * POINTS * wino_sum_rows(g) * NR) * sizeof(float);
 }
 
-/* So many images at all: their points are kept until the end where the sums of groups would be larger. */
-bool wino_gathers(const geometry *g, long images)
+size_t wino_scratch_sums(const geometry *g)
 {
-    enum { GROUPS = 8 };
-    return points_bytes(g, images * tiles_of(g)) <= GROUPS * wino_sums(g);
+    return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g);
 }
-size_t wino_points(const geometry *g, long images)
-{
-    return round_up(points_bytes(g, images * tiles_of(g))) + wino_sums(g);
-}
-size_t wino_scratch_w(const geometry *g) { return round_up(points_bytes(g, block_of(g))) + zeros_bytes(g); }
-long wino_least_w(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
-
-bool wino_pays_w(const geometry *g, long images)
-{
-    enum { CHANNELS = 16, PIXELS = 512 };
-    const double share = 0.45;
-    const double direct = 9.0 * (double)(g->oh * g->ow) * (double)(g->c * g->k);
-    const double ours = wino_products(g) * (double)(sum_rows(g) * (ceil_div(2 * g->k, NR) * NR / 2));
-    return isa_most() > ISA_PLAIN && g->c >= CHANNELS && images * g->oh * g->ow >= PIXELS
-        && ours <= share * direct;
-}
+long wino_least_sums(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
 
 static void load_dy(const wino_kernels *k, const geometry *g, const tile *at, const float *dy, float *v, long step)
 {
@@ -79,20 +61,22 @@ static void sum_points(const wino_kernels *k, const geometry *g, const layout *l
 {
     const float *x = v + point * l->stepx + places.from * l->ldx,
                 *y = v + POINTS * l->stepx + point * l->stepy + places.from * l->ldy + panel * NR;
-    k->sum(&(terms){ places.n, sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
-                     sums + (panel * POINTS + point) * sum_rows(g) * NR });
+    k->sum(&(terms){ places.n, wino_sum_rows(g), l->ldx, l->ldy, x, y, first, 2 * (g->k - panel * NR) <= NR,
+                     sums + (panel * POINTS + point) * wino_sum_rows(g) * NR });
 }
 
-void wino_add(const geometry *g, cpu_isa most, long images, const float *x, const float *dy, bool first,
-              float *sums, void *scratch)
+/* Whole images, so line is 0. */
+void wino_add(const geometry *g, cpu_isa most, long line, long lines, const float *x, const float *dy,
+              bool first, float *sums, void *scratch)
 {
+    (void)line;
     const wino_kernels *const use = wino_kernels_of(most);
-    const long block = block_of(g), tiles = images * tiles_of(g);
+    const long block = block_of(g), tiles = lines / g->oh * tiles_of(g);
     const layout l = layout_of(g, block);
     float *v = scratch, *zero = (float *)((char *)scratch + round_up(points_bytes(g, block)));
     memset(zero, 0, zeros_bytes(g));
     for (long at = 0; at < tiles; at += block, first = false) {
-        const long n = tiles - at < block ? tiles - at : block;
+        const long n = lesser(tiles - at, block);
         tile t[MOST_TILES];
         const wino_order o = wino_order_of(g, at, n, t);
         for (long i = 0; i < n; i++) transform(use, g, &l, &t[i], i, x, dy, zero, v);
@@ -104,16 +88,18 @@ void wino_add(const geometry *g, cpu_isa most, long images, const float *x, cons
     }
 }
 
-void wino_gather(const geometry *g, cpu_isa most, long all, long from, long images, const float *x,
-                 const float *dy, void *points, void *scratch)
+/* --- or the points of all tiles are kept until the end --- */
+static size_t points(const geometry *g, long images) { return points_bytes(g, images * tiles_of(g)); }
+
+static void gather(const geometry *g, cpu_isa most, long images, long from, long n, const float *x,
+                   const float *dy, void *all, void *zero)
 {
-    const layout l = layout_of(g, all * tiles_of(g));
-    float *zero = scratch;
+    const layout l = layout_of(g, images * tiles_of(g));
     memset(zero, 0, zeros_bytes(g));
-    for (long t = 0; t < images * tiles_of(g); t++) {
+    for (long t = 0; t < n * tiles_of(g); t++) {
         const tile at = tile_of(g, t);
-        const long place = wino_place(g, all, from * tiles_of(g) + t);
-        transform(wino_kernels_of(most), g, &l, &at, place, x, dy, zero, points);
+        const long place = wino_place(g, images, from * tiles_of(g) + t);
+        transform(wino_kernels_of(most), g, &l, &at, place, x, dy, zero, all);
     }
 }
 
@@ -162,7 +148,7 @@ static void join_part(const void *ctx, long part, int thread)
     const joining *j = ctx;
     const geometry *g = j->g;
     const long parts = ceil_div(g->c, AT_ONCE), panel = part / parts, from = part % parts * AT_ONCE,
-               n = g->c - from < AT_ONCE ? g->c - from : AT_ONCE, step = sum_rows(g) * NR,
+               n = g->c - from < AT_ONCE ? g->c - from : AT_ONCE, step = wino_sum_rows(g) * NR,
                filters = g->k - panel * NR < NR ? g->k - panel * NR : NR;
     double dw[AT_ONCE][9 * NR];
     for (long c = 0; c < n; c++) from_sums(j, j->sums + panel * POINTS * step + (from + c) * NR, step, dw[c]);
@@ -187,17 +173,21 @@ static void sum_part(const void *ctx, long point, int thread)
                        at == 0, j->v, j->sums);
 }
 
-void wino_join(pool *p, const geometry *g, long groups, size_t partial, float *sums, float *dw)
+void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw)
 {
+    (void)most;
     pool_for(p, panels_of(g->k) * ceil_div(g->c, AT_ONCE), join_part,
              &(joining){ .g = g, .groups = groups, .partial = partial, .sums = sums, .dw = dw });
 }
 
-void wino_join_gathered(pool *p, const geometry *g, cpu_isa most, long images, void *points, float *dw)
+static void gather_end(pool *p, const geometry *g, cpu_isa most, long images, void *all, float *sums,
+                       float *dw)
 {
-    const long tiles = images * tiles_of(g);
-    float *sums = (float *)((char *)points + round_up(points_bytes(g, tiles)));
     pool_for(p, POINTS, sum_part,
-             &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = tiles, .v = points, .sums = sums });
-    wino_join(p, g, 1, 0, sums, dw);
+             &(joining){ .g = g, .use = wino_kernels_of(most), .tiles = images * tiles_of(g), .v = all,
+                         .sums = sums });
+    wino_join(p, g, most, 1, 0, sums, dw);
 }
+
+const conv_gathering wino_gathering = { .points = points, .scratch = zeros_bytes, .rows = gather,
+                                        .end = gather_end };

@@ -1,5 +1,6 @@
-/* levels.h: takes KERNELS in once for each set of instructions there may be, over the vectors of vector.h. Behind it
- * EACH_LEVEL(f) is f(0), f(1), .. for the initializer of a table that isa_level(most) is an index of. */
+/* levels.h: takes KERNELS in once for each set of instructions there may be, over the vectors of vector.h.
+ * Behind it EACH_LEVEL(f) is f(0), f(1), .. for the initializer of a table that isa_level(most) is an index
+ * of. */
 #include <string.h>
 #include "cpu.h"
 #define LEVEL 0

@@ -8,7 +8,7 @@
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
-#include "conv.h"
+#include "cpu.h"
 
 enum { SPINS = 3000 };
 typedef struct { void *p; size_t bytes; } room;

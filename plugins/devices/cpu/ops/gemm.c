@@ -1,5 +1,6 @@
-/* gemm.c: the op of matrix products. One that makes the gradient of weights may share a stage with their update: each
- * block of the gradient is used where it was made, and never stored. OpenBLAS, one thread a call, for the rest. */
+/* gemm.c: the op of matrix products. One that makes the gradient of weights may share a stage with their
+ * update: each block of the gradient is used where it was made, and never stored. OpenBLAS, one thread a
+ * call, for the rest. */
 #include <cblas.h>
 #include <pthread.h>
 #include "cpu.h"
@@ -39,7 +40,8 @@ bool matmul_feeds(const task *t, const task *update)
 
 typedef struct { const task *update; const pass *r; long line; } learning;
 
-static void learn(const void *ctx, long row, long rows, long column, long columns, const float *block, long ld)
+static void learn(const void *ctx, long row, long rows, long column, long columns, const float *block,
+                  long ld)
 {
     const learning *l = ctx;
     for (long i = 0; i < rows; i++)

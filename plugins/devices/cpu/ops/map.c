@@ -141,7 +141,8 @@ const kernel k_map = { .make = make, .rows = map_rows };
 static bool follows(const chain *c, const task *a, const task *b)
 {
     if (b->kernel != &k_map || b->inputs != 1 || b->in[0].id != a->out.id || !a->out.local) return false;
-    return chain_readers(c, a->out.id) == 1 && a->out.size == b->out.size && ((const feeds *)b->own)->later == 0;
+    return chain_readers(c, a->out.id) == 1 && a->out.size == b->out.size
+        && ((const feeds *)b->own)->later == 0;
 }
 
 void map_join(chain *c)
@@ -150,7 +151,7 @@ void map_join(chain *c)
         while (i + 1 < c->n && c->t[i].kernel == &k_map && follows(c, &c->t[i], &c->t[i + 1])) {
             task *t = &c->t[i];
             if (((const feeds *)t->own)->later == LATER) break;
-            feeds *f = sx_plan_alloc(t->plan, sizeof *f);            /* a copy in another chain shares its own */
+            feeds *f = sx_plan_alloc(t->plan, sizeof *f); /* a copy in another chain shares its own */
             *f = *(const feeds *)t->own;
             t->own = f;
             f->then[f->later++] = c->t[i + 1].op;
@@ -164,7 +165,8 @@ bool map_is_bias(const task *t, bool *relu)
     if (t->kernel != &k_map || t->inputs != 2 || strcmp(t->op->map->expr, "x0 + x1")) return false;
     const feeds *f = t->own;
     const long filters = t->out.dim[t->out.rank - 1];
-    if (!f->in[0].same || t->in[1].row || t->in[1].size != filters || f->in[1].period != filters) return false;
+    if (!f->in[0].same || t->in[1].row || t->in[1].size != filters || f->in[1].period != filters)
+        return false;
     *relu = f->later == 1 && is_relu(f->then[0]);
     return f->later == *relu;
 }

@@ -1,13 +1,13 @@
-/* matmul.c: products of whole matrices. One side of the result is cut into pieces, by shapes alone; the operand of
- * the other side is packed once for all of them, that of a piece by the thread that computes it. */
+/* matmul.c: products of whole matrices. One side of the result is cut into pieces, by shapes alone; the
+ * operand of the other side is packed once for all of them, that of a piece by the thread that computes
+ * it. */
 #include <string.h>
 #include "cpu.h"
 
-/* Depth of a block; floats of a block of the result or of packed panels, for L2; lines packed at once; what parts lines
- * that would else share a cache set. */
+/* Depth of a block; floats of a block of the result or of packed panels, for L2; lines packed at once; what
+ * parts lines that would else share a cache set. */
 enum { DEPTH = 256, FLOATS = 64 << 10, SLAB = 4 * PRODUCT_ROWS, SKEW = 16, PIECES = 64 };
 
-static long lesser(long a, long b) { return a < b ? a : b; }
 static long multiple(long n, long of) { return ceil_div(n, of) * of; }
 static long padded(long n) { return multiple(n, PRODUCT_WIDTH); }
 
@@ -17,7 +17,8 @@ static double cost(double turns, long rows, long columns, long depth)
     return turns / 2 + (double)rows * (double)padded(columns) * (double)depth / 32;
 }
 
-/* Lines of `a` and panels of `b` lie well as they are or must be turned; turning the result instead may spare that. */
+/* Lines of `a` and panels of `b` lie well as they are or must be turned; turning the result instead may spare
+ * that. */
 matmul matmul_of(unsigned trans, long m, long n, long k)
 {
     const bool ta = trans & SX_TRANS_A, tb = trans & SX_TRANS_B;
@@ -37,9 +38,11 @@ matmul matmul_of(unsigned trans, long m, long n, long k)
     const long pieces = work < 4e6 ? 1 : work > 4e6 * PIECES ? PIECES : (long)(work / 4e6);
     /* A result larger than its operands is better made line by line. */
     p.by_rows = p.rows > p.columns || (!p.turned && k < m && k < n && m >= 8 * PRODUCT_ROWS);
-    p.piece = p.by_rows ? multiple(ceil_div(p.rows, pieces), PRODUCT_ROWS) : padded(ceil_div(p.columns, pieces));
+    p.piece = p.by_rows ? multiple(ceil_div(p.rows, pieces), PRODUCT_ROWS)
+                        : padded(ceil_div(p.columns, pieces));
     p.block = k <= 2 * DEPTH ? (k ? k : 1) : DEPTH;
-    p.block_columns = lesser(padded(FLOATS / p.block), lesser(p.by_rows ? padded(p.columns) : p.piece, 16 * 64));
+    p.block_columns = lesser(padded(FLOATS / p.block),
+                             lesser(p.by_rows ? padded(p.columns) : p.piece, 16 * 64));
     p.block_rows = lesser(multiple(FLOATS / p.block_columns, PRODUCT_ROWS), p.by_rows ? p.piece : p.rows);
     return p;
 }
@@ -53,7 +56,8 @@ static long block_b(const matmul *p) { return padded(p->columns) * p->block; }
 
 size_t matmul_shared(const matmul *p)
 {
-    return (size_t)ceil_div(p->depth, p->block) * (size_t)(p->by_rows ? block_b(p) : block_a(p)) * sizeof(float);
+    return (size_t)ceil_div(p->depth, p->block) * (size_t)(p->by_rows ? block_b(p) : block_a(p))
+           * sizeof(float);
 }
 size_t matmul_lane(const matmul *p)
 {
@@ -73,7 +77,8 @@ static void pack_lines(const job *j, long i, long m, long k, long n, float *to)
     const matmul_side *a = &j->p->a;
     const long line = line_a(j->p);
     if (a->turned) j->turn(n, m, j->a + k * a->ld + i, a->ld, to, line);
-    else for (long r = 0; r < m; r++) memcpy(to + r * line, j->a + (i + r) * a->ld + k, (size_t)n * sizeof *to);
+    else for (long r = 0; r < m; r++)
+        memcpy(to + r * line, j->a + (i + r) * a->ld + k, (size_t)n * sizeof *to);
 }
 
 /* Columns [c, c + m) of the sum's [k, k + n), as one panel */
@@ -90,7 +95,10 @@ static void pack_panel(const job *j, long c, long m, long k, long n, float *to)
             memcpy(to + r * PRODUCT_WIDTH, j->b + (k + r) * b->ld + c, (size_t)m * sizeof *to);
 }
 
-static long units(const matmul *p) { return p->by_rows ? ceil_div(p->columns, PRODUCT_WIDTH) : ceil_div(p->rows, SLAB); }
+static long units(const matmul *p)
+{
+    return p->by_rows ? ceil_div(p->columns, PRODUCT_WIDTH) : ceil_div(p->rows, SLAB);
+}
 
 static void pack_shared(const void *ctx, long i, int thread)
 {
@@ -100,7 +108,8 @@ static void pack_shared(const void *ctx, long i, int thread)
     const long each = units(p), k = i / each * p->block, n = lesser(p->depth - k, p->block), u = i % each;
     if (p->by_rows) {
         const long c = u * PRODUCT_WIDTH;
-        pack_panel(j, c, lesser(p->columns - c, PRODUCT_WIDTH), k, n, j->shared + i / each * block_b(p) + c * p->block);
+        pack_panel(j, c, lesser(p->columns - c, PRODUCT_WIDTH), k, n,
+                   j->shared + i / each * block_b(p) + c * p->block);
     } else {
         const long r = u * SLAB;
         pack_lines(j, r, lesser(p->rows - r, SLAB), k, n, j->shared + i / each * block_a(p) + r * line_a(p));
@@ -121,8 +130,10 @@ static void tile(const job *j, int rows, long columns, const factors *f)
     for (int i = 0; i < rows; i++) memcpy(f->c + i * f->ldc, t + i * PRODUCT_WIDTH, line);
 }
 
-typedef struct { long row, rows, column, columns, k; } area;         /* of the result; k: of the sum, a block from there */
-typedef struct { const char *p; size_t ld; long lines, rows, line; } ahead;      /* cache lines wanted soon; line: of the first row */
+/* of the result; k: of the sum, a block from there */
+typedef struct { long row, rows, column, columns, k; } area;
+/* cache lines wanted soon; line: of the first row */
+typedef struct { const char *p; size_t ld; long lines, rows, line; } ahead;
 typedef struct { const void **place; long n, most; } wanted;
 
 static void want(wanted *w, const void *place)
@@ -148,8 +159,8 @@ static ahead ahead_of(const job *j, area at)
     const bool sum_last = p->by_rows != o->turned;         /* the sum goes along lines in memory */
     const float *first = (p->by_rows ? j->a : j->b) + (sum_last ? from * o->ld + at.k : at.k * o->ld + from);
     const long width = sum_last ? along : n;
-    return (ahead){ (const char *)first, (size_t)o->ld * sizeof *first, ceil_div(width * (long)sizeof *first, LINE),
-                    sum_last ? n : along, 0 };
+    return (ahead){ (const char *)first, (size_t)o->ld * sizeof *first,
+                    ceil_div(width * (long)sizeof *first, LINE), sum_last ? n : along, 0 };
 }
 
 /* A tile's places in what is shaped like the result and will be written. */
@@ -166,7 +177,8 @@ static void want_near(wanted *w, const job *j, long row, long rows, long column)
 static void multiply(const job *j, area at, const float *a, const float *b, float *c, long ldc, ahead *next)
 {
     const matmul *p = j->p;
-    const long n = lesser(p->depth - at.k, p->block), lda = line_a(p), groups = ceil_div(at.rows, PRODUCT_ROWS);
+    const long n = lesser(p->depth - at.k, p->block), lda = line_a(p),
+               groups = ceil_div(at.rows, PRODUCT_ROWS);
     const void *place[2 * DEPTH];
     const long share = ceil_div(next->lines * next->rows, groups * ceil_div(at.columns, PRODUCT_WIDTH));
     for (long column = 0; column < at.columns; column += PRODUCT_WIDTH)
@@ -226,7 +238,8 @@ static void compute_piece(const void *ctx, long i, int thread)
     const job *j = ctx;
     const matmul *p = j->p;
     const long from = i * p->piece, end = lesser(from + p->piece, p->by_rows ? p->rows : p->columns);
-    const area all = p->by_rows ? (area){ from, end - from, 0, p->columns, 0 } : (area){ 0, p->rows, from, end - from, 0 };
+    const area all = p->by_rows ? (area){ from, end - from, 0, p->columns, 0 }
+                                : (area){ 0, p->rows, from, end - from, 0 };
     float *own = pool_room(j->pool, thread);
     const long blocks = p->depth ? ceil_div(p->depth, p->block) : 1,
                steps = blocks * ceil_div(all.rows, p->block_rows) * ceil_div(all.columns, p->block_columns);
@@ -239,12 +252,12 @@ static void compute_piece(const void *ctx, long i, int thread)
     }
 }
 
-void matmul_run(const matmul *p, cpu_isa most, pool *threads, const float *a, const float *b, float *y, void *shared,
-                const matmul_sink *sink)
+void matmul_run(const matmul *p, cpu_isa most, pool *threads, const float *a, const float *b, float *y,
+                void *shared, const matmul_sink *sink)
 {
     const matmul_sink stored = { .n = p->turned ? 0 : 1, .near = &y };
-    const job j = { p, threads, product_of(most), turn_of(most), p->turned ? b : a, p->turned ? a : b, y, shared,
-                    sink ? sink : &stored };
+    const job j = { p, threads, product_of(most), turn_of(most), p->turned ? b : a, p->turned ? a : b, y,
+                    shared, sink ? sink : &stored };
     const long packs = ceil_div(p->depth, p->block) * units(p);
     if (pieces(p) > 1) pool_for(threads, packs, pack_shared, &j);
     else for (long i = 0; i < packs; i++) pack_shared(&j, i, 0);

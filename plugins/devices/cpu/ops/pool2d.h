@@ -16,7 +16,7 @@ const float *pool_signs(const task *t, const lane *l, float *room);
 /* Windows of 2x2 pixels side by side; what is left of odd lines and columns belongs to none. */
 static inline bool is_halving(const pooling *g)
 {
-    return g->kh == 2 && g->kw == 2 && g->apart && g->stride[0] == 2 && g->stride[1] == 2 && !g->top && !g->left
-        && g->oh == g->h / 2 && g->ow == g->w / 2;
+    return g->kh == 2 && g->kw == 2 && g->apart && g->stride[0] == 2 && g->stride[1] == 2 && !g->top
+        && !g->left && g->oh == g->h / 2 && g->ow == g->w / 2;
 }
 #endif

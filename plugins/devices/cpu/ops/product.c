@@ -1,5 +1,5 @@
-/* product.c: the inner loop of all matrix products, for each set of instructions: a few lines of the result, as many as
- * registers hold, stay in them while the sum goes on. */
+/* product.c: the inner loop of all matrix products, for each set of instructions: a few lines of the result,
+ * as many as registers hold, stay in them while the sum goes on. */
 #include <string.h>
 #include "cpu.h"
 #if defined __x86_64__ && defined __GNUC__
@@ -14,16 +14,20 @@ static void product_plain(int rows, const factors *f)
         float s[PRODUCT_WIDTH] = { 0 };
         if (f->add) memcpy(s, f->c + i * f->ldc, sizeof s);
         for (long k = 0; k < f->k; k++)
-            for (int j = 0; j < PRODUCT_WIDTH; j++) s[j] += f->a[i * f->lda + k] * f->b[k * PRODUCT_WIDTH + j];
+            for (int j = 0; j < PRODUCT_WIDTH; j++)
+                s[j] += f->a[i * f->lda + k] * f->b[k * PRODUCT_WIDTH + j];
         memcpy(f->c + i * f->ldc, s, sizeof s);
     }
 }
 
-/* y[j, i] = x[i, j] */
-static void turn_plain(long m, long n, const float *x, long ldx, float *y, long ldy)
+/* y[j, i] = x[i, j]; what they are is not asked */
+static void turn_plain(long m, long n, const void *from, long ldx, void *to, long ldy)
 {
+    enum { BYTES = 4 };
+    const char *x = from;
+    char *y = to;
     for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++) y[j * ldy + i] = x[i * ldx + j];
+        for (long j = 0; j < n; j++) memcpy(y + (j * ldy + i) * BYTES, x + (i * ldx + j) * BYTES, BYTES);
 }
 
 #ifdef HAVE_AVX
@@ -32,7 +36,8 @@ static void turn_plain(long m, long n, const float *x, long ldx, float *y, long 
 
 INLINE AVX512 void step_avx512(const int rows, const factors *f, long k, __m512 *p, __m512 *q)
 {
-    const __m512 x = _mm512_loadu_ps(f->b + k * PRODUCT_WIDTH), y = _mm512_loadu_ps(f->b + k * PRODUCT_WIDTH + 16);
+    const __m512 x = _mm512_loadu_ps(f->b + k * PRODUCT_WIDTH),
+                 y = _mm512_loadu_ps(f->b + k * PRODUCT_WIDTH + 16);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
         const __m512 s = _mm512_set1_ps(f->a[i * f->lda + k]);
@@ -85,7 +90,8 @@ AVX512 static void product_avx512(int rows, const factors *f)
 
 INLINE AVX2 void step_avx2(const int rows, const factors *f, long k, __m256 *p, __m256 *q)
 {
-    const __m256 x = _mm256_loadu_ps(f->b + k * PRODUCT_WIDTH), y = _mm256_loadu_ps(f->b + k * PRODUCT_WIDTH + 8);
+    const __m256 x = _mm256_loadu_ps(f->b + k * PRODUCT_WIDTH),
+                 y = _mm256_loadu_ps(f->b + k * PRODUCT_WIDTH + 8);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
         const __m256 s = _mm256_broadcast_ss(f->a + i * f->lda + k);
@@ -155,8 +161,10 @@ INLINE AVX2 void turn_8x8(const float *x, long ldx, float *y, long ldy)
     }
 }
 
-AVX2 static void turn_avx2(long m, long n, const float *x, long ldx, float *y, long ldy)
+AVX2 static void turn_avx2(long m, long n, const void *from, long ldx, void *to, long ldy)
 {
+    const float *x = from;
+    float *y = to;
     const long whole_m = m & ~7L, whole_n = n & ~7L;
     for (long j = 0; j < whole_n; j += 8)
         for (long i = 0; i < whole_m; i += 8) turn_8x8(x + i * ldx + j, ldx, y + j * ldy + i, ldy);

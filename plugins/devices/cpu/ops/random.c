@@ -1,12 +1,13 @@
-/* random.c: numbers by counter, exactly those of core/base/rng.h: a chunk draws its elements alone, whoever runs it. Uniform
- * ones are drawn many blocks of four at a time, a block in each 64-bit lane. */
+/* random.c: numbers by counter, exactly those of core/base/rng.h: a chunk draws its elements alone, whoever
+ * runs it. Uniform ones are drawn many blocks of four at a time, a block in each 64-bit lane. */
 #include <string.h>
 #include "cpu.h"
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
 
-/* Philox of the blocks from `first` on, none of which overflows the low word of its counter. A multiplication reads the
- * lower half of a lane, so the upper one may hold anything. Lanes hold blocks in the order in which unpacking restores. */
+/* Philox of the blocks from `first` on, none of which overflows the low word of its counter. A multiplication
+ * reads the lower half of a lane, so the upper one may hold anything. Lanes hold blocks in the order in which
+ * unpacking restores. */
 #define DEFINE_BLOCKS(ISA, TARGET, LANES, WIDE, MM, ...) \
     typedef uint64_t lanes_##ISA __attribute__((vector_size(8 * LANES))); \
     typedef int32_t words_##ISA __attribute__((vector_size(8 * LANES))); \
@@ -21,8 +22,8 @@
         const floats_##ISA y = __builtin_convertvector(upper, floats_##ISA) * 0x1p-24f; \
         memcpy(out, &y, sizeof y); \
     } \
-    __attribute__((target(TARGET))) static void blocks_##ISA(sx_key key, uint32_t step, uint64_t first, long n, \
-                                                             float *out) \
+    __attribute__((target(TARGET))) static void blocks_##ISA(sx_key key, uint32_t step, uint64_t first, \
+                                                             long n, float *out) \
     { \
         for (long at = 0; at < n; at += LANES, out += 4 * LANES) { \
             lanes_##ISA c0 = (lanes_##ISA){ __VA_ARGS__ } + (first & UINT32_MAX) + (uint64_t)at, \
@@ -33,7 +34,8 @@
                 c0 = p1 >> 32 ^ c1 ^ k0, c1 = p1; \
                 c2 = p0 >> 32 ^ c3 ^ k1, c3 = p0; \
             } \
-            const WIDE front = (WIDE)((c0 & UINT32_MAX) | c1 << 32), back = (WIDE)((c2 & UINT32_MAX) | c3 << 32); \
+            const WIDE front = (WIDE)((c0 & UINT32_MAX) | c1 << 32), \
+                        back = (WIDE)((c2 & UINT32_MAX) | c3 << 32); \
             store_##ISA(MM##_unpacklo_epi64(front, back), out); \
             store_##ISA(MM##_unpackhi_epi64(front, back), out + 2 * LANES); \
         } \
@@ -66,15 +68,22 @@ void uniform_numbers(sx_key key, uint32_t step, uint64_t from, long n, float *ou
     const long body = overflows ? 0 : whole;
     sx_uniform_fill(key, step, from, head, out);
     if (body) blocks(key, step, first, body, out + head);
-    sx_uniform_fill(key, step, from + (uint64_t)(head + 4 * body), n - head - 4 * body, out + head + 4 * body);
+    sx_uniform_fill(key, step, from + (uint64_t)(head + 4 * body), n - head - 4 * body,
+                    out + head + 4 * body);
 }
 
-SX_FAST static void bernoulli(long n, float a, float *y) { for (long i = 0; i < n; i++) y[i] = y[i] < a ? 1.0f : 0.0f; }
+SX_FAST static void bernoulli(long n, float a, float *y)
+{
+    for (long i = 0; i < n; i++) y[i] = y[i] < a ? 1.0f : 0.0f;
+}
 SX_FAST static void uniform(long n, float a, float b, float *y)
 {
     for (long i = 0; i < n; i++) y[i] = a + y[i] * (b - a);
 }
-SX_FAST static void normal(long n, float a, float b, float *y) { for (long i = 0; i < n; i++) y[i] = a + b * y[i]; }
+SX_FAST static void normal(long n, float a, float b, float *y)
+{
+    for (long i = 0; i < n; i++) y[i] = a + b * y[i];
+}
 
 static void random_rows(const task *t, const lane *l, long from, long n)
 {

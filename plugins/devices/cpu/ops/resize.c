@@ -69,15 +69,15 @@ static void resize_image(const resizing *g, const float *x, float *y)
 
 static int byte_of(float x) { return x >= 255 ? 255 : x > 0 ? (int)(x + 0.5f) : 0; }
 
-/* Fixed point as in OpenCV's INTER_LINEAR (resize.cpp), to the last bit: a line of the image is first made as wide
- * as the result's, which several lines of that read. */
+/* Fixed point as in OpenCV's INTER_LINEAR (resize.cpp), to the last bit: a line of the image is first made as
+ * wide as the result's, which several lines of that read. */
 enum { PIECE = 512 };
 typedef struct { long row; int v[PIECE]; } wide_line;                /* numbers [from, from + n) of a line */
 
 static const int *widen(const resizing *g, const float *x, long row, long from, long n, wide_line held[2])
 {
     for (int i = 0; i < 2; i++) if (held[i].row == row) return held[i].v;
-    wide_line *to = &held[held[1].row < held[0].row];                /* rows go downwards: the upper one is done */
+    wide_line *to = &held[held[1].row < held[0].row]; /* rows go downwards: the upper one is done */
     x += row * g->w * g->c;
     to->row = row;
     for (long e = 0, j = from / g->c, k = from % g->c; e < n; e++) {

@@ -38,7 +38,8 @@ static void update_block(const void *ctx, long i, int thread)
     const task *t = all->t;
     while (i >= ceil_div(t->in[0].size, STEP)) i -= ceil_div(t++->in[0].size, STEP);
     const long from = i * STEP, left = t->in[0].size - from;
-    update_range(t, all->r, (const float *)whole_at(&t->in[1], all->r) + from, from, left < STEP ? left : STEP);
+    update_range(t, all->r, (const float *)whole_at(&t->in[1], all->r) + from, from,
+                 left < STEP ? left : STEP);
 }
 
 static void update_whole(const task *t, int n, const pass *r)

@@ -1,5 +1,5 @@
-/* bnpool.c: max-pooling of 2x2 windows and what stands beside it in a net with batch normalisation, in one pass over
- * lines of pixels: largest element with its place, and the gradient of both. */
+/* bnpool.c: max-pooling of 2x2 windows and what stands beside it in a net with batch normalisation, in one
+ * pass over lines of pixels: largest element with its place, and the gradient of both. */
 #include "pool2d.h"
 
 /* --- forward: y and, if wanted, the place of each, as by maxpool and maxpool_arg over signed pixels --- */
@@ -68,13 +68,14 @@ static void pool_rows(const task *t, const lane *l, long from, long n)
 }
 static const kernel halve = { .rows = pool_rows };
 
-/* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0. rectified: x comes
- * from a rectifier, and dx goes on to what that was given --- */
+/* --- backward: dx = a G + b (x - mean) + d, G the gradient of the largest element of a window, else 0.
+ * rectified: x comes from a rectifier, and dx goes on to what that was given --- */
 typedef struct { const float *mean, *a, *b, *d; bool rectified; } channel_factors;
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void spread_windows(bool rectified, long windows, long c, const float *restrict x, const float *restrict dy,
-                           const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
+INLINE void spread_windows(bool rectified, long windows, long c, const float *restrict x,
+                           const float *restrict dy, const uint8_t *restrict arg, int k,
+                           const channel_factors *f, float *restrict dx)
 {
     const float *mean = f->mean, *a = f->a, *b = f->b, *d = f->d;
     for (long w = 0; w < windows; w++, x += 2 * c, dx += 2 * c, dy += c, arg += c)
@@ -88,8 +89,8 @@ INLINE void spread_windows(bool rectified, long windows, long c, const float *re
 }
 
 /* Pixels that no window has. */
-INLINE void spread_pixels(bool rectified, long pixels, long c, const float *restrict x, const channel_factors *f,
-                          float *restrict dx)
+INLINE void spread_pixels(bool rectified, long pixels, long c, const float *restrict x,
+                          const channel_factors *f, float *restrict dx)
 {
     const float *mean = f->mean, *b = f->b, *d = f->d;
     for (long p = 0; p < pixels; p++, x += c, dx += c)
@@ -100,7 +101,8 @@ INLINE void spread_pixels(bool rectified, long pixels, long c, const float *rest
 }
 
 SX_FAST static void spread_line(long windows, long c, const float *restrict x, const float *restrict dy,
-                                const uint8_t *restrict arg, int k, const channel_factors *f, float *restrict dx)
+                                const uint8_t *restrict arg, int k, const channel_factors *f,
+                                float *restrict dx)
 {
     if (f->rectified) spread_windows(true, windows, c, x, dy, arg, k, f, dx);
     else spread_windows(false, windows, c, x, dy, arg, k, f, dx);
@@ -184,7 +186,8 @@ static void join_spreading(chain *c, int i)
     chain_drop(c, i);
 }
 
-/* The rectifier in front of the normalisation has its gradient from the same pass: its result is the x at hand. */
+/* The rectifier in front of the normalisation has its gradient from the same pass: its result is the x at
+ * hand. */
 static void join_rectifier(chain *c, int i)
 {
     task *t = &c->t[i];

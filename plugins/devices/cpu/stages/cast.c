@@ -1,5 +1,6 @@
-/* cast.c: other types and f32. bf16 is a way to store and never to compute, kernels know f32 alone: where a chain
- * reads what is stored in bf16 a task in front makes an f32 copy, and where it stores, a task behind rounds. */
+/* cast.c: other types and f32. bf16 is a way to store and never to compute, kernels know f32 alone: where a
+ * chain reads what is stored in bf16 a task in front makes an f32 copy, and where it stores, a task behind
+ * rounds. */
 #include <string.h>
 #include "cpu.h"
 

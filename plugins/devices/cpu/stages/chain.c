@@ -3,7 +3,7 @@
  * leaves the cache. */
 #include <stdlib.h>
 #include <string.h>
-#include "conv.h"
+#include "cpu.h"
 
 enum { CACHE = 768 << 10, STRIP = 32 << 10, TINY = 32 << 10, GROUPS = 16, MIN_GROUPS = 4, SPREAD = 8 };
 static const size_t max_partials = (size_t)32 << 20;

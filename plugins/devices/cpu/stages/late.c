@@ -1,5 +1,6 @@
-/* late.c: ops that run at the place of a later one and share its stage: the small updates of a step at the last of them, so
- * that the threads are woken once; a gradient's product at its update, so that the gradient is never stored. */
+/* late.c: ops that run at the place of a later one and share its stage: the small updates of a step at the
+ * last of them, so that the threads are woken once; a gradient's product at its update, so that the gradient
+ * is never stored. */
 #include "cpu.h"
 
 enum { SMALL = 1 << 18 };                        /* elements; a larger update has work enough of its own */
@@ -67,7 +68,8 @@ static void find_updates(const search *s)
 uint32_t *late_ops(const sx_plan *p, uint32_t n, task *const *t, uint32_t values)
 {
     const search s = { n, values, t, sx_plan_alloc(p, ((size_t)n + 1) * sizeof(uint32_t)),
-                       sx_plan_alloc(p, (size_t)n + 1), sx_plan_alloc(p, ((size_t)values + 1) * sizeof(future)) };
+                       sx_plan_alloc(p, (size_t)n + 1),
+                       sx_plan_alloc(p, ((size_t)values + 1) * sizeof(future)) };
     for (uint32_t i = 0; i < n; i++) s.at[i] = i;
     find_products(&s);
     find_updates(&s);

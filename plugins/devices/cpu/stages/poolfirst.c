@@ -1,6 +1,6 @@
-/* poolfirst.c: max-pooling goes before the affine map of batch normalisation in front of it. The map keeps the order of a
- * channel's pixels or, where gamma is negative, turns it round; so pooling can be done on raw pixels while they are hot,
- * and the gradient's sums over all pixels are sums over the pooled ones. */
+/* poolfirst.c: max-pooling goes before the affine map of batch normalisation in front of it. The map keeps
+ * the order of a channel's pixels or, where gamma is negative, turns it round; so pooling can be done on raw
+ * pixels while they are hot, and the gradient's sums over all pixels are sums over the pooled ones. */
 #include <string.h>
 #include "cpu.h"
 
@@ -18,7 +18,7 @@ typedef struct {
     sx_plan *p;
     uint32_t n;
     task **t;
-    tensor *raw;                                 /* by op of arguments: what the pooling beside it leaves; id 0: nothing */
+    tensor *raw; /* by op of arguments: what the pooling beside it leaves; id 0: nothing */
 } exchanges;
 
 /* Are the readers of map `at` max-pooling and its arguments over the same windows, and nothing else? */
@@ -56,7 +56,8 @@ static void exchange(const exchanges *e, uint32_t at, const pair *behind, const 
     tensor raw = pooling.out;
     raw.id = map.out.id;
     *first = pooling, first->op = map.op, first->out = raw, first->name = pooling.op->op->name;
-    *second = map, second->op = pooling.op, second->name = map.op->op->name, second->out = pooling.out, second->in[0] = raw;
+    *second = map, second->op = pooling.op, second->name = map.op->op->name,
+    second->out = pooling.out, second->in[0] = raw;
     second->pooled = true;
     pool_raw(first, &x, gamma);
     if (behind->arg) pool_raw(e->t[behind->arg], &x, gamma), e->raw[behind->arg] = raw;
