@@ -24,9 +24,10 @@ __attribute__((format(printf, 2, 3))) static int fail(int code, const char *fmt,
 /* --- Device --- */
 static int count(void) { return 1; }
 
-static const char *const conv_names[] = { [CONV_AUTO] = "auto", [CONV_ONEDNN] = "onednn", [CONV_IM2COL] = "im2col",
-    [CONV_WINOGRAD] = "winograd", [CONV_THIN] = "thin", [CONV_DEPTHWISE] = "depthwise",
-    [CONV_AMX] = "amx" };
+static const char *const conv_names[] = {
+    [CONV_AUTO] = "auto", [CONV_ONEDNN] = "onednn", [CONV_IM2COL] = "im2col", [CONV_WINOGRAD] = "winograd",
+    [CONV_THIN] = "thin", [CONV_DEPTHWISE] = "depthwise", [CONV_AMX] = "amx"
+};
 
 static int open_dev(const void *params, int index, sx_dev **dev)
 {
@@ -42,10 +43,12 @@ static int open_dev(const void *params, int index, sx_dev **dev)
         return fail(SX_E_DEVICE, "STRIX_CPU_CONV is onednn, but libdnnl.so.2 is not here");
     cpu_isa cap;
     if (!isa_asked(&cap))
-        return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx", getenv("STRIX_CPU_ISA"));
+        return fail(SX_E_DEVICE, "STRIX_CPU_ISA is '%.40s', not plain, avx2, avx512 or amx",
+                    getenv("STRIX_CPU_ISA"));
     long groups;
     if (!groups_asked(&groups))
-        return fail(SX_E_DEVICE, "STRIX_CPU_GROUPS is '%.40s', no number of groups", getenv("STRIX_CPU_GROUPS"));
+        return fail(SX_E_DEVICE, "STRIX_CPU_GROUPS is '%.40s', no number of groups",
+                    getenv("STRIX_CPU_GROUPS"));
     if (!(*dev = calloc(1, sizeof **dev))) return fail(SX_E_MEMORY, "no memory");
     (*dev)->conv = (conv_path)conv;
     const int n = snprintf((*dev)->text, sizeof (*dev)->text, "%s, OpenBLAS%s", isa_name(isa_most()),

@@ -118,8 +118,8 @@ void chain_local(chain *c, uint32_t id);         /* this value need not be store
 void chain_fit(chain *c);                        /* chunks, groups, memory; once the locals are known */
 int strips_end(const chain *c, int i); /* behind the last task that may go strip by strip with task i */
 long task_extent(const task *t);                 /* elements of a row as strips count them */
-/* STRIX_CPU_GROUPS, only to measure what fixed groups of sums cost (bench/overheads): so many groups instead, such as
- * the number of threads; 0: not set. False: it is no such number. */
+/* STRIX_CPU_GROUPS, only to measure what fixed groups of sums cost (bench/overheads): so many groups instead,
+ * such as the number of threads; 0: not set. False: it is no such number. */
 bool groups_asked(long *n);
 /* later: another time of the same run, with the same weights */
 void chain_run(const chain *c, pool *p, void *const *at, char *scratch, char *kept, bool later);

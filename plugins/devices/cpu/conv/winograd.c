@@ -142,8 +142,8 @@ static long tile_lines(const geometry *g, long line)
     return line / g->oh * ceil_div(g->oh, SIDE) + line % g->oh / SIDE;
 }
 
-void wino_load(const wino_kernels *k, const geometry *g, const tile *at, const float *x, const float *zero, float *v,
-               long step)
+void wino_load(const wino_kernels *k, const geometry *g, const tile *at, const float *x, const float *zero,
+               float *v, long step)
 {
     const long top = at->i - g->pad[0], left = at->j - g->pad[1], line = g->w * g->c;
     const float *image = x + at->image * g->h * line;

@@ -14,8 +14,8 @@ enum { MR = 8, NR = 32, LANES = 16 };
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* A tile of n results along an axis takes the first n + 1 of the points and infinity: its pixels' transform makes
- * up for those left out, so that all tiles share the transform of the weights. */
+/* A tile of n results along an axis takes the first n + 1 of the points and infinity: its pixels' transform
+ * makes up for those left out, so that all tiles share the transform of the weights. */
 static inline bool needs(int n, long point) { return point <= n || point == EDGE - 1; }
 
 /* m[rows, NR] = v[rows, c] u[c, NR]; half: the second half of the filters is not there and need not be
@@ -34,8 +34,8 @@ typedef struct { long c; int rows, columns; const float *px[EDGE][EDGE]; } pixel
 
 typedef struct {
     /* v: where the results of point 0 go, filled up with zeros to whole lines */
-    void (*in)(const pixels *d, float *v, long step);                    /* (rows + 2) x (columns + 2): B' d B */
-    void (*spread)(const pixels *d, float *v, long step);                /* rows x columns: A d A' */
+    void (*in)(const pixels *d, float *v, long step);        /* (rows + 2) x (columns + 2): B' d B */
+    void (*spread)(const pixels *d, float *v, long step);    /* rows x columns: A d A' */
     void (*mul)(long rows, const point_factors *f);
     void (*sum)(const terms *t);
     void (*out)(const results *r);               /* A' m A */
@@ -55,15 +55,14 @@ static inline tile tile_of(const geometry *g, long t)
 {
     const long across = ceil_div(g->ow, SIDE), each = tiles_of(g), at = t % each, i = at / across * SIDE,
                j = at % across * SIDE;
-    return (tile){ t / each, i, j, t / each * g->oh, (int)(g->oh - i < SIDE ? g->oh - i : SIDE),
-                   (int)(g->ow - j < SIDE ? g->ow - j : SIDE) };
+    return (tile){ t / each, i, j, t / each * g->oh, (int)lesser(SIDE, g->oh - i), (int)lesser(SIDE, g->ow - j) };
 }
 /* B' d B of the tile's pixels; zero: as many as there are channels */
-void wino_load(const wino_kernels *k, const geometry *g, const tile *at, const float *x, const float *zero, float *v,
-               long step);
+void wino_load(const wino_kernels *k, const geometry *g, const tile *at, const float *x, const float *zero,
+               float *v, long step);
 
-/* --- Kinds of tiles (winograd_order.c): those at the bottom and at the right have fewer results where 4 does not
- * divide the image. In the order of these kinds all tiles that need a point are neighbours. --- */
+/* --- Kinds of tiles (winograd_order.c): those at the bottom and at the right have fewer results where 4 does
+ * not divide the image. In the order of these kinds all tiles that need a point are neighbours. --- */
 enum { BOTTOM, WHOLE, RIGHT, CORNER, KINDS };
 typedef struct { long start[KINDS + 1]; } wino_order;
 /* Tiles [from, from + n) in that order. */

@@ -20,8 +20,7 @@ static tile next_of(const geometry *g, tile t)
     t.j += SIDE;
     if (t.j >= g->ow) t.j = 0, t.i += SIDE;
     if (t.i >= g->oh) t.i = 0, t.image++, t.line += g->oh;
-    t.rows = (int)(g->oh - t.i < SIDE ? g->oh - t.i : SIDE);
-    t.columns = (int)(g->ow - t.j < SIDE ? g->ow - t.j : SIDE);
+    t.rows = (int)lesser(SIDE, g->oh - t.i), t.columns = (int)lesser(SIDE, g->ow - t.j);
     return t;
 }
 
@@ -41,7 +40,8 @@ wino_order wino_order_of(const geometry *g, long from, long n, tile *t)
 /* --- of whole images --- */
 static void count_kinds(const geometry *g, long images, long *count)
 {
-    const long rows = g->oh / SIDE, columns = g->ow / SIDE, bottom = g->oh % SIDE > 0, right = g->ow % SIDE > 0;
+    const long rows = g->oh / SIDE, columns = g->ow / SIDE;
+    const bool bottom = g->oh % SIDE > 0, right = g->ow % SIDE > 0;
     count[BOTTOM] = images * bottom * columns;
     count[WHOLE] = images * rows * columns;
     count[RIGHT] = images * rows * right;

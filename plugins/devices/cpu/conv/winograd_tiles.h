@@ -82,9 +82,10 @@ INLINE void NAME(from_points)(const int n, const vec *m, vec *o)
     }
 }
 
-/* --- Both axes, columns first. rows, columns: results of the tile, constants; n: of W channels, a constant where all are
- * there --- */
-INLINE void NAME(in_part)(const int rows, const int columns, const pixels *px, long at, long n, float *v, long step)
+/* --- Both axes, columns first. rows, columns: results of the tile, constants; n: of W channels, a constant where
+ * all are there --- */
+INLINE void NAME(in_part)(const int rows, const int columns, const pixels *px, long at, long n, float *v,
+                          long step)
 {
     vec t[POINTS];
 #pragma GCC unroll 6
@@ -106,7 +107,8 @@ INLINE void NAME(in_part)(const int rows, const int columns, const pixels *px, l
     }
 }
 
-INLINE void NAME(spread_part)(const int rows, const int columns, const pixels *px, long at, long n, float *v, long step)
+INLINE void NAME(spread_part)(const int rows, const int columns, const pixels *px, long at, long n, float *v,
+                              long step)
 {
     vec t[EDGE * SIDE];
 #pragma GCC unroll 4

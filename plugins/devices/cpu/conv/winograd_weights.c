@@ -23,7 +23,7 @@ static long block_of(const geometry *g)
 {
     enum { BYTES = 512 << 10, LEAST = 16 };
     const long n = (long)(BYTES / sizeof(float)) / (POINTS * (lines_of(g->c) + panels_of(g->k) * NR));
-    return n < LEAST ? LEAST : n > MOST_TILES ? MOST_TILES : n;
+    return n < LEAST ? LEAST : lesser(n, MOST_TILES);
 }
 
 /* Sums are laid out as [panel][POINTS][c][NR]. */
@@ -38,7 +38,8 @@ size_t wino_scratch_sums(const geometry *g)
 }
 long wino_least_sums(const geometry *g) { return ceil_div(block_of(g), tiles_of(g)); }
 
-static void load_dy(const wino_kernels *k, const geometry *g, const tile *at, const float *dy, float *v, long step)
+static void load_dy(const wino_kernels *k, const geometry *g, const tile *at, const float *dy, float *v,
+                    long step)
 {
     const float *first = dy + ((at->line + at->i) * g->ow + at->j) * g->k;
     pixels d = { .c = g->k, .rows = at->rows, .columns = at->columns };
@@ -169,8 +170,8 @@ static void sum_part(const void *ctx, long point, int thread)
     const stretch s = wino_needing(j->g, &o, point);
     for (long at = 0; at < s.n || at == 0; at += TILES)
         for (long i = 0; i < panels_of(j->g->k); i++)
-            sum_points(j->use, j->g, &l, i, point, (stretch){ s.from + at, s.n - at < TILES ? s.n - at : TILES },
-                       at == 0, j->v, j->sums);
+            sum_points(j->use, j->g, &l, i, point, (stretch){ s.from + at, lesser(TILES, s.n - at) }, at == 0,
+                       j->v, j->sums);
 }
 
 void wino_join(pool *p, const geometry *g, cpu_isa most, long groups, size_t partial, float *sums, float *dw)

@@ -1,6 +1,6 @@
-/* isa.c: which kernels this process may run: what the processor has, capped by STRIX_CPU_ISA, so that every kernel
- * can be tested on the best machine. The cap is of kernels written for a set of instructions; plain loops (SX_FAST),
- * which the compiler makes for each set, take the processor's best. */
+/* isa.c: which kernels this process may run: what the processor has, capped by STRIX_CPU_ISA, so that every
+ * kernel can be tested on the best machine. The cap is of kernels written for a set of instructions; plain loops
+ * (SX_FAST), which the compiler makes for each set, take the processor's best. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ const char *isa_name(cpu_isa isa) { return names[isa]; }
 #if defined __x86_64__ && defined __GNUC__
 #include <cpuid.h>
 
-/* Linux wants to be asked once a process, since tiles make signal frames larger: only where they may be used. */
+/* Linux wants to be asked once, since tiles make signal frames larger; only where they may be used. */
 #ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>

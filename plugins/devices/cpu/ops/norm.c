@@ -202,11 +202,11 @@ const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows
                           .end = reduce_end };
 
 /* --- moments: mean and M2 of blocks about their first pixels, joined as by Chan, Golub & LeVeque. Blocks are
- * counted from the group's first pixel on, so that the strips of a chain, which go by its other tasks, change no
- * bit: these are the only sums that the forward pass goes on with. --- */
+ * counted from the group's first pixel on, so that the strips of a chain, which go by its other tasks, change
+ * no bit: these are the only sums that the forward pass goes on with. --- */
 static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
 
-/* Of a group: pixels, mean and M2 of whole blocks; of the block at hand pixels, the first one, sums and squares */
+/* Of a group: pixels, mean and M2 of whole blocks; of the block at hand pixels, first one, sums and squares */
 typedef struct { double *count, *open, *mean, *m2; float *first, *s, *q; } moments;
 
 static size_t moments_bytes(long c)
@@ -243,8 +243,9 @@ static void join(long c, const moments *a, double n, const double *mean, const d
 }
 
 /* The same of a block of n pixels, whose sums are about its first one. */
-SX_FAST static void join_block(long c, double before, double n, const float *restrict first, float *restrict s,
-                               float *restrict q, double *restrict mean, double *restrict m2)
+SX_FAST static void join_block(long c, double before, double n, const float *restrict first,
+                               float *restrict s, float *restrict q, double *restrict mean,
+                               double *restrict m2)
 {
     const double part = 1 / n, share = n / (before + n), both = before * share;
     for (long j = 0; j < c; j++) {
@@ -427,7 +428,7 @@ static void norm_bwd_rows(const task *t, const lane *l, long from, long n)
     const long c = t->line, e = part.from * c;
     float *k = (float *)l->scratch;
     norm_bwd_factors(t, l, k);
-    norm_bwd(part.n, c, strip_at(&t->in[0], l, from, e), strip_at(&t->in[1], l, from, e), in_at(t, 2, l, 0), k,
-             strip_at(&t->out, l, from, e));
+    norm_bwd(part.n, c, strip_at(&t->in[0], l, from, e), strip_at(&t->in[1], l, from, e), in_at(t, 2, l, 0),
+             k, strip_at(&t->out, l, from, e));
 }
 const kernel k_norm_bwd = { .by_rows = 3, .make = norm_bwd_make, .rows = norm_bwd_rows };

@@ -80,7 +80,8 @@ static size_t longest_row(const task *t)
     return row;
 }
 
-/* Small images go by many rows at a time, so that weights are worth loading; large ones would then leave the cache. */
+/* Small images go by many rows at a time, so that weights are worth loading; large ones would then leave the
+ * cache. */
 static bool suits(const place *at, const task *t)
 {
     const long least = t->heavy && t->least > at->least ? t->least : at->least;
@@ -144,12 +145,13 @@ static bool gather_late(lowering *w, uint32_t at)
     return true;
 }
 
-/* Does an op make of bound values alone what no batch has a part in? Such ops, of statistics that are known, say, go first,
- * so that no chain of a batch waits for them. */
+/* Does an op make of bound values alone what no batch has a part in? Such ops, of statistics that are known,
+ * say, go first, so that no chain of a batch waits for them. */
 static bool is_fixed(const lowering *w, const bool *fixed, uint32_t op)
 {
     const task *t = w->t[op];
-    if (!t->out.id || w->at[op] != op || sx_plan_place(w->p, t->op->out).batched || reads_late(w, 0, op)) return false;
+    if (!t->out.id || w->at[op] != op || sx_plan_place(w->p, t->op->out).batched || reads_late(w, 0, op))
+        return false;
     for (int i = 0; i < t->inputs; i++) {
         const int64_t maker = maker_of(w, t->in[i].id);
         if (maker < 0 ? sx_plan_place(w->p, value_of(&t->in[i])).batched : !fixed[maker]) return false;
@@ -186,8 +188,9 @@ static void gather_chains(lowering *w)
     }
 }
 
-/* Results that are cheap to make of what is stored anyway are made again where they are read rather than stored, too:
- * gradients of max-pooling, normalised pooled images, convolutions of few channels and the maps behind them. */
+/* Results that are cheap to make of what is stored anyway are made again where they are read rather than stored,
+ * too: gradients of max-pooling, normalised pooled images, convolutions of few channels and the maps behind
+ * them. */
 static bool is_cheap(const lowering *w, const task *t)
 {
     if (!makes_rows(t) || !sx_plan_place(w->p, value_of(&t->out)).slab) return false;
@@ -288,7 +291,8 @@ static bool is_steady(const lowering *w, const task *t)
     for (int i = 0; i < t->inputs; i++) {
         const uint32_t id = t->in[i].id;
         if (t->in[i].row) continue;
-        if (maker_of(w, id) >= 0 || w->writes[id] || sx_plan_place(w->p, value_of(&t->in[i])).batched) return false;
+        if (maker_of(w, id) >= 0 || w->writes[id] || sx_plan_place(w->p, value_of(&t->in[i])).batched)
+            return false;
         any = true;
     }
     return any;
