@@ -100,7 +100,6 @@ static bool feasible(const suggestion *q, const sx_trial *t)
 }
 
 /* Trials by what the model thinks of them, which noise does not fool; those that break a constraint last. */
-/* Trials by what the model thinks of them, which noise does not fool; those that break a constraint last. */
 static const sx_trial **rank(search *a)
 {
     parzen_pool *p = a->q.pool;
