@@ -90,6 +90,14 @@ int conform_ends(const sx_param *p, double ends[2])
     return n;
 }
 
+int conform_words(const sx_param *p)
+{
+    if (p->type == SX_TYPE_BOOL) return 2;
+    int n = 0;
+    while (p->type == SX_TYPE_CHOICE && p->choices[n]) n++;
+    return n;
+}
+
 /* A small legal value for a required number. */
 static double small(const sx_param *p)
 {
@@ -100,19 +108,13 @@ static double small(const sx_param *p)
     return ends[0];
 }
 
-static sx_conf *add_number(sx_arena *a, sx_conf *g, const sx_param *p, double v)
+/* p = v: a number, a truth value, the index of a word; any text is "x". */
+static void add(sx_arena *a, sx_conf *g, const sx_param *p, double v)
 {
-    sx_conf *m = sx_conf_add(a, g, p->name, is_whole(p) ? SX_CONF_INT : SX_CONF_REAL);
-    if (is_whole(p)) m->i = (int64_t)v;
-    else m->r = v;
-    return m;
-}
-
-static void add_required(sx_arena *a, sx_conf *g, const sx_param *p)
-{
-    if (is_number(p)) { add_number(a, g, p, small(p)); return; }
-    if (p->type == SX_TYPE_BOOL) { sx_conf_add(a, g, p->name, SX_CONF_BOOL); return; }
-    sx_conf_add(a, g, p->name, SX_CONF_TEXT)->s = p->type == SX_TYPE_CHOICE ? p->choices[0] : "x";
+    if (is_whole(p)) sx_conf_add(a, g, p->name, SX_CONF_INT)->i = (int64_t)v;
+    else if (is_number(p)) sx_conf_add(a, g, p->name, SX_CONF_REAL)->r = v;
+    else if (p->type == SX_TYPE_BOOL) sx_conf_add(a, g, p->name, SX_CONF_BOOL)->b = v > 0;
+    else sx_conf_add(a, g, p->name, SX_CONF_TEXT)->s = p->type == SX_TYPE_CHOICE ? p->choices[(int)v] : "x";
 }
 
 static void *fill(conform *c, sx_arena *a, const sx_entry *e, const sx_param *set, double v)
@@ -121,8 +123,8 @@ static void *fill(conform *c, sx_arena *a, const sx_entry *e, const sx_param *se
     sx_diags_init(&d, a);
     sx_conf *g = SX_NEW(a, sx_conf);
     for (const sx_param *p = e->params; p->name; p++) {
-        if (set && !strcmp(p->name, set->name)) add_number(a, g, p, v);
-        else if (p->flags & SX_REQUIRED) add_required(a, g, p);
+        if (set && !strcmp(p->name, set->name)) add(a, g, p, v);
+        else if (p->flags & SX_REQUIRED) add(a, g, p, is_number(p) ? small(p) : 0);
     }
     void *params = sx_alloc(a, e->item->params_size);
     if (!sx_param_fill(a, e->params, e->item->name, g, NULL, NULL, params, &d)) return params;
@@ -135,7 +137,7 @@ void *conform_params(conform *c, sx_arena *a, const sx_entry *e) { return fill(c
 
 void *conform_params_with(conform *c, sx_arena *a, const sx_entry *e, const sx_param *p, double v)
 {
-    return is_number(p) ? fill(c, a, e, p, v) : NULL;
+    return p->type == SX_TYPE_TEXT ? NULL : fill(c, a, e, p, v);
 }
 
 /* --- What holds for every item --- */

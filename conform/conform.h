@@ -29,10 +29,13 @@ void conform_diags(conform *c, const sx_diags *d);                   /* as notes
 
 /* Settings to try e with: defaults, small values where one is required. NULL: cannot be filled (checked). */
 void *conform_params(conform *c, sx_arena *a, const sx_entry *e);
-/* The same with one parameter set to v; list members all v. NULL where p is no number. */
+/* The same with one parameter set to v; list members all v; a truth value 0 or 1, a choice its index. NULL where p
+ * is a text. */
 void *conform_params_with(conform *c, sx_arena *a, const sx_entry *e, const sx_param *p, double v);
 /* The legal ends of p's range (an open end: a little inside; an endless one is left out); how many. */
 int conform_ends(const sx_param *p, double ends[2]);
+/* How many words or truth values p has; 0: it is neither. */
+int conform_words(const sx_param *p);
 
 /* What holds for every item: name, documentation, parameters with documentation, defaults in range. */
 int conform_item(conform *c, const sx_entry *e);

@@ -16,6 +16,14 @@ typedef struct {
     long n; sx_t *weights, *grads;               /* the learned ones: offsets of x first */
 } trial;
 
+/* One setting of the layer; param NULL: all are at their defaults. */
+typedef struct { const sx_param *param; double value; const char *text; } setting;
+
+static void *settings(conform *c, sx_arena *a, const sx_entry *e, const setting *s)
+{
+    return s->param ? conform_params_with(c, a, e, s->param, s->value) : conform_params(c, a, e);
+}
+
 static const sx_layer *layer_of(const sx_entry *e) { return (const sx_layer *)(const void *)e->item; }
 
 static sx_t bound_input(sx_graph *g, const char *name, const row_shape *s)
@@ -91,12 +99,12 @@ static void fill_trial(trial *t)
     }
 }
 
-static trial *open_trial(conform *c, const sx_entry *e, const row_shape *s, bool training)
+static trial *open_trial(conform *c, const sx_entry *e, const setting *with, const row_shape *s, bool training)
 {
     rig *r = rig_open(c, training, BATCH);
     trial *t = SX_NEW(r->a, trial);
     t->r = r;
-    void *params = conform_params(c, r->a, e);
+    void *params = settings(c, r->a, e, with);
     if (params && write_layer(e, params, s, t) && write_loss(t)) return t;
     rig_close(r);
     return NULL;
@@ -157,11 +165,11 @@ static bool finite_all(const float *x, long n)
 }
 
 /* Runs the layer on a shape: finite, the same bits twice, gradients. false: it refused. */
-static bool check_run(conform *c, const sx_entry *e, const row_shape *s, bool training)
+static bool check_run(conform *c, const sx_entry *e, const setting *with, const row_shape *s, bool training)
 {
-    trial *t = open_trial(c, e, s, training);
-    const char *where = sx_format(c->arena, "%s on %d axes of %ld", training ? "training" : "evaluation",
-                                  s->rank, s->dim[0]);
+    trial *t = open_trial(c, e, with, s, training);
+    const char *where = sx_format(c->arena, "%s%s on %d axes of %ld", with->text,
+                                  training ? "training" : "evaluation", s->rank, s->dim[0]);
     if (!t) return false;
     if (rig_compile(c, t->r) || (fill_trial(t), rig_run(t->r))) {
         conform_check(c, false, "%s: runs on device %s", where, c->device);
@@ -181,11 +189,11 @@ static bool check_run(conform *c, const sx_entry *e, const row_shape *s, bool tr
 }
 
 /* "layer/kernel[3, 4] layer/bias[4]": what a layer keeps; the text lives in c's arena. NULL: refused. */
-static const char *kept(conform *c, const sx_entry *e, const row_shape *s, bool training)
+static const char *kept(conform *c, const sx_entry *e, const setting *with, const row_shape *s, bool training)
 {
     rig *r = rig_open(c, training, BATCH);
     trial t = { .r = r };
-    void *params = conform_params(c, r->a, e);
+    void *params = settings(c, r->a, e, with);
     const char *list = NULL;
     if (params && write_layer(e, params, s, &t)) {
         list = "";
@@ -201,36 +209,57 @@ static const char *kept(conform *c, const sx_entry *e, const row_shape *s, bool 
 }
 
 /* Builds with one parameter at an end of its range: an output or a refusal, both with a reason. */
-static void check_end(conform *c, const sx_entry *e, const sx_param *p, double v)
+static void check_end(conform *c, const sx_entry *e, const setting *with)
 {
     bool told = true;
     for (int s = 0; s < SHAPES; s++)
         for (int training = 0; training < 2; training++) {
             rig *r = rig_open(c, training, BATCH);
             trial t = { .r = r };
-            void *params = conform_params_with(c, r->a, e, p, v);
+            void *params = settings(c, r->a, e, with);
             if (params && !write_layer(e, params, &shapes[s], &t) && !r->d.errors) told = false;
             rig_close(r);
         }
-    conform_check(c, told, "'%s' = %g: builds, or refuses with a reason", p->name, v);
+    conform_check(c, told, "%sbuilds, or refuses with a reason", with->text);
+}
+
+/* All shapes that it takes with these settings; how many. */
+static int check_shapes(conform *c, const sx_entry *e, const setting *with)
+{
+    int built = 0;
+    for (int s = 0; s < SHAPES; s++) {
+        if (!check_run(c, e, with, &shapes[s], true)) continue;
+        built++;
+        check_run(c, e, with, &shapes[s], false);
+        const char *train = kept(c, e, with, &shapes[s], true), *eval = kept(c, e, with, &shapes[s], false);
+        conform_check(c, train && eval && !strcmp(train, eval),
+                      "%sthe same weights and states in training and evaluation", with->text);
+    }
+    return built;
+}
+
+/* Each word and truth value but the default one, or the one that a required setting is tried with. */
+static void check_words(conform *c, const sx_entry *e, const sx_param *p)
+{
+    const int n = conform_words(p), tried = p->flags & SX_REQUIRED ? 0 : (int)p->def;
+    for (int i = 0; i < n; i++) {
+        if (i == tried) continue;
+        const char *word = p->type == SX_TYPE_BOOL ? (i ? "true" : "false") : p->choices[i];
+        const setting with = { p, i, sx_format(c->arena, "'%s' = %s: ", p->name, word) };
+        check_end(c, e, &with);
+        check_shapes(c, e, &with);
+    }
 }
 
 int conform_layer(conform *c, const sx_entry *e)
 {
-    int built = 0;
-    for (int s = 0; s < SHAPES; s++) {
-        if (!check_run(c, e, &shapes[s], true)) continue;
-        built++;
-        check_run(c, e, &shapes[s], false);
-        const char *train = kept(c, e, &shapes[s], true), *eval = kept(c, e, &shapes[s], false);
-        conform_check(c, train && eval && !strcmp(train, eval),
-                      "the same weights and states in training and evaluation");
-    }
-    conform_check(c, built > 0, "builds on at least one common shape");
+    conform_check(c, check_shapes(c, e, &(setting){ .text = "" }) > 0, "builds on at least one common shape");
     for (const sx_param *p = e->params; p->name; p++) {
         double ends[2];
         const int n = conform_ends(p, ends);
-        for (int i = 0; i < n; i++) check_end(c, e, p, ends[i]);
+        for (int i = 0; i < n; i++)
+            check_end(c, e, &(setting){ p, ends[i], sx_format(c->arena, "'%s' = %g: ", p->name, ends[i]) });
+        check_words(c, e, p);
     }
     return 0;
 }

@@ -29,7 +29,7 @@ def case(name, text, shape, fn, weights=None, infer=False, check_grad=True, imag
     xt = torch.tensor(x).double().requires_grad_(True)
     wt = {k: torch.tensor(v).double() for k, v in weights.items()}
     for k, v in wt.items():
-        if k.split("/")[-1] not in ("mean", "variance"):
+        if k.split("/")[-1] not in ("mean", "variance", "seen"):
             v.requires_grad_(True)
     states = {}
     y = fn(xt, wt, states)
@@ -94,13 +94,18 @@ case("dense_wide", 'l = { type = "dense"; units = 130; bias = false; };', (64, 2
      {"l/kernel": rng.normal(0, 0.1, (130, 257))})
 
 
-def bn(training):
+def bn(training, before=None):
+    """before: with debias, after so many steps; the averages are then the sums of Adam's moments over 1 - 0.99^t."""
     def fn(x, w, states):
         axes = tuple(range(x.dim() - 1))
         m, v = (x.mean(axes), x.var(axes, unbiased=False)) if training else (w["l/mean"], w["l/variance"])
+        old = 1 if before is None else 1 - 0.99**before
+        new = 1 if before is None else 1 - 0.99**(before + 1)
         if training:
-            states["l/mean"] = 0.99 * w["l/mean"] + 0.01 * m
-            states["l/variance"] = 0.99 * w["l/variance"] + 0.01 * v
+            states["l/mean"] = (0.99 * w["l/mean"] * old + 0.01 * m) / new
+            states["l/variance"] = (0.99 * w["l/variance"] * old + 0.01 * v) / new
+        if training and before is not None:
+            states["l/seen"] = torch.tensor([new]).double()
         return (x - m) / torch.sqrt(v + 1e-3) * w["l/gamma"] + w["l/beta"]
     return fn
 
@@ -146,6 +151,11 @@ case("avgpool", 'l = { type = "avgpool2d"; size = 2; };', (2, 7, 6, 3), lambda x
 case("avgpool_same", 'l = { type = "avgpool2d"; size = 3; stride = 2; padding = "same"; };', (2, 8, 7, 3),
      lambda x, w, s: nhwc(F.avg_pool2d(F.pad(nchw(x), (1, 1, 0, 1)), 3, 2)
                           / F.avg_pool2d(F.pad(nchw(x) * 0 + 1, (1, 1, 0, 1)), 3, 2)))
+
+for before in (0, 3, 500):
+    case(f"batchnorm_debias_{before}", 'l = { type = "batchnorm"; debias = true; };', (3, 5, 4, 6), bn(True, before),
+         {"l/gamma": rng.normal(0.2, 1, 6), "l/beta": rng.normal(0, 1, 6), "l/mean": rng.normal(0, 1, 6),
+          "l/variance": rng.uniform(0.5, 2, 6), "l/seen": np.array([1 - 0.99**before])})
 
 save_file(tensors, "layers.safetensors", metadata=texts)
 print(len(texts), "cases")
