@@ -40,6 +40,9 @@ if [ -e "$tmp/auxiliary/best.safetensors" ]; then
     is "both outputs of a label name its classes" "$(strix predict "$tmp/auxiliary" "$tmp/image.pgm" | cut -f4 | grep -c '[a-z]')" 2
 fi
 cd "$tmp" || exit 1
+sed -n '/^## An experiment is one file/,/^Where/s/^    //p' "$STRIX_SOURCE/README.md" >readme.cfg
+is "the README's experiment has 2 to 5 blocks" "$(STRIX_CONFIG_PATH=$STRIX_SOURCE/examples check readme.cfg --space 25 |
+    grep -c ': 25 can be built')" 1
 is "a function is searched by ask and tell" "$(sh "$STRIX_SOURCE/examples/function.sh" 25 | awk '/^trial/ { print ($NF < -95) }')" 1
 is "every value of it was told" "$(strix study trials function --csv | grep -c '^[0-9]*,complete,-*[0-9]')" 25
 echo "1..$n"

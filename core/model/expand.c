@@ -12,6 +12,7 @@ typedef struct {
     sx_paths paths;
     const char *root;                            /* prefix of all paths: "" or "transform." */
     sx_texts freeze;                             /* globs of model.freeze */
+    struct { const sx_conf **v; long n, cap; } wrong;                /* members whose mistake is told */
     long visits;
 } expander;
 typedef struct {                                 /* what a member has from the group around it */
@@ -32,14 +33,22 @@ static int __attribute__((format(printf, 3, 4))) refuse(expander *x, const sx_co
 
 /* --- Inputs and outputs --- */
 
-/* Does a group around c have a member of that first name that has not run yet? */
-static bool runs_later(const sx_conf *c, const char *name)
+/* The next member of that first name in a group around c, behind `last` (NULL: the first); NULL: none. */
+static const sx_conf *namesake(const sx_conf *c, const char *name, const sx_conf *last)
 {
     const size_t n = strcspn(name, ".");
-    for (const sx_conf *g = c->parent; g; g = g->parent)
-        for (const sx_conf *m = g->first; m; m = m->next)
+    for (const sx_conf *g = last ? last->parent : c->parent; g; g = g->parent, last = NULL)
+        for (const sx_conf *m = last ? last->next : g->first; m; m = m->next)
             if (m->kind == SX_CONF_GROUP && m->name && strlen(m->name) == n && !strncmp(m->name, name, n))
-                return true;
+                return m;
+    return NULL;
+}
+
+/* Is what c names not there because of a mistake that is told already? */
+static bool told(const expander *x, const sx_conf *c, const char *name)
+{
+    for (const sx_conf *m = NULL; (m = namesake(c, name, m));)
+        for (long i = 0; i < x->wrong.n; i++) if (x->wrong.v[i] == m) return true;
     return false;
 }
 
@@ -119,7 +128,8 @@ static int resolve(expander *x, const frame *f, const sx_conf *c, const char *te
     const char *name;
     const int rc = find_output(x, f->path, m, text, &name, out);
     if (rc <= 0 || is_input(x, text, out)) return rc < 0 ? rc : 0;
-    if (runs_later(c, name)) {
+    if (told(x, c, name)) return SX_E_CONFIG;
+    if (namesake(c, name, NULL)) {
         refuse(x, m, "cyclic inputs: '%s' reads '%s', which does not run before it", c->name, name);
         sx_hint(x->d, "Layers run in the order of the file; a layer reads those before it.");
     } else {
@@ -229,6 +239,7 @@ static int share(expander *x, const frame *f, const sx_conf *c, const char *name
 {
     const sx_conf *m = sx_conf_member(c, "share");
     const sx_path *p = sx_paths_find(&x->paths, f->path, x->root, name);
+    if (!p && told(x, c, name)) return SX_E_CONFIG;
     if (!p || p->node < 0) {
         refuse(x, m, "'share' names '%s', and no layer before this one has that path", name);
         return SX_E_CONFIG;
@@ -286,6 +297,7 @@ static int members(expander *x, const frame *f, const sx_conf *body, sx_link in,
     for (const sx_conf *m = body->first; m; m = m->next) {
         if (m->kind != SX_CONF_GROUP || !strcmp(m->name, "params")) continue;
         const int rc = member(x, f, m, *out, out);
+        if (rc) SX_PUSH(x->a, x->wrong, m);
         if (rc && !first) first = rc;
     }
     return first;
