@@ -34,6 +34,22 @@ ok 'is wrong usage in both' ends 2 strix study tell net 99 1
 
 named() { echo "--set study.name=$1 --set study.store=sqlite:studies/$1.db"; }
 
+# --- Data that one point alone cannot read fail its trial; data that none can read end the search ---
+cat >where.cfg <<'END'
+extends = [ "net.cfg" ];
+remove = [ "tune.space", "tune.sampler.startup" ];
+vars = { where = "idx"; };
+dataset = { dir = "${where}"; };
+tune = { trials = 3; sampler = { type = "grid"; }; space = { where = { choice = [ "gone", "idx", "lost" ]; }; }; };
+END
+ok 'a search over data, some of which are not there' strix tune where.cfg --threads 1 $(named where)
+is 'trains those that are' states where complete 1
+is 'and fails the others' states where failed 2
+is 'with the reason' sh -c 'strix study trials where | grep -q gone'
+ok 'where `vars` has none either, the search ends' ends 5 strix tune where.cfg --threads 1 $(named none) --set vars.where=never \
+    --set 'tune.space.where.choice=["gone","lost"]'
+is 'and no trial is lost' states none failed 0
+
 # --- One worker or two ---
 for sampler in random grid; do
     for jobs in 1 2; do

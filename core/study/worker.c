@@ -216,6 +216,20 @@ static bool points_fault(int rc)
            rc == SX_E_UNSUPPORTED;
 }
 
+/* The data of this point cannot be read, while others, those of `vars`, can. */
+static bool points_data(const job *j)
+{
+    const sx_exp *vars = sx_study_exp(j->w->s);
+    sx_data *data;
+    if (!j->claim.exp || same_data(&vars->data, &j->claim.exp->data)) return false;
+    sx_arena *a = sx_arena_open(j->a);
+    sx_diags unsaid;
+    sx_diags_init(&unsaid, a);
+    const bool there = !sx_data_open(a, vars, j->w->machine, false, &data, &unsaid);
+    sx_arena_close(a);
+    return there;
+}
+
 static const char *first_error(const sx_diags *d, int rc)
 {
     for (long i = 0; i < d->n; i++) if (d->v[i].code) return d->v[i].text;
@@ -292,7 +306,7 @@ static int run_trial(job *j, bool *failed)
                              .reason = "another command ended it, or has it now" });
         return 0;
     }
-    if (!points_fault(rc)) return give_back(j, rc);
+    if (!points_fault(rc) && !(rc == SX_E_DATA && points_data(j))) return give_back(j, rc);
     return tell(j, SX_FAILED, NULL, NULL, first_error(&j->d, rc));
 }
 
