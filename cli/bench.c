@@ -9,8 +9,8 @@
 typedef struct {
     cli_context *c; bool train, stages; long batch, steps;
     sx_exp *e; sx_machine *m; sx_net *net; sx_budget budget;
-    double program;                              /* bytes of the process before anything runs, less its data */
-    double first;                                /* seconds from the verb's start to the end of the first step */
+    double program;                             /* bytes of the process before anything runs, less its data */
+    double first;                             /* seconds from the verb's start to the end of the first step */
     double faults;                               /* minor page faults of a step */
 } job;
 
@@ -59,7 +59,7 @@ static int open_net(job *j)
     sx_data_shape s;
     sx_data *data;
     int bad = sx_step_shape(c->arena, j->e, j->train ? rows : 0, j->train ? 0 : rows, &s, &c->diags);
-    for (int i = 0; i < s.labels; i++) s.label[i].classes = 1;       /* labels are 0: any model has that output */
+    for (int i = 0; i < s.labels; i++) s.label[i].classes = 1;   /* labels are 0: any model has that output */
     const double before = process_bytes("VmRSS");
     if (!bad) bad = sx_data_random(c->arena, j->m, &s, &data, &c->diags);
     const double written = process_bytes("VmRSS") - before;
@@ -88,8 +88,8 @@ static stages measure_stages(job *j)
     return s;
 }
 
-/* Of the time, how much the arithmetic or the memory would have taken at least; Winograd's way has less to do than is
- * counted, and what lies in a cache need not be read: it may be above 1. */
+/* Of the time, how much the arithmetic or the memory would have taken at least; Winograd's way has less to
+ * do than is counted, and what lies in a cache need not be read: it may be above 1. */
 static double limit_share(const stages *s, sx_work w, double seconds)
 {
     const double compute = w.flop / s->limits.flops, move = (w.read + w.written) / s->limits.bytes_per_s;
@@ -115,7 +115,8 @@ static json_t *json_stages(const job *j, const stages *s)
     return all;
 }
 
-static void stage_row(const job *j, cli_table *t, const stages *s, const char *name, double seconds, sx_work w)
+static void stage_row(const job *j, cli_table *t, const stages *s, const char *name, double seconds,
+                      sx_work w)
 {
     sx_arena *a = j->c->arena;
     const double one = seconds / (double)j->steps, bytes = w.read + w.written;

@@ -157,8 +157,10 @@ static void warn_memory(cli_context *c, const sx_exp *e, const sx_machine *m, co
 {
     const double limit = sx_memory_limit(e, m);
     if ((double)b->total <= limit) return;
-    const char *who = e->train.memory > 0 ? "train.memory allows" : sx_format(c->arena, "device '%s' has", m->name);
-    sx_warn(&c->diags, SX_NOWHERE, "a training takes %s, and %s %s", cli_bytes(c->arena, (double)b->total), who,
+    const char *who = e->train.memory > 0 ? "train.memory allows"
+                                          : sx_format(c->arena, "device '%s' has", m->name);
+    sx_warn(&c->diags, SX_NOWHERE, "a training takes %s, and %s %s",
+            cli_bytes(c->arena, (double)b->total), who,
             cli_bytes(c->arena, limit));
     sx_hint(&c->diags, "Make the batch or the layers smaller%s.",
             e->train.recompute == SX_AGAIN_NONE ? ", or leave train.recompute at \"auto\"" : "");
@@ -352,7 +354,8 @@ static int run(cli_context *c)
     if (cli_flag(c, "expand")) return expand(c, e);
     if ((rc = cli_machine(c, &m)) || (rc = data_shape(c, e, &shape))) return rc;
     rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, (sx_again){ 0 }, &steps, &c->diags);
-    if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;    /* its own variables make no net: the file is wrong */
+    /* its own variables make no net: the file is wrong */
+    if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);
     warn_inputs(c, e);

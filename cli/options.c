@@ -101,7 +101,7 @@ static void unknown_option(cli_context *c, const char *arg)
 static bool read_number(const cli_option *o, const char *s, double *out)
 {
     char *end;
-    if (isspace((unsigned char)*s) || strpbrk(s, "xX")) return false;        /* C's readers take " 2" and 0x2 */
+    if (isspace((unsigned char)*s) || strpbrk(s, "xX")) return false;      /* C's readers take " 2" and 0x2 */
     if (o->kind == CLI_TIME) return sx_time_read(s, out);
     errno = 0;
     if (o->kind == CLI_LONG) *out = (double)strtoll(s, &end, 10);

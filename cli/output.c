@@ -221,7 +221,8 @@ static void write_value(const writer *w, json_t *v, int depth)
     else json_dumpf(v, w->to, JSON_ENCODE_ANY);
 }
 
-/* jansson writes reals with a fixed number of digits (0.29999999999999999); people read these documents, too. */
+/* jansson writes reals with a fixed number of digits (0.29999999999999999); people read these documents,
+ * too. */
 void cli_json_write(FILE *to, json_t *doc, bool compact)
 {
     const writer w = { sx_arena_open(NULL), to, compact };

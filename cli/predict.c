@@ -1,5 +1,5 @@
-/* predict.c: strix predict: the most likely classes of images in IDX, PGM or PPM files (gzipped or not), or of
- * any rows in safetensors files. */
+/* predict.c: strix predict: the most likely classes of images in IDX, PGM or PPM files (gzipped or not),
+ * or of any rows in safetensors files. */
 #include "cli.h"
 #include <ctype.h>
 #include <errno.h>
@@ -127,14 +127,16 @@ static int read_tensor(images *im, const char *file, const sx_blobs *b, int i, l
     if (!x || x->rank != s->rank + 1 || memcmp(x->shape + 1, s->shape, shape))
         return bad_file(im, file, "the net takes a tensor '%s' of rows %s; %s", name,
                         cli_shape(a, s->rank, s->shape),
-                        x ? sx_format(a, "it is %s there", cli_shape(a, x->rank, x->shape)) : "there is none");
+                        x ? sx_format(a, "it is %s there", cli_shape(a, x->rank, x->shape))
+                          : "there is none");
     if (x->shape[0] < 1 || (*n >= 0 && x->shape[0] != *n))
         return bad_file(im, file, "tensor '%s' has %ld rows", name, x->shape[0]);
     *n = x->shape[0];
     unsigned char *to = more_rows(im, file, i, *n);
     if (!to) return sx_diags_code(&im->c->diags);
     int bad = s->dtype == SX_U8 && strcmp(x->dtype, "U8") ? SX_E_DATA : 0;
-    if (s->dtype == SX_F32) bad = sx_blob_f32(x, *n * row_bytes(s) / (long)sizeof(float), (float *)(void *)to);
+    if (s->dtype == SX_F32)
+        bad = sx_blob_f32(x, *n * row_bytes(s) / (long)sizeof(float), (float *)(void *)to);
     else if (!bad) memcpy(to, x->data, x->bytes);
     return bad ? bad_file(im, file, "tensor '%s' is of type %s, the net takes %s", name, x->dtype,
                           sx_dtype_name(s->dtype)) : 0;

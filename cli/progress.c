@@ -45,7 +45,7 @@ static void write_event(cli_progress *p, json_t *o)
 {
     if (p->events) {
         cli_json_write(p->events, o, true);
-        fflush(p->events);                       /* one write a line: several processes may append to one file */
+        fflush(p->events);                    /* one write a line: several processes may append to one file */
     }
     json_decref(o);
 }

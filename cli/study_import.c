@@ -113,7 +113,8 @@ static int read_source(import *m)
     csv t;
     if (!url) {
         if (access(c->arg[1], R_OK))
-            return sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = c->arg[1] }, "cannot read this file: %s",
+            return sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = c->arg[1] },
+                            "cannot read this file: %s",
                             strerror(errno));
         if (!m->exp) return cli_usage(c, "a table names no space: give an experiment with --space");
         const int rc = csv_read(c, c->arg[1], &t);

@@ -88,7 +88,8 @@ static int check_options(cli_context *c)
     if (named && c->args > 1 && !import && strcmp(named, c->arg[1]))
         cli_usage(c, "two studies are named: %s and --study %s", c->arg[1], named);
     if (import && !cli_text(c, "space", NULL) && has_edits(c))
-        cli_usage(c, "--set, --unset, --extends and --seed are about an experiment file; none is named with --space");
+        cli_usage(c, "--set, --unset, --extends and --seed are about an experiment file; "
+                     "none is named with --space");
     if (c->json && cli_flag(c, "csv")) cli_usage(c, "--csv and --json exclude each other");
     if (c->json && cli_flag(c, "python")) cli_usage(c, "--python prints a program, no JSON");
     return c->diags.errors ? SX_E_USAGE : 0;
@@ -148,7 +149,8 @@ static const cli_option options[] = {
     { "space", 0, CLI_TEXT, "FILE", "import: experiment whose study takes the trials", 0, 0 },
     { "from", 0, CLI_TEXT, "NAME", "import: the study of the store, where it holds several", 0, 0 },
     { "value", 0, CLI_TEXT, "EXPR", "import: the objective from columns, as in \"sqrt(-loss)\"", 0, 0 },
-    { "rename", 0, CLI_LIST, "OLD=NEW", "import: a variable's name, or VARIABLE:OLD=NEW a value (repeatable)", 0, 0 },
+    { "rename", 0, CLI_LIST, "OLD=NEW",
+      "import: a variable's name, or VARIABLE:OLD=NEW a value (repeatable)", 0, 0 },
     { "defaults", 0, CLI_FLAG, NULL, "import: variables that the source lacks were as in vars", 0, 0 },
     { "indices", 0, CLI_FLAG, NULL, "import: choices are given by their place, 0, 1, ..", 0, 0 },
     { "objective", 0, CLI_TEXT, "NAME", "importance: for this one of several objectives", 0, 0 },

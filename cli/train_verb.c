@@ -133,7 +133,8 @@ static int train(job *j, sx_net *net, const sx_data *data)
     int bad = sx_train(c->arena, j->e, net, data, &want, &o, &c->diags);
     cli_progress_close(j->progress);
     if (bad == SX_E_STOPPED) sx_hint(&c->diags, "The same command with --resume goes on from there.");
-    /* Tested are the weights that `eval` takes: of the best epoch, whether or not the training ends with them. */
+    /* Tested are the weights that `eval` takes: of the best epoch, whether or not the training ends with
+     * them. */
     if (!bad && o.best_epoch != o.epochs)
         bad = sx_ckpt_load(c->arena, cli_run_weights(c, j->dir), net, NULL, &c->diags);
     if (!bad && data->shape.test)

@@ -63,7 +63,8 @@ void wire_errors(int fd, const sx_diags *d)
     for (long i = 0; i < d->n; i++) {
         const sx_diag *g = &d->v[i];
         (void)put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code,
-                                "file", g->where.file, "line", g->where.line, "text", g->text, "detail", g->detail,
+                                "file", g->where.file, "line", g->where.line, "text", g->text,
+                                "detail", g->detail,
                                 "hint", g->hint));
     }
 }

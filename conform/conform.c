@@ -227,7 +227,8 @@ int conform_end(conform *c)
 
 void conform_document(const conform *c, FILE *to)
 {
-    fprintf(to, "{\n  \"schema\": 1,\n  \"passed\": %ld,\n  \"failed\": %ld,\n  \"skipped\": %ld\n}\n", c->passed,
+    fprintf(to, "{\n  \"schema\": 1,\n  \"passed\": %ld,\n  \"failed\": %ld,\n  \"skipped\": %ld\n}\n",
+            c->passed,
             c->failed, c->skipped);
     fflush(to);
 }

@@ -72,7 +72,8 @@ static void check_rows(conform *c, const sx_set *s, const char *part)
     conform_check(c, differ(s), "%s: columns have names that differ", part);
     for (int i = 0; i < columns_of(s); i++) {
         const sx_column col = column(s, i);
-        conform_check(c, shape_ok(&col), "%s, %s: rows have 1 to %d axes, all longer than 0; labels none", part,
+        conform_check(c, shape_ok(&col),
+                      "%s, %s: rows have 1 to %d axes, all longer than 0; labels none", part,
                       col.name, SX_RANK - 1);
         conform_check(c, is_label(&col) || col.dtype == SX_U8 || col.dtype == SX_F32,
                       "%s, %s: inputs are u8 or f32, labels i32", part, col.name);

@@ -354,7 +354,8 @@ static void test_op(conform *c, const trial *t, sx_machine *const *machine, int 
     sx_diags_init(&d, a);
     probe p;
     open_probe(&p, a, &d, t->in[0].dim[0] ? t->in[0].dim[0] : 1, half);
-    const char *name = sx_op_row(t->code)->name, *colon = *t->text ? ", " : "", *type = half ? " in bf16" : "";
+    const char *name = sx_op_row(t->code)->name, *colon = *t->text ? ", " : "",
+               *type = half ? " in bf16" : "";
     float k[8] = { 0.25f };
     double error = NAN;
     bool same = true, made = build(&p, t);
@@ -539,7 +540,8 @@ static void test_fused(conform *c, sx_machine *const *machine, int machines, con
     }
     const char *shape = sx_format(a, "%s of %ldx%ldx%ldx%ld%s", what, s[0], s[1], s[2], s[3],
                                   half ? " in bf16" : "");
-    const double limit = half ? 0.12 : 1e-5;     /* fused, less is rounded: other pixels tie where pooling chooses */
+    /* fused, less is rounded: other pixels tie where pooling chooses */
+    const double limit = half ? 0.12 : 1e-5;
     conform_check(c, made, "%s runs fused and not", shape);
     for (int i = 0; i < 5 && made; i++) {
         const double error = distance(&want[i], first[i]);

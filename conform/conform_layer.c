@@ -99,7 +99,8 @@ static void fill_trial(trial *t)
     }
 }
 
-static trial *open_trial(conform *c, const sx_entry *e, const setting *with, const row_shape *s, bool training)
+static trial *open_trial(conform *c, const sx_entry *e, const setting *with, const row_shape *s,
+                         bool training)
 {
     rig *r = rig_open(c, training, BATCH);
     trial *t = SX_NEW(r->a, trial);

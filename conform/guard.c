@@ -6,13 +6,16 @@
 #include <unistd.h>
 
 enum { LAST_WORDS_S = 5, STACK = 1 << 16, ROOM = 1 << 13 };
-static const int lost[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM }, ordered[] = { SIGINT, SIGTERM };
+static const int lost[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM },
+                 ordered[] = { SIGINT, SIGTERM };
 static conform *guarded;
 static pid_t owner;
 
-#define FOR_EACH(list, act) for (size_t i = 0; i < sizeof list / sizeof *list; i++) sigaction(list[i], act, NULL)
+#define FOR_EACH(list, act) \
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) sigaction(list[i], act, NULL)
 
-/* The process is lost anyway, so the words are printed as ever. Where they crash or hang, too, that ends it. */
+/* The process is lost anyway, so the words are printed as ever. Where they crash or hang, too, that ends
+ * it. */
 static void caught(int sig)
 {
     static const struct sigaction usual = { .sa_handler = SIG_DFL };
@@ -47,6 +50,6 @@ void conform_guard(conform *c)
     give_rooms(c);
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);
     FOR_EACH(lost, &act);
-    FOR_EACH(ordered, &usual);                   /* nothing is to be saved, and a plugin may never come back */
+    FOR_EACH(ordered, &usual);                  /* nothing is to be saved, and a plugin may never come back */
     conform_clock(c, true);
 }

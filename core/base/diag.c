@@ -136,13 +136,14 @@ const char *sx_error_text(int code)
 
 const char *sx_error_name(int code)
 {
-    static const char *const name[] = { "SX_OK", "SX_E_USAGE", "SX_E_CONFIG", "SX_E_PLUGIN", "SX_E_DATA", "SX_E_DEVICE",
-        "SX_E_MEMORY", "SX_E_STORE", "SX_E_LOST", "SX_E_DIVERGED", "SX_E_REFUSED", "SX_E_STOPPED", "SX_E_IO",
+    static const char *const name[] = { "SX_OK", "SX_E_USAGE", "SX_E_CONFIG", "SX_E_PLUGIN", "SX_E_DATA",
+        "SX_E_DEVICE", "SX_E_MEMORY", "SX_E_STORE", "SX_E_LOST", "SX_E_DIVERGED", "SX_E_REFUSED", "SX_E_STOPPED", "SX_E_IO",
         "SX_E_UNSUPPORTED", "SX_E_EXHAUSTED" };
     return code <= 0 && -code < (int)(sizeof name / sizeof *name) ? name[-code] : "SX_E_?";
 }
 
-/* Levenshtein distance with swaps of neighbours counted as one (optimal string alignment); words are short. */
+/* Levenshtein distance with swaps of neighbours counted as one (optimal string alignment); words are
+ * short. */
 static int distance(const char *a, const char *b)
 {
     enum { MOST = 64 };
@@ -153,7 +154,8 @@ static int distance(const char *a, const char *b)
     for (int j = 0; j <= m; j++) d[0][j] = j;
     for (int i = 1; i <= n; i++)
         for (int j = 1; j <= m; j++) {
-            int best = d[i - 1][j - 1] + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+            const bool differ = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+            int best = d[i - 1][j - 1] + differ;
             if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
             if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)

@@ -18,7 +18,8 @@ sx_key sx_key_of(uint64_t seed, int64_t trial, const char *purpose)
 {
     uint64_t h = 0xcbf29ce484222325u;            /* FNV-1a, 64 bits */
     for (const char *p = purpose; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    const uint32_t counter[4] = { (uint32_t)trial, (uint32_t)((uint64_t)trial >> 32), (uint32_t)h, (uint32_t)(h >> 32) };
+    const uint32_t counter[4] = { (uint32_t)trial, (uint32_t)((uint64_t)trial >> 32),
+                                  (uint32_t)h, (uint32_t)(h >> 32) };
     const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
     uint32_t out[4];
     sx_philox(counter, key, out);
@@ -57,7 +58,8 @@ void sx_normal_fill(sx_key key, uint32_t step, uint64_t from, long n, float *out
         uint32_t w[4];
         block(key, step, e / 4, w);
         const uint32_t *pair = w + e % 4;
-        const double u = ((double)(pair[0] >> 8) + 0.5) * 0x1p-24, angle = 6.283185307179586 * ((double)(pair[1] >> 8) * 0x1p-24);
+        const double u = ((double)(pair[0] >> 8) + 0.5) * 0x1p-24,
+                     angle = 6.283185307179586 * ((double)(pair[1] >> 8) * 0x1p-24);
         const double radius = sqrt(-2 * log(u));
         out[i] = (float)(radius * cos(angle));
         if (i + 1 < n) out[i + 1] = (float)(radius * sin(angle));

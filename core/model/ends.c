@@ -1,5 +1,5 @@
-/* ends.c: the ends of a model: inputs with their shapes and transforms, outputs with the losses they learn by,
- * and the names of what an epoch tells of them. */
+/* ends.c: the ends of a model: inputs with their shapes and transforms, outputs with the losses they learn
+ * by, and the names of what an epoch tells of them. */
 #include "manifest.h"
 #include "model.h"
 #include <string.h>
@@ -159,7 +159,8 @@ static void read_loss(const sx_exp *e, sx_output *o, const sx_conf *c, sx_diags 
 
 static void take_loss(sx_output *to, const sx_output *from)
 {
-    to->loss = from->loss, to->loss_conf = from->loss_conf, to->weight = from->weight, to->target = from->target;
+    to->loss = from->loss, to->loss_conf = from->loss_conf;
+    to->weight = from->weight, to->target = from->target;
 }
 
 /* One loss holds for every output; a group by output says each one's. */

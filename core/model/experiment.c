@@ -1,5 +1,5 @@
-/* experiment.c: an experiment's tree -> resolved sections, for the values of `vars` or one point of its space.
- * Declared by tables as the settings of plugins are, so that ranges and messages are one. */
+/* experiment.c: an experiment's tree -> resolved sections, for the values of `vars` or one point of its
+ * space. Declared by tables as the settings of plugins are, so that ranges and messages are one. */
 #include "model.h"
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +85,8 @@ static long items(const sx_exp *e, int kind, const sx_conf *c, const char *fallb
     if (n > MOST) return sx_error(d, SX_E_CONFIG, at(e, c), "%ld %s, more than %d", n, what, MOST), 0;
     *out = sx_alloc_array(e->arena, (size_t)n + 1, sizeof **out);
     const sx_conf *one = list ? c->first : c;
-    for (long i = 0; i < n; i++, one = one ? one->next : NULL) item(e, kind, one, fallback, NULL, &(*out)[i], d);
+    for (long i = 0; i < n; i++, one = one ? one->next : NULL)
+        item(e, kind, one, fallback, NULL, &(*out)[i], d);
     return n;
 }
 
@@ -165,7 +166,8 @@ static const sx_param tune_params[] = {
            .doc = "trials, the best ones, of which weights are kept"),
     SX_INT(struct tune, replicas, .def = 1, .min = 1, .max = 1000,
            .doc = "trainings of each point, from different random numbers; the mean is what counts"),
-    SX_BOOL(struct tune, test, .def = false, .doc = "each trial ends with a look at the test part (study confirm)"),
+    SX_BOOL(struct tune, test, .def = false,
+            .doc = "each trial ends with a look at the test part (study confirm)"),
     SX_BOOL(struct tune, first, .def = true, .doc = "the first trial has the values of 'vars'"),
     SX_TEXTS(struct tune, objective, .text = "",
              .doc = "the value that is searched for, or several; val_ and the first metric where not given"),
@@ -192,7 +194,8 @@ static void tune(sx_exp *e, sx_diags *d)
     sx_param_fill(e->arena, tune_params, "tune", c, e->scope, parts, &s, d);
     sx_exp_fill(e->arena, sampler_params, "sampler", own, e->scope, &by_sampler, d);
     item(e, SX_KIND_SAMPLER, sampler, "auto", common, &e->tune.sampler, d);
-    e->tune.pruners = items(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", "pruners", &e->tune.pruner, d);
+    e->tune.pruners =
+        items(e, SX_KIND_PRUNER, sx_conf_member(c, "pruner"), "none", "pruners", &e->tune.pruner, d);
     e->tune.trials = s.trials;
     e->tune.time = s.time;
     e->tune.trial_time = s.trial_time;
@@ -256,7 +259,8 @@ static void study(sx_exp *e, sx_diags *d)
 
 /* --- model --- */
 
-static const char run_by_others[] = "Its trials are run by others: see `strix study ask` and `strix study tell`.";
+static const char run_by_others[] =
+    "Its trials are run by others: see `strix study ask` and `strix study tell`.";
 
 int sx_search_refuse(const sx_exp *e, sx_diags *d)
 {

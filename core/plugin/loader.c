@@ -277,9 +277,9 @@ static void wrong_path(sx_registry *r, int kind, sx_diags *d)
     const char *dirs = "";
     for (long i = 0; d && i < d->n; i++) if (d->v[i].code && !strcmp(d->v[i].text, text)) return;
     for (long i = 0; i < r->dirs.n; i++)
-        dirs = sx_format(r->arena, "%s%s%s (%s)", dirs, i ? ", " : "", r->dirs.v[i],
-                         access(r->dirs.v[i], F_OK) ? "not there"
-                                                    : sx_format(r->arena, "without %s", sx_kind_folder(kind)));
+        dirs = sx_format(r->arena, "%s%s%s (%s%s)", dirs, i ? ", " : "", r->dirs.v[i],
+                         access(r->dirs.v[i], F_OK) ? "not there" : "without ",
+                         access(r->dirs.v[i], F_OK) ? "" : sx_kind_folder(kind));
     for (long i = 0; i < r->relative.n; i++)
         dirs = sx_format(r->arena, "%s, %s (ignored, as it is not absolute)", dirs, r->relative.v[i]);
     sx_error(d, SX_E_PLUGIN, SX_NOWHERE, "%s", text);

@@ -22,7 +22,7 @@ int sx_study_news(sx_study *s, sx_diags *d)
 
 typedef struct {
     sx_study *s; sx_arena *a; sx_diags *d;
-    const double *fixed;                         /* of a queued trial: numbers to keep, NaN where free; or NULL */
+    const double *fixed;                     /* of a queued trial: numbers to keep, NaN where free; or NULL */
 } asking;
 
 /* The point of vars, as one of the space. */
@@ -68,8 +68,8 @@ static int check_point(void *ctx, const double *x, const char **why)
     return rc;
 }
 
-/* The sampler has no further point, but this one is wanted: the fixed values, with those of vars or any others that
- * keep the constraints. */
+/* The sampler has no further point, but this one is wanted: the fixed values, with those of vars or any
+ * others that keep the constraints. */
 static int fill_up(asking *q, long number, double *x)
 {
     enum { TRIED = 100 };
@@ -85,8 +85,8 @@ static int fill_up(asking *q, long number, double *x)
     return rc;
 }
 
-/* The sampler's answer beside the fixed values. Where nothing keeps the constraints it is the last point that was
- * tried, and the trial ends before it starts: see judge. */
+/* The sampler's answer beside the fixed values. Where nothing keeps the constraints it is the last point
+ * that was tried, and the trial ends before it starts: see judge. */
 static int suggest_queued(asking *q, const sx_ask_want *w, double *x, int64_t *tag)
 {
     sx_diags own, *told = q->d;
@@ -210,9 +210,9 @@ static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, lon
     return 0;
 }
 
-/* Why the claimed trial cannot be tried, in *why, else NULL. One that was begun in another space may not fit this one;
- * a queued one may have no point that keeps the constraints. That is looked at here, and not where it is asked for, so
- * that it is also seen when a worker dies in between. */
+/* Why the claimed trial cannot be tried, in *why, else NULL. One that was begun in another space may not
+ * fit this one; a queued one may have no point that keeps the constraints. That is looked at here, and not
+ * where it is asked for, so that it is also seen when a worker dies in between. */
 static int judge(sx_study *s, sx_arena *a, const sx_claim *c, const char **why, sx_diags *d)
 {
     *why = NULL;

@@ -93,7 +93,8 @@ bool sx_study_fits(const sx_study *s, const sx_trial_row *row)
 static int no_point(const sx_study *s, const sx_trial_row *row, sx_diags *d)
 {
     if (row->waiting) {
-        sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld of study '%s' waits: it has no point yet", row->t.number,
+        sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld of study '%s' waits: it has no point yet",
+                 row->t.number,
                  s->name);
         sx_hint(d, "What was not queued with it is chosen when it starts.");
         return SX_E_USAGE;

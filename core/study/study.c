@@ -62,7 +62,8 @@ static int open_store(sx_study *s, bool write, bool make, sx_diags *d)
 static int stored_exp(sx_study *s, const sx_study_row *row, sx_diags *d)
 {
     sx_conf *root = NULL;
-    const char *file = sx_format(s->arena, "%s.cfg", s->name), *place = sx_format(s->arena, "study %s", s->name);
+    const char *file = sx_format(s->arena, "%s.cfg", s->name),
+               *place = sx_format(s->arena, "study %s", s->name);
     int rc = sx_config_parse(s->arena, row->config, place, NULL, &root, d);
     if (rc) return rc;
     rc = !sx_conf_member(root, "model") ? sx_search_open(s->arena, s->registry, root, file, &s->exp, d)
@@ -116,7 +117,8 @@ static int tell_change(sx_study *s, const sx_study_row *row, sx_diags *d)
     const int rc = difference ? sx_study_news(s, d) : 0;
     if (rc || !difference) return rc;
     sx_past_count(s->past, &ended, &fit);
-    sx_warn(d, SX_NOWHERE, "study '%s' has another space now: %s; %ld of %ld ended trials fit it", s->name, difference,
+    sx_warn(d, SX_NOWHERE, "study '%s' has another space now: %s; %ld of %ld ended trials fit it",
+            s->name, difference,
             fit, ended);
     return 0;
 }
@@ -135,8 +137,9 @@ double sx_study_nearest(const sx_study *s, int i)
     long best = 0;
     double least = INFINITY;
     for (long k = 0; k <= (long)v->axis.high; k++) {
-        const bool same = v->option[k].kind == SX_DATUM_NONE ? is.kind == SX_DATUM_TEXT && !strcmp(is.s, v->label[k])
-                                                             : sx_datum_equal(&v->option[k], &is);
+        const bool same = v->option[k].kind == SX_DATUM_NONE
+                              ? is.kind == SX_DATUM_TEXT && !strcmp(is.s, v->label[k])
+                              : sx_datum_equal(&v->option[k], &is);
         const double off = same ? -1 : fabs(sx_datum_real(&v->option[k]) - r);
         if (off < least) { least = off; best = k; }
     }
@@ -149,7 +152,8 @@ static const double *usual_point(sx_study *s)
     const sx_domain *domain = s->exp->domain;
     double *x = sx_alloc_array(s->arena, (size_t)domain->space.n + 1, sizeof *x);
     if (!sx_domain_point(s->arena, domain, NULL, 0, s->exp->scope, x, NULL)) return x;
-    for (int i = 0; i < domain->space.n; i++) x[i] = sx_active(&domain->space, x, i) ? sx_study_nearest(s, i) : NAN;
+    for (int i = 0; i < domain->space.n; i++)
+        x[i] = sx_active(&domain->space, x, i) ? sx_study_nearest(s, i) : NAN;
     return x;
 }
 
@@ -241,7 +245,8 @@ int sx_study_put_aside(sx_arena *a, sx_registry *r, const sx_exp *e, const char 
     int64_t other;
     *aside = NULL;
     int rc = open_store(&s, true, true, d), none = rc;
-    if (!rc && (none = s.store->find(s.db, s.name, &s.id, &row)) != SX_E_DATA) rc = sx_study_told(&s, none, d);
+    if (!rc && (none = s.store->find(s.db, s.name, &s.id, &row)) != SX_E_DATA)
+        rc = sx_study_told(&s, none, d);
     if (!none) {
         int i = 1;
         do *aside = sx_format(a, "%s.%d", s.name, i);

@@ -121,7 +121,8 @@ int sx_work_tidy(sx_study *s, sx_diags *d)
     const sx_tune_conf *t = &sx_study_exp(s)->tune;
     const sx_trial_row *const *row, *const *front = NULL;
     struct { kept *v; long n, cap; } done = { 0 };
-    const long n = sx_study_brief(s, a, &row, d), fronts = t->objectives > 1 ? sx_study_front(s, a, &front, d) : 0;
+    const long n = sx_study_brief(s, a, &row, d),
+               fronts = t->objectives > 1 ? sx_study_front(s, a, &front, d) : 0;
     for (long i = 0; i < n && fronts >= 0; i++) {
         const sx_trial_row *r = row[i];
         if (!r->dir || r->t.fate == SX_RUNNING || r->t.fate == SX_PAUSED) continue;
@@ -245,8 +246,8 @@ static int tell(job *j, sx_fate fate, const double *value, const double *constra
     return rc ? sx_diags_pass(&j->d, rc, j->w->d) : 0;
 }
 
-/* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. That is no fault of the trial, so
- * it costs none of its attempts: the same end waits for every other one. */
+/* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. That is no fault of
+ * the trial, so it costs none of its attempts: the same end waits for every other one. */
 static int give_back(job *j, int rc)
 {
     event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "given back" });
@@ -397,7 +398,7 @@ int sx_work_run(sx_arena *a, sx_study *s, const sx_worker_want *want, long *done
         if (!rc) longest = fmax(longest, now() - begin);
         if (rc == 2) rc = wait_for_others(&w);
     }
-    const bool study = rc == 3 || (rc == SX_E_STOPPED && !stopped(&w));    /* it was stopped, not this worker */
+    const bool study = rc == 3 || (rc == SX_E_STOPPED && !stopped(&w));  /* it was stopped, not this worker */
     if (rc != 1) return study ? 0 : rc;
     rc = sx_study_end(s, d);
     return rc ? rc : sx_work_tidy(s, d);         /* what was paused needs its weights no more */

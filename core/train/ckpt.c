@@ -58,7 +58,8 @@ const char *sx_ckpt_key(sx_arena *a, const char *what, const char *name)
 }
 
 /* What `predict` must know of the data set without opening it: type and shape of each input, class names of
- * each output. Names that the experiment gives stay there: texts may hold what the environment keeps secret. */
+ * each output. Names that the experiment gives stay there: texts may hold what the environment keeps
+ * secret. */
 static void describe_rows(sx_arena *a, pairs *p, const sx_net *n)
 {
     const sx_data *data = sx_net_data(n);

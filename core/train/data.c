@@ -181,8 +181,8 @@ static int upload(const sx_machine *m, sx_memory *to, size_t at, const void *fro
     return bad ? sx_machine_error(m, bad, d) : 0;
 }
 
-/* Rows of a column behind those that are there already, piece by piece: what the plugin holds goes as the table
- * grows. */
+/* Rows of a column behind those that are there already, piece by piece: what the plugin holds goes as the
+ * table grows. */
 static int put_rows(const sx_machine *m, sx_memory *to, const sx_column_shape *s, long from, const content *r,
                     const column *c, sx_diags *d)
 {

@@ -1,5 +1,6 @@
-/* fit.c: what a trial takes on a device, before anything runs, and a step that keeps within the memory that there
- * is: as it stands where that fits, else with as little computed again in the backward pass as does. */
+/* fit.c: what a trial takes on a device, before anything runs, and a step that keeps within the memory
+ * that there is: as it stands where that fits, else with as little computed again in the backward pass as
+ * does. */
 #include "step.h"
 
 static size_t round_up(size_t n) { return (n + 63) / 64 * 64; }

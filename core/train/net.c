@@ -108,7 +108,8 @@ int sx_net_open(sx_arena *a, const sx_exp *e, const sx_machine *m, const sx_data
     *n = (sx_net){ .arena = a, .e = e, .m = m, .data = data, .seed = seed, .trial = trial };
     const bool fuse = !getenv("STRIX_NO_FUSE");  /* one stage per op: the oracle of the fused ones */
     int bad = sx_step_precision(e, m, d);
-    if (!bad) bad = sx_steps_fit(a, e, &data->shape, m, &(sx_fit_want){ training, fuse, seed, trial }, &n->steps,
+    const sx_fit_want fit = { training, fuse, seed, trial };
+    if (!bad) bad = sx_steps_fit(a, e, &data->shape, m, &fit, &n->steps,
                                  &n->room, d);
     if (!bad) bad = open_memory(n, d);
     if (!bad) bad = open_mode(n, &n->train, n->steps.train, fuse, d);

@@ -52,7 +52,8 @@ static float *take(sx_net *n, sx_mode *o, sx_arena *a, sx_t t, size_t at, int *b
     void *raw = sx_alloc(a, sx_val_bytes(v));
     float *to = sx_alloc_array(a, (size_t)count, sizeof *to);
     if (!*bad) *bad = sx_net_get(n, o->io, at, raw, sx_val_bytes(v), d);
-    if (!*bad) *bad = sx_blob_f32(&(sx_blob){ .dtype = type[v->dtype], .bytes = sx_val_bytes(v), .data = raw },
+    const sx_blob read = { .dtype = type[v->dtype], .bytes = sx_val_bytes(v), .data = raw };
+    if (!*bad) *bad = sx_blob_f32(&read,
                                   count, to);
     return to;
 }

@@ -128,7 +128,8 @@ static int check_output(writer *w, const sx_data_shape *s, long i)
     const long classes = s->label[h->label].classes;
     const sx_where where = sx_conf_where(w->a, o->conf);
     if (!y && w->g->refused) return 0;
-    if (!y) return sx_error(w->d, SX_E_CONFIG, where, "there is no '%s': the layer has fewer outputs", o->layer);
+    if (!y)
+        return sx_error(w->d, SX_E_CONFIG, where, "there is no '%s': the layer has fewer outputs", o->layer);
     if (y->rank != 2)
         return sx_error(w->d, SX_E_CONFIG, where, "%s is %s, not one list of numbers",
                         o->name ? sx_format(w->a, "output '%s'", o->name) : "the model's output",
@@ -334,12 +335,14 @@ static bool kind_of(sx_role role, sx_tensor_kind *kind)
 }
 
 /* Those of step that the graph `before` does not have; names are unique within a graph. */
-static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, const sx_step *before, sx_tensor_kind only)
+static void add_tensors(sx_arena *a, sx_steps *s, const sx_step *step, const sx_step *before,
+                        sx_tensor_kind only)
 {
     for (long i = 0; step && i < step->graph->vals.n; i++) {
         const sx_val *v = &step->graph->vals.v[i];
         sx_tensor_kind kind;
-        if (!kind_of(v->role, &kind) || kind != only || (before && sx_graph_find(before->graph, v->name))) continue;
+        if (!kind_of(v->role, &kind) || kind != only) continue;
+        if (before && sx_graph_find(before->graph, v->name)) continue;
         const sx_tensor t = { v->name, kind, v->rank, v->shape, sx_val_count(v), s->bytes[kind],
                               kind == SX_TENSOR_WEIGHT && !v->learned, v };
         s->bytes[kind] += round_up((size_t)t.count * sizeof(float));

@@ -192,15 +192,18 @@ static void set_variable(sx_arena *a, const sx_exp *e, const sx_conf *vars, cons
 {
     sx_conf *c = sx_conf_member(vars, name);
     sx_datum v;
-    if (c && !sx_scope_get(a, e->scope, name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE) set_datum(a, c, &v);
+    if (c && !sx_scope_get(a, e->scope, name, SX_NOWHERE, &v, NULL) && v.kind != SX_DATUM_NONE)
+        set_datum(a, c, &v);
 }
 
 char *sx_train_config(sx_arena *a, const sx_exp *e)
 {
     sx_conf *root = sx_conf_copy(a, e->root);
     const sx_conf *vars = sx_conf_member(root, "vars");
-    for (int i = 0; e->domain && i < e->domain->space.n; i++) set_variable(a, e, vars, e->domain->var[i]->name);
-    for (long i = 0; e->domain && i < e->domain->n_fixed; i++) set_variable(a, e, vars, e->domain->fixed[i].name);
+    for (int i = 0; e->domain && i < e->domain->space.n; i++)
+        set_variable(a, e, vars, e->domain->var[i]->name);
+    for (long i = 0; e->domain && i < e->domain->n_fixed; i++)
+        set_variable(a, e, vars, e->domain->fixed[i].name);
     return sx_conf_write(a, root);
 }
 
@@ -290,7 +293,8 @@ static int start(run *r)
     int bad = sx_net_init(r->n, r->d);
     if (!bad && r->w->init) bad = sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
     if (!bad && r->w->dir) {                     /* what lies there is of another training */
-        static const char *const old[] = { "log.jsonl", "result.json", "last.safetensors", "prev.safetensors" };
+        static const char *const old[] = { "log.jsonl", "result.json", "last.safetensors",
+                                           "prev.safetensors" };
         for (size_t i = 0; i < sizeof old / sizeof *old; i++) unlink(in_dir(r, old[i]));
     }
     return bad;
@@ -345,7 +349,7 @@ static int one_epoch(run *r)
     r->monitor[r->epoch++] = r->value[r->watched];
     const sx_epoch e = { r->epoch, now() - begin, r->names, r->name, r->value, false };
     if (best_of(r, r->epoch) == r->epoch - 1) bad = save_best(r);
-    if (!bad) bad = write_log(r, e.seconds);     /* first: an epoch done again is there twice, none is missing */
+    if (!bad) bad = write_log(r, e.seconds);  /* first: an epoch done again is there twice, none is missing */
     if (!bad) bad = save_last(r);
     return bad || !r->w->report ? bad : r->w->report(r->w->ctx, &e);
 }

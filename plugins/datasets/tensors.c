@@ -1,5 +1,6 @@
-/* tensors.c: data sets of several inputs and labels: a safetensors file for each part, in which every tensor is
- * a column [rows, ..]. Nothing a file says is believed before it is checked; sizes are by sx_pack_open. */
+/* tensors.c: data sets of several inputs and labels: a safetensors file for each part, in which every
+ * tensor is a column [rows, ..]. Nothing a file says is believed before it is checked; sizes are by
+ * sx_pack_open. */
 #include <strix/plugin.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* avgpool2d: the mean of each window's elements inside the image; a window of the whole image is global pooling. */
+/* avgpool2d: the mean of each window's elements inside the image; a window of the whole image is global
+ * pooling. */
 #include "pool2d.h"
 
 static sx_t forward(sx_graph *g, const void *p, sx_t x) { return pool2d(g, p, x, SX_POOL_MEAN, "avgpool2d"); }

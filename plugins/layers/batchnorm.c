@@ -1,10 +1,10 @@
 /* batchnorm: normalisation over the batch (Ioffe & Szegedy 2015, arXiv:1502.03167), with Keras' defaults:
  * the running variance is the biased one, momentum is the share that the old average keeps.
  *
- * Running averages start at mean 0 and variance 1, of which momentum^t is left after t steps: with 0.99 a third
- * after a hundred steps, so that a net is judged by statistics that were never its own. With `debias` their
- * start has no weight, as in the moments of Adam (Kingma & Ba 2015, arXiv:1412.6980, section 3): step t takes
- * the share (1 - momentum) / (1 - momentum^t) of the new. */
+ * Running averages start at mean 0 and variance 1, of which momentum^t is left after t steps: with 0.99 a
+ * third after a hundred steps, so that a net is judged by statistics that were never its own. With
+ * `debias` their start has no weight, as in the moments of Adam (Kingma & Ba 2015, arXiv:1412.6980,
+ * section 3): step t takes the share (1 - momentum) / (1 - momentum^t) of the new. */
 #include <strix/plugin.h>
 
 struct batchnorm { double momentum, epsilon; bool debias; };
@@ -25,7 +25,8 @@ SX_MAP2(difference, x0 - x1, 1.0f, -1.0f);
 SX_MAP2(product, x0 * x1, x1, x0);
 SX_MAP2(sum, x0 + x1, 1.0f, 1.0f);
 
-/* Takes one step into `seen`, what the data of the averages weigh: 1 - momentum^t. The share of this step's. */
+/* Takes one step into `seen`, what the data of the averages weigh: 1 - momentum^t. The share of this
+ * step's. */
 static sx_t share_of_new(sx_graph *g, const struct batchnorm *p, sx_t seen)
 {
     const float fresh = (float)(1 - p->momentum);

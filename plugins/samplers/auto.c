@@ -64,5 +64,6 @@ static void close(void *cache)
 }
 
 SX_DEFINE(SX_KIND_SAMPLER, sx_sampler, auto, SX_NO_PARAMS, sx_no_params, .open = open, .close = close,
-          .ask = ask, .doc = "gp, beside choices or conditions every 4th time forest, tpe from 500 trials on");
+          .ask = ask,
+          .doc = "gp, beside choices or conditions every 4th time forest, tpe from 500 trials on");
 SX_PLUGIN("auto", "1.0", "MIT", SX_ITEM(auto));

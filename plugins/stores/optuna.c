@@ -41,7 +41,8 @@ static int check_revision(sx_db *db, const char *url, bool write)
     int rc = sx_db_next(db, q);
     if (rc < 0)
         return strstr(sx_optuna_last_error(), "alembic_version")
-                   ? sx_store_error(rc, "%s is a database of another program: it has tables, but none of Optuna's", url)
+                   ? sx_store_error(rc, "%s is a database of another program: it has tables, but none of "
+                                        "Optuna's", url)
                    : rc;
     char found[64] = "none";
     if (rc == 1) {
@@ -59,8 +60,8 @@ static int check_revision(sx_db *db, const char *url, bool write)
     return write ? SX_E_STORE : 0;
 }
 
-/* 1: some study's first event is of a trial that is no more, or another one by now. Whole studies are deleted,
- * never single trials, so one of each tells. */
+/* 1: some study's first event is of a trial that is no more, or another one by now. Whole studies are
+ * deleted, never single trials, so one of each tells. */
 static int has_orphans(sx_db *db)
 {
     int64_t found;

@@ -1,5 +1,6 @@
-/* layer: what it computes, in a line, and why it exists. Copy to plugins/layers/NAME.c (inside strix: add one word to
- * plugins/local.mk) or beside the Makefile of examples/plugin-layer (outside), and replace "layer" by NAME. */
+/* layer: what it computes, in a line, and why it exists. Copy to plugins/layers/NAME.c (inside strix: add
+ * one word to plugins/local.mk) or beside the Makefile of examples/plugin-layer (outside), and replace
+ * "layer" by NAME. */
 #include <strix/plugin.h>
 
 struct layer { double factor; };

@@ -162,8 +162,8 @@ const kernel *cpu_kernel(const sx_node *op)
     return op->op->code < SX_OP_COUNT ? table[op->op->code] : NULL;
 }
 
-/* A value's kernels know f32, which may be stored as bf16 where no op writes into it; bytes are read by gather and
- * cast alone and made by the arguments of max-pooling. */
+/* A value's kernels know f32, which may be stored as bf16 where no op writes into it; bytes are read by
+ * gather and cast alone and made by the arguments of max-pooling. */
 static bool typed(const sx_plan *p, const sx_node *op)
 {
     const uint32_t code = op->op->code;

@@ -1,6 +1,6 @@
 /* isa.c: which kernels this process may run: what the processor has, capped by STRIX_CPU_ISA, so that every
- * kernel can be tested on the best machine. The cap is of kernels written for a set of instructions; plain loops
- * (SX_FAST), which the compiler makes for each set, take the processor's best. */
+ * kernel can be tested on the best machine. The cap is of kernels written for a set of instructions; plain
+ * loops (SX_FAST), which the compiler makes for each set, take the processor's best. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

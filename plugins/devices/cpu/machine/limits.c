@@ -1,5 +1,5 @@
-/* limits.c: what the processor can do at most on the threads of a queue: multiply-adds out of registers, bytes
- * read from memory that no cache holds. */
+/* limits.c: what the processor can do at most on the threads of a queue: multiply-adds out of registers,
+ * bytes read from memory that no cache holds. */
 #include <string.h>
 #include <time.h>
 #include "cpu.h"

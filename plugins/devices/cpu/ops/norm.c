@@ -206,7 +206,8 @@ const kernel k_reduce = { .by_rows = 1, .sums = true, .make = reduce_make, .rows
  * no bit: these are the only sums that the forward pass goes on with. --- */
 static long channels(const tensor *x) { return x->dim[x->rank - 1]; }
 
-/* Of a group: pixels, mean and M2 of whole blocks; of the block at hand pixels, first one, sums and squares */
+/* Of a group: pixels, mean and M2 of whole blocks; of the block at hand pixels, first one, sums and
+ * squares */
 typedef struct { double *count, *open, *mean, *m2; float *first, *s, *q; } moments;
 
 static size_t moments_bytes(long c)

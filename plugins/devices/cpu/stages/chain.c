@@ -226,8 +226,8 @@ static void cut_strips(chain *c)
 
 typedef struct { long grain, parts; } cut;
 
-/* How tasks [i, end) go over n rows: in strips of whole grains, of a size that leaves room for their values in
- * L2. */
+/* How tasks [i, end) go over n rows: in strips of whole grains, of a size that leaves room for their
+ * values in L2. */
 static cut cut_of(const chain *c, int i, long n)
 {
     cut to = { 1, 1 };
@@ -262,16 +262,16 @@ static size_t local_bytes(const chain *c, int k)
     return round_up(((size_t)longest_strip(c, i) * out->row + row - 1) / row);
 }
 
-/* The last task during which value k's result must stay: what the tasks of a run read by strips they read again
- * with the next strip. */
+/* The last task during which value k's result must stay: what the tasks of a run read by strips they read
+ * again with the next strip. */
 static int alive_until(const chain *c, int k)
 {
     const int last = last_use(c, c->t[k].out.id, k);
     return c->t[k].out.strip ? last : c->end[last] - 1;
 }
 
-/* Is value k's place still in use when task i makes its result? A result that outlives the strip keeps clear of
- * all that lives for a strip of the same run, which comes back with the next one. */
+/* Is value k's place still in use when task i makes its result? A result that outlives the strip keeps
+ * clear of all that lives for a strip of the same run, which comes back with the next one. */
 static bool meets(const chain *c, int k, int i)
 {
     return alive_until(c, k) >= i || (c->t[k].out.strip && !c->t[i].out.strip && c->end[k] == c->end[i]);

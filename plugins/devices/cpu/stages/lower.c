@@ -188,9 +188,9 @@ static void gather_chains(lowering *w)
     }
 }
 
-/* Results that are cheap to make of what is stored anyway are made again where they are read rather than stored,
- * too: gradients of max-pooling, normalised pooled images, convolutions of few channels and the maps behind
- * them. */
+/* Results that are cheap to make of what is stored anyway are made again where they are read rather than
+ * stored, too: gradients of max-pooling, normalised pooled images, convolutions of few channels and the
+ * maps behind them. */
 static bool is_cheap(const lowering *w, const task *t)
 {
     if (!makes_rows(t) || !sx_plan_place(w->p, value_of(&t->out)).slab) return false;
