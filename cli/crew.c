@@ -240,6 +240,7 @@ int crew_run(cli_context *c, const crew_want *w)
     crew k = { .c = c, .w = w, .v = sx_alloc_array(c->arena, (size_t)w->jobs, sizeof(member)),
                .end = w->seconds > 0 ? now() + w->seconds : 0 };
     signal(SIGPIPE, SIG_IGN);
+    k.rc = crew_await_orphans(c, w->study);
     for (int i = 0; i < w->jobs && !k.rc; i++) k.rc = hire(&k, &k.v[i]);
     attend(&k);
     return k.rc ? k.rc : c->stop ? SX_E_STOPPED : 0;

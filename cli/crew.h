@@ -13,6 +13,8 @@ typedef struct {
 /* Runs `strix worker` processes until nothing is left. 0; SX_E_STOPPED; the first error that ended a worker,
  * told in c->diags. */
 int crew_run(cli_context *c, const crew_want *w);
+/* Waits, ten seconds at most, for workers of this machine whose supervisor was killed. orphans.c */
+int crew_await_orphans(cli_context *c, sx_study *s);
 /* --jobs auto: measured where no process did so before on as many cores. jobs.c */
 typedef struct { int jobs; long threads; double rate, alone; } crew_share;   /* rows a second; of one trial alone */
 int crew_divide(cli_context *c, sx_study *s, crew_share *out);

@@ -22,11 +22,13 @@ static void on_event(void *ctx, const sx_event *e)
     const listener *l = ctx;
     set_alarm(e);
     if (l->fd < 0) cli_progress_event(l->progress, e);
-    else if (!wire_event(l->fd, e) && !l->c->stop) l->c->stop = 1;
+    else if (!wire_event(l->fd, e)) {
+        signal(SIGTERM, SIG_IGN);                /* of the same death: a second signal would end it here */
+        l->c->stop = 2;
+    }
 }
 
-/* A supervisor that is killed leaves no workers behind: they finish the epoch, save, give their trial back.
- */
+/* A supervisor that is killed leaves no workers behind: they give their trial back as it was saved last. */
 static int follow_parent(cli_context *c)
 {
     signal(SIGPIPE, SIG_IGN);

@@ -99,6 +99,29 @@ ok 'the same command continues' strix tune net.cfg $long $(named orphan)
 points orphan >orphan
 is 'with the same numbers' same calm orphan
 
+# An epoch of two seconds: the worker of a killed supervisor ends before the same command begins a trial.
+cat >slow.cfg <<'END'
+extends = [ "net.cfg" ];
+remove = [ "model.layers" ];
+model = { layers = { flat = { type = "flatten"; }; wait = { type = "hang"; ms = 1; };
+  fc = { type = "dense"; units = "units"; activation = "${act}"; }; out = { type = "dense"; units = 5; activation = "softmax"; };
+}; };
+tune = { trials = 2; };
+train = { epochs = 2; };
+END
+usual=$STRIX_PLUGIN_PATH
+export STRIX_PLUGIN_PATH="$usual:$STRIX_BUILD/tests/plugins"
+slow="--threads 1 $(named hasty)"
+strix tune slow.cfg $slow >out 2>err &
+tune=$!
+pid=$(worker_at hasty 1) && kill -9 $tune
+ok 'the same command at once' strix tune slow.cfg $slow --events told
+is 'waits for the worker' has err 'waiting for 1 worker of a killed search'
+is 'which gives its trial back at once' [ "$(grep -m 1 trial_start told | grep -c '"trial": *0,')" = 1 ]
+is 'and loses none of its attempts' [ "$(attempts hasty 1)" = 2 ]
+is 'and no epoch' sh -c "[ \$(cat studies/hasty.runs/trial-0000/log.jsonl | wc -l) = 2 ]"
+export STRIX_PLUGIN_PATH="$usual"
+
 strix tune net.cfg $long $(named both) >out 2>err &
 tune=$!
 pid=$(worker_at both 10) && kill -9 $tune "$pid" # in this order: no other worker is hired
