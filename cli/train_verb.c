@@ -125,7 +125,7 @@ static int train(job *j, sx_net *net, const sx_data *data)
     sx_outcome o;
     sx_tally test;
     const sx_train_want want = { .dir = j->dir, .init = cli_text(c, "init", NULL),
-                                 .resume = cli_flag(c, "resume"), .stop = &c->stop,
+                                 .resume = cli_flag(c, "resume"), .strict = true, .stop = &c->stop,
                                  .report = report, .ctx = j, .pulse = pulse, .pulse_ctx = j };
     tell_start(j);
     j->progress = cli_progress_open(c, &(cli_progress_want){ .title = j->dir });
@@ -158,7 +158,8 @@ static int run(cli_context *c)
         bad = at_trial(&j, cli_text(c, "study", NULL), cli_long(c, "trial", -1));
     if (bad) return bad;
     j.dir = cli_text(c, "dir", default_dir(&j));
-    bad = cli_machine(c, &m);
+    if (cli_flag(c, "resume")) bad = sx_train_same(c->arena, j.dir, j.e, &c->diags);
+    if (!bad) bad = cli_machine(c, &m);
     if (!bad) bad = sx_data_open(c->arena, j.e, m, true, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j.e, m, data, j.e->tune.seed, j.trial, true, &net, &c->diags);
     if (bad) return bad;

@@ -25,7 +25,7 @@ core_model = core/model/ends.c core/model/expand.c core/model/experiment.c core/
 # data, steps, epochs, checkpoints
 core_train = core/train/ckpt.c core/train/ckpt.h core/train/data.c core/train/data.h core/train/epoch.c core/train/fit.c \
 	core/train/mode.h core/train/net.c core/train/probe.c core/train/replica.c core/train/replica.h \
-	core/train/report.c core/train/report.h core/train/step.c core/train/step.h core/train/train.c \
+	core/train/report.c core/train/report.h core/train/same.c core/train/step.c core/train/step.h core/train/train.c \
 	core/train/train.h
 # trials: asked, told, read, confirmed
 core_study = core/study/ask.c core/study/claim.c core/study/confirm.c core/study/confirm.h \

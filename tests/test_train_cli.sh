@@ -53,6 +53,30 @@ ok 'one that is not there' strix train net.cfg --dir nothing --resume
 is 'begins anew with a warning' has err 'warning: there is nothing to resume in nothing'
 ok 'with -q nothing is said of the old one' sh -c 'strix -q train net.cfg --dir again 2>&1 >/dev/null | { ! grep .; }'
 
+# What the stored state means must not have changed; nothing is lost by trying.
+cp -r again kept
+same_as() { diff -r "$1" "$2" >differ || { head -n 3 differ; return 1; }; }
+for set in train.batch=4 vars.rate=0.1 model.layers.conv.filters=8 dataset.limit=20 train.early_stop.monitor=val_accuracy \
+    model.layers.norm.momentum=0.5; do
+    ok "--resume with another $set" ends 3 strix train net.cfg --dir again --resume --set $set
+    is 'says what is another' has err "${set%=*}: .*${set#*=}"
+    is 'and leaves all as it is' same_as again kept
+done
+for set in train.epochs=2 train.optimizer.type=sgd; do
+    ok "--resume with $set cannot go on" ends 5 strix train net.cfg --dir again --resume --set $set
+    is 'and leaves all as it is' same_as again kept
+done
+head -c 500 kept/last.safetensors >again/last.safetensors
+ok 'a damaged checkpoint is passed over for the one before' strix -q train net.cfg --dir again --resume
+is 'to the same end' cmp again/last.safetensors kept/last.safetensors
+for f in last prev; do head -c 500 kept/$f.safetensors >again/$f.safetensors; done
+ok 'two of them end it' ends 5 strix train net.cfg --dir again --resume
+is 'and the best weights stay' cmp again/best.safetensors kept/best.safetensors
+rm -r again && cp -r kept again
+ok 'another learning rate of the optimizer goes on' strix train net.cfg --dir again --resume --set train.epochs=4 --set train.optimizer.lr=0.001
+is 'with a warning' has err 'goes on with other settings: train.optimizer.lr: 0.001, was "rate"'
+rm -r again && cp -r kept again
+
 # Interruptions: after a signal or a kill --resume ends with the very file of a training that was not stopped.
 many() { strix -q train net.cfg --set train.epochs=150 --set train.early_stop.patience=1000 --threads 1 "$@"; }
 ok 'a long training' many --dir straight

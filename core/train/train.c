@@ -207,33 +207,48 @@ char *sx_train_config(sx_arena *a, const sx_exp *e)
     return sx_conf_write(a, root);
 }
 
-static int prepare_dir(run *r)
+static int write_config(run *r)
 {
     if (!r->w->dir) return 0;
-    const int bad = sx_dir_make(r->w->dir, r->d);
-    if (bad) return bad;
     const char *text = sx_train_config(r->a, r->e);
     return sx_file_write(in_dir(r, "config.cfg"), text, strlen(text), r->d);
 }
 
 /* --- Where to start --- */
-static bool resume_from(run *r, const char *file)
+/* *whole: the checkpoint itself is one of this net */
+static bool resume_from(run *r, const char *file, bool *whole)
 {
+    *whole = false;
     if (!sx_file_exists(file)) return false;
     sx_diags quiet;
     sx_progress_state s;
     sx_diags_init(&quiet, r->a);
-    const int bad = sx_ckpt_load(r->a, file, r->n, &s, &quiet);
+    *whole = !sx_ckpt_load(r->a, file, r->n, &s, &quiet);
     const long steps = r->data->shape.fit / r->e->train.batch;
-    if (!bad && s.values == r->names && s.n <= r->e->train.epochs && s.clock.t == s.n * steps) {
+    if (*whole && s.values == r->names && s.n <= r->e->train.epochs && s.clock.t == s.n * steps) {
         r->epoch = s.n;
         memcpy(r->monitor, s.monitor, (size_t)s.n * sizeof *s.monitor);
         memcpy(r->best, s.best, (size_t)s.values * sizeof *s.best);
         return true;
     }
     sx_warn(r->d, (sx_where){ .file = file }, "cannot go on from this checkpoint: %s",
-            quiet.n ? quiet.v[0].text : "it is of a training with other epochs, batches or metrics");
+            quiet.n                                     ? quiet.v[0].text
+            : *whole && s.n > r->e->train.epochs ? sx_format(r->a, "it is behind epoch %ld", s.n)
+                                                 : "it is of a training with other batches or metrics");
     return false;
+}
+
+/* 0: goes on; 1: there is nothing that could; SX_E_*: there is, and it must not be replaced. */
+static int resume(run *r)
+{
+    const char *last = in_dir(r, "last.safetensors"), *prev = in_dir(r, "prev.safetensors");
+    bool whole;
+    if (resume_from(r, last, &whole) || (!(whole && r->w->strict) && resume_from(r, prev, &whole))) return 0;
+    if (!r->w->strict || (!sx_file_exists(last) && !sx_file_exists(prev))) return 1;
+    sx_error(r->d, SX_E_DATA, (sx_where){ .file = r->w->dir }, "this training cannot go on");
+    sx_hint(r->d, "Another --dir keeps it, --init %s begins with its best weights; without --resume it is "
+                  "replaced.", in_dir(r, "best.safetensors"));
+    return SX_E_DATA;
 }
 
 /* The lines of a run's log up to an epoch; one that was run twice has two, of which the last counts. seconds:
@@ -283,12 +298,9 @@ static void recall(run *r)
 
 static int start(run *r)
 {
-    const bool resume = r->w->resume && r->w->dir;
-    if (resume && (resume_from(r, in_dir(r, "last.safetensors")) ||
-                   resume_from(r, in_dir(r, "prev.safetensors")))) {
-        recall(r);
-        return 0;
-    }
+    const int nothing = r->w->resume && r->w->dir ? resume(r) : 1;
+    if (!nothing) recall(r);
+    if (nothing <= 0) return nothing;
     r->epoch = 0;
     int bad = sx_net_init(r->n, r->d);
     if (!bad && r->w->init) bad = sx_ckpt_import(r->a, r->w->init, NULL, r->n, true, SX_NOWHERE, r->d);
@@ -395,8 +407,9 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
     *out = (sx_outcome){ 0 };
     name_metrics(&r);
     int bad = find_monitor(&r);
-    if (!bad) bad = prepare_dir(&r);
+    if (!bad && w->dir) bad = sx_dir_make(w->dir, d);
     if (!bad) bad = start(&r);
+    if (!bad) bad = write_config(&r);
     if (!bad) bad = epochs(&r, out);
     fill_outcome(&r, out, begin);
     if (!bad && !out->best_epoch) {
