@@ -194,7 +194,8 @@ const char *sx_axis_words(sx_arena *a, const sx_var *v)
 {
     enum { MOST = 20 };
     const sx_axis *x = &v->axis;
-    if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high)) return "any numbers";
+    if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high))
+        return !x->log ? "any numbers" : x->step > 0 ? "numbers of at least 0" : "numbers above 0";
     if (x->kind != SX_AXIS_CHOICE)
         return sx_format(a, "%s to %s%s", sx_real_text(a, x->low), sx_real_text(a, x->high),
                          x->step > 0 && !(x->whole && x->step == 1)
