@@ -256,6 +256,8 @@ is 'which is said' has err "trial $gone does not fit the space that study 'moves
 is 'with the file that it had' has err "trial-000$gone/config.cfg"
 ok 'one variable less' space moves 11 "$rate act = { choice = [\"relu\", \"tanh\"]; };"
 is 'is said' has err "'units' is no longer searched"
+is 'keeps its column in the CSV' sh -c 'strix study trials moves --csv | head -n 1 | grep -q ",rate,act,units,dir,"'
+is 'with the values of old trials' sh -c 'strix study trials moves --csv | sed -n 2p | grep -q ",[a-z]*,[0-9]*,[^,]*,$"'
 ok 'one more' ends 3 space moves 12 "$rate units = { choice = [4, 8]; }; act = { choice = [\"relu\", \"tanh\"]; };"
 is 'of another kind is refused where it was used before' has err "'units' as .*Int"
 is 'with what to do' has err 'study import'
