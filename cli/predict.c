@@ -2,9 +2,9 @@
  * or of any rows in safetensors files. */
 #include "cli.h"
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { MOST_PIXELS = 1 << 30 };
@@ -165,8 +165,12 @@ static int read_files(images *im)
     for (int i = 1; i < im->c->args && !bad; i++) {
         const char *file = im->c->arg[i];
         if (ends_in(file, ".safetensors")) { bad = read_tensors(im, file); continue; }
-        gzFile f = gzopen(file, "rb");
-        if (!f) return bad_file(im, file, "cannot read this file: %s", strerror(errno));
+        const char *why = "not enough memory";
+        size_t bytes;
+        const int fd = sx_file_open(file, &bytes, &why);
+        gzFile f = fd >= 0 ? gzdopen(fd, "rb") : NULL;
+        if (!f && fd >= 0) close(fd);
+        if (!f) return bad_file(im, file, "cannot read this file: %s", why);
         bad = read_images(im, f, file);
         gzclose(f);
     }

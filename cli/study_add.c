@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { sx_named *v; long n, cap; } point;
+typedef struct { sx_named *v; long n, cap; sx_where where; } point;   /* where: in a file of points */
 typedef struct { point *v; long n, cap; } points;
 
 /* --- Words --- */
@@ -69,7 +69,7 @@ static int put_members(cli_context *c, const sx_study *s, const sx_conf *group, 
 {
     const sx_domain *domain = sx_study_exp((sx_study *)(uintptr_t)s)->domain;
     const sx_scope *scope = sx_scope_open(c->arena, NULL, group);
-    point p = { 0 };
+    point p = { .where = sx_conf_where(c->arena, group->first ? group->first : group) };
     for (const sx_conf *m = group->first; m; m = m->next) {
         sx_datum value;
         bool wanted = all;
@@ -120,14 +120,17 @@ static int put_json(cli_context *c, sx_where where, const json_t *v, points *to)
     int rc = 0;
     size_t i;
     json_t *one;
-    json_array_foreach(v, i, one) if (!rc) rc = put_json(c, where, one, to);
+    json_array_foreach(v, i, one) { /* jansson tells no lines of values */
+        const sx_where at = { .file = sx_format(c->arena, "%s, point %zu", where.file, i + 1) };
+        if (!rc) rc = put_json(c, at, one, to);
+    }
     if (json_is_array(v)) return rc;
     if (json_is_array(json_object_get(v, "trials")))
         return put_json(c, where, json_object_get(v, "trials"), to);
     const json_t *values = json_is_object(json_object_get(v, "values")) ? json_object_get(v, "values") : v;
     if (!json_is_object(values))
         return sx_error(&c->diags, SX_E_CONFIG, where, "a point is an object of names and values");
-    point p = { 0 };
+    point p = { .where = where };
     for (void *at = json_object_iter((json_t *)(uintptr_t)values); at && !rc;
          at = json_object_iter_next((json_t *)(uintptr_t)values, at))
         rc = put(c, &p, json_object_iter_key(at), study_datum_of_json(c, json_object_iter_value(at)));
@@ -187,15 +190,26 @@ static int read_points(cli_context *c, const sx_study *s, points *to)
     return rc;
 }
 
+/* A point that is refused is one of the user's file, not of the experiment that the study keeps. */
+static int add_point(cli_context *c, sx_study *s, const point *p, long *number)
+{
+    sx_diags own;
+    sx_diags_init(&own, c->arena);
+    const int rc = sx_study_add(s, p->v, p->n, number, &own);
+    for (long i = 0; i < own.n; i++)
+        if (own.v[i].code == SX_E_REFUSED || own.v[i].code == SX_E_USAGE) own.v[i].where = p->where;
+    return sx_diags_pass(&own, rc, &c->diags);
+}
+
 int study_add(cli_context *c, sx_study *s)
 {
     points all = { 0 };
     long number = 0;
     int rc = read_points(c, s, &all);
-    for (long i = 0; i < all.n && !rc; i++) rc = sx_study_add(s, all.v[i].v, all.v[i].n, NULL, &c->diags);
+    for (long i = 0; i < all.n && !rc; i++) rc = add_point(c, s, &all.v[i], NULL);
     json_t *added = json_array();
     for (long i = 0; i < all.n && !rc && !c->dry_run; i++) {
-        rc = sx_study_add(s, all.v[i].v, all.v[i].n, &number, &c->diags);
+        rc = add_point(c, s, &all.v[i], &number);
         if (!rc) json_array_append_new(added, json_integer(number));
         if (!rc && !c->json) printf("trial %ld waits\n", number);
     }

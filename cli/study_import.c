@@ -67,10 +67,12 @@ static const char *store_of(cli_context *c, const char *what)
 {
     static const char magic[] = "SQLite format 3";
     char begin[sizeof magic] = "";
-    FILE *f = fopen(what, "rb");
-    if (!f) return strchr(what, ':') ? what : NULL;
-    const size_t n = fread(begin, 1, sizeof begin, f);
-    fclose(f);
+    const char *why;
+    size_t bytes;
+    const int fd = sx_file_open(what, &bytes, &why);
+    if (fd < 0) return strchr(what, ':') ? what : NULL;
+    const ssize_t n = read(fd, begin, sizeof begin);
+    close(fd);
     return n == sizeof begin && !memcmp(begin, magic, sizeof magic) ? sx_format(c->arena, "sqlite:%s", what)
                                                                     : NULL;
 }

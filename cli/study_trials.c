@@ -32,35 +32,68 @@ static const char *number_or_empty(cli_context *c, double v)
     return isnan(v) ? "" : sx_real_text(c->arena, v);
 }
 
+typedef struct { const char **v; long n, cap; } columns;
+
+/* The variables of the space, then those of trials from before it was changed. values: one for each row,
+ * freed by the caller. */
+static columns variables(cli_context *c, const sx_space *space, const sx_trial_row *const *row, long n,
+                         json_t **values)
+{
+    columns out = { 0 };
+    json_t *seen = json_object(), *value;
+    const char *name;
+    for (int i = 0; i < space->n; i++) {
+        SX_PUSH(c->arena, out, space->axis[i]->name);
+        json_object_set_new(seen, space->axis[i]->name, json_true());
+    }
+    for (long k = 0; k < n; k++) {
+        values[k] = row[k]->values ? json_loads(row[k]->values, 0, NULL) : NULL;
+        json_object_foreach(values[k], name, value) {
+            if (json_object_get(seen, name)) continue;
+            SX_PUSH(c->arena, out, sx_strdup(c->arena, name));
+            json_object_set_new(seen, name, json_true());
+        }
+    }
+    json_decref(seen);
+    return out;
+}
+
+static void print_csv_row(cli_context *c, const sx_study *s, const sx_trial_row *r, const columns *names,
+                          const json_t *values)
+{
+    const sx_tune_conf *tune = &sx_study_exp((sx_study *)(uintptr_t)s)->tune;
+    printf("%ld,%s,%s,%s,%s", r->t.number, study_state(r), number_or_empty(c, study_value(r)),
+           number_or_empty(c, r->started > 0 ? r->started : NAN), number_or_empty(c, study_seconds(r)));
+    for (long i = 0; tune->objectives > 1 && i < tune->objectives; i++)
+        printf(",%s", r->t.value ? number_or_empty(c, r->t.value[i]) : "");
+    if (tune->measured.n) printf(",%s", !r->t.constraint ? "" : sx_study_feasible(s, r) ? "true" : "false");
+    for (long i = 0; i < names->n; i++) {
+        putchar(',');
+        put_csv(study_json_text(c, json_object_get(values, names->v[i])));
+    }
+    putchar(',');
+    put_csv(r->dir ? r->dir : "");
+    putchar(',');
+    put_csv(r->reason ? r->reason : "");
+    putchar('\n');
+}
+
 static int print_csv(cli_context *c, sx_study *s, const sx_trial_row *const *row, long n)
 {
     const sx_tune_conf *tune = &sx_study_exp(s)->tune;
-    const sx_space *space = &sx_study_exp(s)->domain->space;
-    const long several = tune->objectives > 1 ? tune->objectives : 0;
+    json_t **values = sx_alloc_array(c->arena, (size_t)n + 1, sizeof *values);
+    const columns names = variables(c, &sx_study_exp(s)->domain->space, row, n, values);
     printf("number,state,value,started,wall_s");
-    for (long i = 0; i < several; i++) { putchar(','); put_csv(tune->objective[i]); }
+    for (long i = 0; tune->objectives > 1 && i < tune->objectives; i++) {
+        putchar(',');
+        put_csv(tune->objective[i]);
+    }
     if (tune->measured.n) printf(",feasible");
-    for (int i = 0; i < space->n; i++) { putchar(','); put_csv(space->axis[i]->name); }
+    for (long i = 0; i < names.n; i++) { putchar(','); put_csv(names.v[i]); }
     puts(",dir,reason");
     for (long k = 0; k < n; k++) {
-        const sx_trial_row *r = row[k];
-        json_t *values = r->values ? json_loads(r->values, 0, NULL) : NULL;
-        printf("%ld,%s,%s,%s,%s", r->t.number, study_state(r), number_or_empty(c, study_value(r)),
-               number_or_empty(c, r->started > 0 ? r->started : NAN), number_or_empty(c, study_seconds(r)));
-        for (long i = 0; i < several; i++)
-            printf(",%s", r->t.value ? number_or_empty(c, r->t.value[i]) : "");
-        if (tune->measured.n)
-            printf(",%s", !r->t.constraint ? "" : sx_study_feasible(s, r) ? "true" : "false");
-        for (int i = 0; i < space->n; i++) {
-            putchar(',');
-            put_csv(study_json_text(c, json_object_get(values, space->axis[i]->name)));
-        }
-        putchar(',');
-        put_csv(r->dir ? r->dir : "");
-        putchar(',');
-        put_csv(r->reason ? r->reason : "");
-        putchar('\n');
-        json_decref(values);
+        print_csv_row(c, s, row[k], &names, values[k]);
+        json_decref(values[k]);
     }
     return 0;
 }

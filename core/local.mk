@@ -5,7 +5,7 @@ core_base = core/base/arena.c core/base/arena.h core/base/diag.c core/base/diag.
 	core/base/file.h core/base/log.c core/base/log.h core/base/rng.c core/base/rng.h \
 	core/base/tensors.c core/base/tensors.h
 # what plugins say of themselves, and their settings
-core_plugin = core/plugin/item.c core/plugin/loader.c core/plugin/loader.h core/plugin/manifest.c \
+core_plugin = core/plugin/elf.c core/plugin/item.c core/plugin/loader.c core/plugin/loader.h core/plugin/manifest.c \
 	core/plugin/manifest.h core/plugin/pack.c core/plugin/param.c core/plugin/param.h
 # files and expressions
 core_config = core/config/conf.c core/config/config.c core/config/config.h core/config/datum.c \

@@ -83,6 +83,22 @@ Test(axis, normal_quantiles)
     };
     cr_assert_eq(sx_axis_at(&l, 0.5), 2.75);
     cr_assert_eq(sx_axis_count(&l), 0);
+    cr_assert_eq(sx_axis_snap(&l, -1), 0, "a rounded one may be 0");
+}
+
+Test(axis, lognormals_are_above_0_and_finite)
+{
+    for (double mu = -800; mu <= 800; mu += 400) {
+        const sx_axis l = { .kind = SX_AXIS_NORMAL, .log = true, .mu = mu, .sigma = 3 };
+        for (double u = 0; u <= 1; u += 0.125) {
+            const double v = sx_axis_at(&l, u);
+            cr_assert(v > 0 && isfinite(v), "mu %g, u %g: %g", mu, u, v);
+        }
+        cr_assert_eq(sx_axis_snap(&l, -1), sx_axis_at(&l, 0.5), "the median");
+        cr_assert(sx_axis_snap(&l, 0) > 0);
+        cr_assert(isfinite(sx_axis_snap(&l, HUGE_VAL)));
+        cr_assert_eq(sx_axis_snap(&l, 0.25), 0.25);
+    }
 }
 
 Test(axis, choices)

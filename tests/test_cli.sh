@@ -73,6 +73,8 @@ says out "plugin needs the symbol 'somebody_elses_call'"
 # What is no regular file is not waited for; a mistyped path leaves no database behind.
 mkfifo "$dir/pipe.cfg"
 exits 3 check "$dir/pipe.cfg";            says err "it is no regular file"
+exits 7 study list --store "sqlite:$dir/pipe.cfg";            says err "it is no regular file"
+exits 4 conform "$dir/pipe.cfg";          says err "it is no regular file"
 exits 5 study list --store "sqlite:$dir/none.db";             says err "there is no study database"; silent out
 says err "--store URL names another place"
 exits 5 worker --store "sqlite:$dir/none.db" --study nobody;  says err "there is no study database"

@@ -118,6 +118,7 @@ Test(diag, plurals)
     cr_assert_str_eq(sx_plural(a, 2, "study"), "2 studies");
     cr_assert_str_eq(sx_plural(a, 3, "class"), "3 classes");
     cr_assert_str_eq(sx_plural(a, 10, "batch"), "10 batches");
+    cr_assert_str_eq(sx_plural(a, 3, "epoch"), "3 epochs");
     sx_arena_close(a);
 }
 

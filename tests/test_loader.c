@@ -167,6 +167,31 @@ Test(loader, two_files_cannot_give_one_item)
     remove(copy), rmdir(dir);
 }
 
+/* dlopen would map what is not there: SIGBUS. */
+Test(loader, refuses_a_truncated_file)
+{
+    char dir[] = "/tmp/strix-loader-XXXXXX";
+    struct stat st;
+    cr_assert_eq(sx_load(r, "several", here, &d), 0);
+    const char *file = sx_peek(r, SX_KIND_LAYER, "first")->file;
+    cr_assert_not_null(mkdtemp(dir));
+    const char *copy = sx_format(a, "%s/cut.so", dir);
+    copy_file(file, copy);
+    cr_assert_eq(stat(copy, &st), 0);
+    for (off_t n = 5000; n > 4; n = n / 2) {     /* in the code, in the program headers, in the ELF header */
+        cr_assert_lt(n, st.st_size);
+        cr_assert_eq(truncate(copy, n), 0);
+        cr_assert_eq(sx_load_file(r, copy, NULL, &d), SX_E_PLUGIN);
+        refused("the file is truncated");
+        hinted("anew");
+    }
+    remove(copy);
+    cr_assert_eq(mkfifo(copy, 0600), 0);
+    cr_assert_eq(sx_load_file(r, copy, NULL, &d), SX_E_PLUGIN);
+    refused("it is no regular file");
+    remove(copy), rmdir(dir);
+}
+
 Test(loader, says_what_it_searched_and_what_is_near)
 {
     cr_assert_null(sx_find(r, SX_KIND_LAYER, "conv2", here, &d));

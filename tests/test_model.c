@@ -138,6 +138,8 @@ Test(model, mistakes)
     wrong("a = { x = 3; };", SX_E_CONFIG, "a block has no setting 'x'");
     wrong("x = 3;", SX_E_CONFIG, "a block has no setting 'x'");
     wrong("a = { repeat = 3; index = \"max\"; };", SX_E_CONFIG, "cannot be named 'max'");
+    wrong("a = { repeat = 3; index = \"2b\"; };", SX_E_CONFIG, "cannot be named '2b'");
+    wrong("a = { repeat = 3; index = \"b-c\"; };", SX_E_CONFIG, "cannot be named 'b-c'");
     wrong("a = { repeat = -1; };", SX_E_CONFIG, "'repeat' is -1, outside");
 }
 

@@ -54,6 +54,21 @@ for t in json.load(sys.stdin)[\"trials\"]:
     assert t[\"number\"] or v[\"units\"] == 16, t"'
 printf 'points = ( { rate = 0.05; }, { rate = 7.0; } );\n' >half.cfg
 ok 'of a list with one wrong point' ends 2 strix study add net half.cfg
+is 'is told its place' has err '^half.cfg:1: error: .rate. cannot be 7'
+printf '{"rate": 0.05}\n\n{"rate": 0.06}\n{"rate": 7}\n' >half.json
+ok 'of lines of JSON' ends 2 strix study add net half.json
+is 'is told its line' has err '^half.json:4: error: .rate. cannot be 7'
+printf '[{"rate": 0.05},\n{"rate": 7}]\n' >half.json
+ok 'of a list of JSON' ends 2 strix study add net half.json
+is 'is told its number' has err '^half.json, point 2: error: .rate. cannot be 7'
+printf '{"units": 8, "rate": 0.01, "act": "relu"}\n{"units": 16, "rate": 0.01, "act": "relu"}\n' >half.json
+ok 'and one that breaks a constraint' ends 2 strix study add net.cfg $limit $(named limit) half.json
+is 'is told its line, too' has err '^half.json:2: error: the point cannot be a trial'
+ln='--set tune.space={rate={lognormal=[-5.0,1.0];};}'
+ok 'a lognormal variable is above 0' ends 2 strix study add net.cfg $ln $(named ln) rate=0
+is 'as is said' has err 'Its values are numbers above 0'
+ok 'nothing less' ends 2 strix study add net.cfg $ln $(named ln) rate=-2
+ok 'but any number above' strix study add net.cfg $ln $(named ln) rate=1e-9
 printf '{"rate": ' >bad.json
 ok 'JSON that is cut off' ends 3 strix study add net bad.json
 printf '[1, 2]' >bad.json
@@ -241,6 +256,8 @@ is 'which is said' has err "trial $gone does not fit the space that study 'moves
 is 'with the file that it had' has err "trial-000$gone/config.cfg"
 ok 'one variable less' space moves 11 "$rate act = { choice = [\"relu\", \"tanh\"]; };"
 is 'is said' has err "'units' is no longer searched"
+is 'keeps its column in the CSV' sh -c 'strix study trials moves --csv | head -n 1 | grep -q ",rate,act,units,dir,"'
+is 'with the values of old trials' sh -c 'strix study trials moves --csv | sed -n 2p | grep -q ",[a-z]*,[0-9]*,[^,]*,$"'
 ok 'one more' ends 3 space moves 12 "$rate units = { choice = [4, 8]; }; act = { choice = [\"relu\", \"tanh\"]; };"
 is 'of another kind is refused where it was used before' has err "'units' as .*Int"
 is 'with what to do' has err 'study import'

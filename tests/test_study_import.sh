@@ -28,6 +28,9 @@ is 'imports nothing twice' has out '0 trials imported, 2 had not ended, 28 were 
 ok 'into a file that is empty yet' sh -c ': >empty.db && strix study import old.db --study e --store sqlite:empty.db'
 ok 'a file that is not there' ends 5 strix study import nowhere.db --study copy
 is 'is said not to be there' has err 'nowhere.db: error: cannot read this file'
+mkfifo pipe
+ok 'a pipe' ends 5 timeout 20 strix study import pipe --space space.cfg
+is 'is not waited for' has err '^pipe: error: cannot read this file: it is no regular file'
 ok 'a study into itself' ends 2 import studies/copy.db --study copy
 renames='--rename learning_rate=lr --rename batch_size=batch --rename activation=act --rename fcl_num_layers= --rename fcl_layer_size=
     --rename fcl_dropout_rate= --rename optimizer= --rename conv:none=0 --rename conv:one-block=1 --rename conv:one-conv=2'

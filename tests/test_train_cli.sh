@@ -142,6 +142,13 @@ ok 'predict' strix predict a idx/x.gz one.pgm --top 2
 is 'predict gives a line for each image' test "$(wc -l <out)" = 41
 is 'predict names file, row, class, probability' sh -c "head -1 out | grep -q '^idx/x.gz	0	[a-z]*	[01]\\.[0-9]*	[a-z]*	0\\.[0-9]*\$'"
 is 'an image alone and among others gives the same' sh -c 'test "$(head -1 out | cut -f 3-)" = "$(tail -1 out | cut -f 3-)"'
+mkfifo pipe pipe.safetensors
+for f in pipe pipe.safetensors; do
+    ok "predict of a $f" ends 5 timeout 20 strix predict a $f
+    is 'waits for no writer' has err "^$f: error: .*it is no regular file"
+done
+ok '--init of a pipe' ends 5 timeout 20 strix train net.cfg --dir piped --init pipe
+is 'waits for none' has err '^pipe: error: cannot read this file: it is no regular file'
 ok 'predict --json' strix predict a one.pgm --json
 is 'predict JSON' has out '"probability":'
 STRIX_SECRET=ant-of-the-queen && export STRIX_SECRET

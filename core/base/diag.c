@@ -189,7 +189,8 @@ const char *sx_plural(sx_arena *a, long n, const char *noun)
     if (n == 1) return sx_format(a, "1 %s", noun);
     if (len && noun[len - 1] == 'y') return sx_format(a, "%ld %.*sies", n, (int)len - 1, noun);
     if (len > 2 && !strcmp(noun + len - 2, "is")) return sx_format(a, "%ld %.*ses", n, (int)len - 2, noun);
-    return sx_format(a, "%ld %s%s", n, noun, len && strchr("sxh", noun[len - 1]) ? "es" : "s");
+    const bool hard = len > 4 && !strcmp(noun + len - 5, "epoch");   /* the one -ch that is spoken -k */
+    return sx_format(a, "%ld %s%s", n, noun, len && strchr("sxh", noun[len - 1]) && !hard ? "es" : "s");
 }
 
 void sx_bug(const char *file, int line, const char *fmt, ...)

@@ -71,26 +71,41 @@ int sx_file_append(const char *file, const char *text, sx_diags *d)
     return bad ? sx_error(d, SX_E_IO, at(file), "cannot append to this file: %s", strerror(bad)) : 0;
 }
 
-static int read_all(sx_arena *a, FILE *f, size_t most, char **text, size_t *bytes)
+int sx_file_open(const char *file, size_t *bytes, const char **why)
 {
     struct stat s;
-    if (fstat(fileno(f), &s)) return errno;
-    if (!S_ISREG(s.st_mode)) return S_ISDIR(s.st_mode) ? EISDIR : EINVAL;
-    if (s.st_size < 0 || (uintmax_t)s.st_size > most) return EFBIG;
-    *text = sx_alloc(a, (size_t)s.st_size + 1);
-    *bytes = fread(*text, 1, (size_t)s.st_size, f);
-    return ferror(f) ? EIO : 0;
+    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const int bad = fd < 0 || fstat(fd, &s) ? errno : S_ISDIR(s.st_mode) ? EISDIR : 0;
+    *why = bad ? strerror(bad) : "it is no regular file";
+    if (!bad && S_ISREG(s.st_mode)) { *bytes = (size_t)s.st_size; return fd; }
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static int read_all(int fd, char *to, size_t most, size_t *bytes)
+{
+    for (*bytes = 0; *bytes < most;) {
+        const ssize_t n = read(fd, to + *bytes, most - *bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n ? errno : 0;
+        *bytes += (size_t)n;
+    }
+    return 0;
 }
 
 int sx_file_read(sx_arena *a, const char *file, size_t most, char **text, size_t *bytes, sx_diags *d)
 {
-    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* or it waits for a pipe's writer */
-    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
-    const int bad = f ? read_all(a, f, most, text, bytes) : errno;
-    if (f) fclose(f);
-    else if (fd >= 0) close(fd);
-    return bad ? sx_error(d, SX_E_DATA, at(file), "cannot read this file: %s",
-                          bad == EINVAL ? "it is no regular file" : strerror(bad)) : 0;
+    const char *why;
+    size_t size = 0;
+    const int fd = sx_file_open(file, &size, &why);
+    if (fd < 0) return sx_error(d, SX_E_DATA, at(file), "cannot read this file: %s", why);
+    int bad = size > most ? EFBIG : 0;
+    if (!bad) {
+        *text = sx_alloc(a, size + 1);
+        bad = read_all(fd, *text, size, bytes);
+    }
+    close(fd);
+    return bad ? sx_error(d, SX_E_DATA, at(file), "cannot read this file: %s", strerror(bad)) : 0;
 }
 
 bool sx_file_exists(const char *file) { return access(file, F_OK) == 0; }

@@ -4,12 +4,10 @@
 #include "tensors.h"
 #include "file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { HEADER_MOST = 100000000 };
@@ -164,20 +162,15 @@ static void unmap(void *m) { munmap(((mapping *)m)->at, ((mapping *)m)->bytes); 
 
 static int map_file(source *s)
 {
-    const int fd = open(s->file, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st)) {
-        const int why = errno;
-        if (fd >= 0) close(fd);
-        return sx_error(s->d, SX_E_DATA, (sx_where){ .file = s->file }, "cannot read this file: %s",
-                        strerror(why));
-    }
     mapping *m = SX_NEW(s->a, mapping);
-    if (!S_ISREG(st.st_mode) || st.st_size < 8) {
+    const char *why;
+    const int fd = sx_file_open(s->file, &m->bytes, &why);
+    if (fd < 0)
+        return sx_error(s->d, SX_E_DATA, (sx_where){ .file = s->file }, "cannot read this file: %s", why);
+    if (m->bytes < 8) {
         close(fd);
         return damaged(s, "it is no file of at least 8 bytes");
     }
-    m->bytes = (size_t)st.st_size;
     m->at = mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (m->at == MAP_FAILED)

@@ -37,6 +37,7 @@ sx_scope *sx_scope_stored(sx_arena *a, const sx_scope *outer);
 bool sx_scope_has(const sx_scope *s, const char *name);
 int sx_scope_get(sx_arena *a, const sx_scope *s, const char *name, sx_where where, sx_datum *out,
                  sx_diags *d);
+bool sx_variable_name(const char *name);         /* a letter or '_', then such and digits */
 bool sx_reserved_name(const char *name);         /* a function's or keyword's name: no variable may have it */
 
 /* Evaluates an expression's text. Errors carry where. */

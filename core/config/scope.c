@@ -1,6 +1,7 @@
 /* scope.c: names -> values: variables computed when they are read, loop indexes, a trial's values,
  * environment; texts with ${}, settings as the kind that is wanted. Scopes never change: threads may share
  * them. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "eval.h"
@@ -176,9 +177,10 @@ int sx_scope_get(sx_arena *a, const sx_scope *s, const char *name, sx_where wher
     return SX_E_CONFIG;
 }
 
-static bool is_variable_name(const char *s)
+bool sx_variable_name(const char *name)
 {
-    for (; *s; s++) if (*s == '-' || *s == '*') return false;        /* the rest libconfig has checked */
+    if (!isalpha((unsigned char)*name) && *name != '_') return false;
+    for (; *name; name++) if (!isalnum((unsigned char)*name) && *name != '_') return false;
     return true;
 }
 
@@ -192,7 +194,7 @@ int sx_scope_check(sx_arena *a, const sx_scope *s, const sx_conf *vars, sx_diags
         if (sx_reserved_name(m->name)) {
             bad = sx_error(d, SX_E_CONFIG, where,
                            "a variable cannot be named '%s', which is a word of expressions", m->name);
-        } else if (!is_variable_name(m->name)) {
+        } else if (!sx_variable_name(m->name)) {
             bad = sx_error(d, SX_E_CONFIG, where, "a variable cannot be named '%s'", m->name);
             sx_hint(d, "The names of variables are made of letters, digits and _.");
         } else if (m->kind == SX_CONF_GROUP) {

@@ -422,7 +422,7 @@ static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_
     int rc = sx_exp_fill(x->a, loop_params, c->name, c, f->scope, &loop, x->d);
     if (rc) return rc;
     if (!sx_conf_member(c, "repeat")) return round_of(x, f, c, path, f->scope, in, out);
-    if (loop.index && sx_reserved_name(loop.index))
+    if (loop.index && (sx_reserved_name(loop.index) || !sx_variable_name(loop.index)))
         return refuse(x, sx_conf_member(c, "index"), "an index cannot be named '%s'", loop.index);
     for (long i = 0; i < loop.repeat && !rc; i++) {
         const sx_datum index = { .kind = SX_DATUM_INT, .i = i };

@@ -1,6 +1,5 @@
 /* loader.c: finds plugins by kind and name, opens them, keeps the registry of their items.
  * A file is never scanned for in a run, never looked for in the working directory and never unloaded. */
-#include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -169,19 +168,6 @@ static entry_call *entry_of(void *handle)
     return symbol ? call : NULL;
 }
 
-/* Also gives the file's first words, for the message about a text file. */
-static bool is_elf(const char *file, char begin[24])
-{
-    FILE *f = fopen(file, "rb");
-    const size_t n = f ? fread(begin, 1, 23, f) : 0;
-    if (f) fclose(f);
-    const bool elf = n >= 4 && !memcmp(begin, "\177ELF", 4);
-    size_t shown = 0;
-    while (shown < n && isprint((unsigned char)begin[shown])) shown++;
-    begin[shown] = 0;
-    return elf;
-}
-
 /* dlerror's words without the file's name, which the diagnostic begins with. */
 static const char *words_of_dlerror(const sx_judge *j)
 {
@@ -215,12 +201,8 @@ static int load(sx_registry *r, const char *file, const sx_plugin **out, sx_diag
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const sx_judge j = { r->arena, sx_strdup(r->arena, file), d };
-    char begin[24];
-    if (!is_elf(file, begin)) {
-        const int rc = REFUSE(&j, "not a shared object");
-        if (*begin) sx_detail(d, "The file begins with '%s'.", begin);
-        return rc;
-    }
+    const int bad = sx_elf_check(&j);
+    if (bad) return bad;
     pthread_once(&once, make_global);
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) return blame(&j);

@@ -255,6 +255,8 @@ static int datum_of(fill *f, const sx_param *p, const sx_conf *c, sx_datum *v)
         return 0;
     }
     const int rc = sx_conf_value(f->a, c, f->scope, wanted_of(p->type), v, f->d);
+    if (rc && p->flags & SX_TIME && c->kind == SX_CONF_TEXT && !strpbrk(c->s, "+-*/(${"))
+        sx_hint(f->d, "Times are seconds or have a unit: 90, \"90s\", \"15m\", \"2h\", \"1d\".");
     return rc ? (f->rc = rc) : 0;
 }
 

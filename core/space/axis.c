@@ -1,5 +1,6 @@
 /* axis.c: what the values of one axis of a search space are, and how likely by its prior.
  * Samplers draw and round through these calls only, so that all of them mean the same by a kind. */
+#include <float.h>
 #include <strix/plugin.h>
 
 /* The grid of a stepped axis: value k is low + k step. Where 1 / step is a whole number (0.05 -> 20) values
@@ -133,6 +134,8 @@ double sx_axis_snap(const sx_axis *a, double v)
     if (a->kind == SX_AXIS_CHOICE) return clamp(nearbyint(v), 0, a->high);
     if (a->kind == SX_AXIS_NORMAL) {
         if (a->low < a->high) v = clamp(v, a->low, a->high);         /* normal kinds need no bounds */
+        if (a->log && !(step > 0) && !(v > 0)) v = exp(a->mu);       /* none is nearest to 0: the median */
+        if (a->log) v = clamp(v, step > 0 ? 0 : DBL_MIN, 1e300);
         return step > 0 ? rounded(v, step) : v;
     }
     if (step > 0 && !a->round) return grid_nearest(a, v);

@@ -194,7 +194,8 @@ const char *sx_axis_words(sx_arena *a, const sx_var *v)
 {
     enum { MOST = 20 };
     const sx_axis *x = &v->axis;
-    if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high)) return "any numbers";
+    if (x->kind == SX_AXIS_NORMAL && !(x->low < x->high))
+        return !x->log ? "any numbers" : x->step > 0 ? "numbers of at least 0" : "numbers above 0";
     if (x->kind != SX_AXIS_CHOICE)
         return sx_format(a, "%s to %s%s", sx_real_text(a, x->low), sx_real_text(a, x->high),
                          x->step > 0 && !(x->whole && x->step == 1)
@@ -206,6 +207,21 @@ const char *sx_axis_words(sx_arena *a, const sx_var *v)
     return x->high < MOST ? text : sx_format(a, "%s and %ld more", text, (long)x->high + 1 - MOST);
 }
 
+/* What the branches of a choice let those of their variables be that were named. */
+static const char *named_ranges(const inverse *v, int i)
+{
+    const char *text = "";
+    for (int c = i + 1; c < v->s->space.n; c++) {
+        const sx_var *var = v->s->var[c];
+        bool below = false;
+        for (int w = 0; w < var->axis.whens; w++) below = below || var->axis.when[w].parent == i;
+        if (!below || (!named_value(v, var->axis.name) && !named_value(v, var->name))) continue;
+        text = sx_format(v->a, "%s%s'%s' %s", text, *text ? "; " : "", var->axis.name,
+                         sx_axis_words(v->a, var));
+    }
+    return text;
+}
+
 static int refuse(const inverse *v, int i, const sx_datum *is)
 {
     const sx_var *var = v->s->var[i];
@@ -213,7 +229,11 @@ static int refuse(const inverse *v, int i, const sx_datum *is)
     if (is) {
         sx_error(v->d, SX_E_REFUSED, where, "'%s' cannot be %.80s", var->axis.name, sx_datum_text(v->a, is));
         sx_detail(v->d, "Its values are %s.", sx_axis_words(v->a, var));
-    } else sx_error(v->d, SX_E_REFUSED, where, "no branch of '%s' has these values", var->axis.name);
+        return SX_E_REFUSED;
+    }
+    const char *ranges = named_ranges(v, i);
+    sx_error(v->d, SX_E_REFUSED, where, "no branch of '%s' has these values", var->axis.name);
+    if (*ranges) sx_detail(v->d, "They are: %s.", ranges);
     return SX_E_REFUSED;
 }
 

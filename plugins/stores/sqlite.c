@@ -160,8 +160,10 @@ static int connect(sx_conn *c, bool write)
 {
     struct stat st;
     if (!c->path[0]) return sx_store_error(SX_E_USAGE, "a store is written sqlite:PATH or sqlite:///PATH");
-    if (!write && stat(c->path, &st))
-        return sx_store_error(SX_E_DATA, "there is no study database %s", c->path);
+    const bool there = !stat(c->path, &st);
+    if (!write && !there) return sx_store_error(SX_E_DATA, "there is no study database %s", c->path);
+    if (there && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) /* SQLite would wait for a pipe's writer */
+        return sx_store_error(SX_E_STORE, "cannot open %s: it is no regular file", c->path);
     int rc = write ? make_folder(c->path) : 0;
     if (rc) return rc;
     rc = open_file(c, c->path, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
