@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const cli_option cli_globals[] = {
@@ -223,7 +224,10 @@ static void check_events(cli_context *c)
 {
     const char *slash = strrchr(c->events, '/');
     const char *dir = slash ? sx_strndup(c->arena, c->events, (size_t)(slash - c->events) + 1) : ".";
-    if (access(access(c->events, F_OK) ? dir : c->events, W_OK))
+    struct stat s;
+    if (!*c->events || (!stat(c->events, &s) && S_ISDIR(s.st_mode)))
+        cli_usage(c, "--events '%s' is no file", c->events);
+    else if (access(access(c->events, F_OK) ? dir : c->events, W_OK))
         cli_usage(c, "--events %s: %s", c->events, strerror(errno));
 }
 

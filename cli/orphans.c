@@ -41,13 +41,15 @@ static long parent_of(long pid)
     return end && sscanf(end + 1, " %c %ld", &state, &parent) == 2 && state != 'Z' ? parent : 0;
 }
 
+/* Or may be: nobody may look into the processes of others. */
 static bool same_program(long p, long q)
 {
     char path[64], one[TEXT], other[TEXT];
     snprintf(path, sizeof path, "/proc/%ld/exe", p);
     const ssize_t n = readlink(path, one, sizeof one);
     snprintf(path, sizeof path, "/proc/%ld/exe", q);
-    return n > 0 && readlink(path, other, sizeof other) == n && !memcmp(one, other, (size_t)n);
+    const ssize_t m = readlink(path, other, sizeof other);
+    return n < 0 || m < 0 || (n == m && !memcmp(one, other, (size_t)n));
 }
 
 static bool is_orphan(long pid)

@@ -113,6 +113,8 @@ static int read_source(import *m)
     cli_context *c = m->c;
     const char *url = store_of(c, c->arg[1]);
     csv t;
+    if (m->exp && m->exp->tune.objectives > 1 && cli_text(c, "value", NULL))
+        return cli_usage(c, "--value makes one objective, and the study has %ld", m->exp->tune.objectives);
     if (!url) {
         if (access(c->arg[1], R_OK))
             return sx_error(&c->diags, SX_E_DATA, (sx_where){ .file = c->arg[1] },
@@ -125,6 +127,9 @@ static int read_source(import *m)
     const int rc = import_store(c, url, cli_text(c, "from", NULL), &m->from);
     if (rc) return rc;
     if (is_itself(m, url)) return cli_usage(c, "study '%s' is itself what it should import", m->name);
+    if (m->from.exp->tune.objectives > 1 && cli_text(c, "value", NULL))
+        return cli_usage(c, "--value makes one objective, and %s has %ld", m->from.name,
+                         m->from.exp->tune.objectives);
     m->same = !m->exp;
     if (m->same) m->exp = m->from.exp;
     return directions(m);

@@ -179,10 +179,10 @@ EXTRA_DIST += bench/vs-torch bench/torch_nets.py bench/torch_step.py bench/keras
 EXTRA_DIST += bench/precision bench/scaling bench/overheads
 
 # Searches: continued, killed, stopped.
-TESTS += tests/test_tune.sh tests/test_crew.sh
+TESTS += tests/test_tune.sh tests/test_crew.sh tests/test_points.sh
 TESTS += tests/test_study.sh tests/test_study_import.sh
 EXTRA_DIST += tests/test_study.sh tests/test_study_import.sh
-EXTRA_DIST += tests/steps.sh tests/search.sh tests/test_tune.sh tests/test_crew.sh
+EXTRA_DIST += tests/steps.sh tests/search.sh tests/test_tune.sh tests/test_crew.sh tests/test_points.sh
 
 # The experiments that come with strix.
 TESTS += tests/test_examples.sh tests/test_conform.sh

@@ -62,6 +62,10 @@ static int check_point(void *ctx, const double *x, const char **why)
     int rc = sx_exp_at(a, q->s->exp, x, &at, &own);
     if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
     if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
+    if (rc == SX_E_CONFIG && at && own.n) {      /* it has no value there: it cannot have been kept */
+        rc = SX_E_REFUSED;
+        reason = own.v[0].text;
+    }
     if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
     else if (rc) sx_diags_pass(&own, rc, q->d);
     sx_arena_close(a);
@@ -198,8 +202,8 @@ static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, lon
     asking q = { .s = s, .a = sx_arena_open(NULL), .d = &own };
     sx_diags_init(&own, q.a);
     const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
-    if (rc >= 0 || own.errors) sx_diags_pass(&own, rc, d);
-    else sx_study_told(s, rc, d);
+    if (rc < 0 && !own.errors) sx_study_told(s, rc, d);
+    else if (rc < 0 || !own.errors) sx_diags_pass(&own, rc, d);      /* an error that was overcome is none */
     sx_arena_close(q.a);
     if (rc < 0) return rc;
     *out = (sx_claim){ 0 };

@@ -125,9 +125,10 @@ static int queue(sx_arena *a, sx_study *of, sx_study *s, const plan *p, sx_diags
     for (long i = queued; i < p->n && !rc; i++) {
         long k = 0, number;
         while (k < n && row[k]->t.number != p->v[i]) k++;
-        rc = k < n ? sx_study_queue(s, row[k]->t.x, &number, d)
-                   : sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no trial %ld", sx_study_name(of),
-                              p->v[i]);
+        const double *x = k < n ? sx_study_whole(of, a, row[k]) : NULL;
+        rc = x ? sx_study_queue(s, x, &number, d)
+               : sx_error(d, SX_E_DATA, SX_NOWHERE, "study '%s' has no trial %ld%s", sx_study_name(of), p->v[i],
+                          k < n ? " that fits its space" : "");
     }
     return rc;
 }

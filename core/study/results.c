@@ -81,11 +81,16 @@ const sx_trial_row *sx_study_numbered(sx_study *s, sx_arena *a, long number, sx_
     return sx_study_find(s, a, number, &row, d) ? NULL : row;
 }
 
+const double *sx_study_whole(const sx_study *s, sx_arena *a, const sx_trial_row *row)
+{
+    double *x = sx_study_reals(a, row->t.x, s->exp->domain->space.n);
+    return x && sx_past_fit(s->past, x) ? x : NULL;
+}
+
 bool sx_study_fits(const sx_study *s, const sx_trial_row *row)
 {
     sx_arena *a = sx_arena_open(NULL);
-    double *x = sx_study_reals(a, row->t.x, s->exp->domain->space.n);
-    const bool fits = x && sx_past_fit(s->past, x);
+    const bool fits = sx_study_whole(s, a, row) != NULL;
     sx_arena_close(a);
     return fits;
 }
@@ -94,8 +99,7 @@ static int no_point(const sx_study *s, const sx_trial_row *row, sx_diags *d)
 {
     if (row->waiting) {
         sx_error(d, SX_E_USAGE, SX_NOWHERE, "trial %ld of study '%s' waits: it has no point yet",
-                 row->t.number,
-                 s->name);
+                 row->t.number, s->name);
         sx_hint(d, "What was not queued with it is chosen when it starts.");
         return SX_E_USAGE;
     }
@@ -111,7 +115,7 @@ int sx_study_point(const sx_study *s, sx_arena *a, const sx_trial_row *row, cons
     double *at = sx_study_reals(a, row->t.x, space->n);
     *x = at;
     if (row->waiting || !at || !sx_past_fit(s->past, at)) return no_point(s, row, d);
-    for (int i = 0; i < space->n; i++) if (isnan(row->t.x[i]) || !sx_active(space, at, i)) at[i] = NAN;
+    for (int i = 0; i < space->n; i++) if (isnan(row->t.x[i])) at[i] = NAN;
     return 0;
 }
 

@@ -54,8 +54,9 @@ int sx_study_skip(sx_study *s, long number, sx_diags *d);
 int sx_study_add(sx_study *s, const sx_named *v, long n, long *number, sx_diags *d);
 /* x NaN: left to the sampler */
 int sx_study_queue(sx_study *s, const double *x, long *number, sx_diags *d);
-/* Is the trial a point of the space as it is now? */
-bool sx_study_fits(const sx_study *s, const sx_trial_row *row);
+/* Its point in the space as it is now, in a; what it has no value of has that of `vars`. NULL: it is none. */
+const double *sx_study_whole(const sx_study *s, sx_arena *a, const sx_trial_row *row);
+bool sx_study_fits(const sx_study *s, const sx_trial_row *row);      /* it is one */
 /* That point, in a, NaN where the trial has no value or the space no use for it. SX_E_USAGE: it waits for one;
  * SX_E_CONFIG: it does not fit. Whoever makes variables of a stored trial takes it from here: its own x may name
  * options that are gone. */

@@ -247,11 +247,13 @@ static int tell(job *j, sx_fate fate, const double *value, const double *constra
 }
 
 /* Stopped, or this worker cannot go on at all: another one may, from the checkpoint. That is no fault of
- * the trial, so it costs none of its attempts: the same end waits for every other one. */
+ * the trial, so it costs none of its attempts: the same end waits for every other one. Where the data set is
+ * there and other data are not (first weights), it may be this trial's: then it is not tried for ever. */
 static int give_back(job *j, int rc)
 {
     event(j, (sx_event){ .kind = "trial_end", .fate = SX_RUNNING, .value = NAN, .reason = "given back" });
-    (void)!sx_study_drop(j->w->s, j->claim.row.id, j->w->name, false, NULL);
+    const bool died = rc == SX_E_DATA && j->w->data;
+    (void)!sx_study_drop(j->w->s, j->claim.row.id, j->w->name, died, NULL);
     return rc == SX_E_STOPPED ? rc : sx_diags_pass(&j->d, rc, j->w->d);
 }
 
