@@ -28,6 +28,7 @@ static int read_options(job *j)
     j->stages = cli_flag(c, "stages");
     int bad = cli_load_experiment(c, c->arg[1], &j->e);
     if (bad) return bad;
+    cli_warn_freeze(c, j->e);
     for (int i = 0; precision && i < 4; i++) {
         if (i == 3) return cli_usage(c, "--precision is '%s', not f32, tf32 or bf16", precision);
         j->e->train.precision = i;
@@ -64,7 +65,7 @@ static int open_net(job *j)
     if (!bad) bad = sx_data_random(c->arena, j->m, &s, &data, &c->diags);
     const double written = process_bytes("VmRSS") - before;
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, 1, 0, j->train, &j->net, &c->diags);
-    if (bad) return bad;
+    if (bad) return cli_own_net(bad);
     j->budget = sx_net_used(j->net);
     j->program = process_bytes("VmRSS") - written;       /* the net's own buffers are not written yet */
     return sx_net_init(j->net, &c->diags);

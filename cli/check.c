@@ -180,7 +180,8 @@ static json_t *json_costs(const sx_machine *m, const sx_budget *b)
 
 /* --- Points of the space --- */
 
-typedef struct { const char *text; long n; } reason;
+enum { SHOWN = 12 };                            /* reasons */
+typedef struct { const char *text; sx_diag said; long n; } reason;   /* text: without the point's own numbers */
 typedef struct {
     long drawn, built, fit, repeated;
     struct { reason *v; long n, cap; } reasons;
@@ -188,16 +189,16 @@ typedef struct {
 } tally;
 
 /* What follows ": " are the point's own numbers. */
-static void count_reason(sx_arena *a, sx_arena *keep, tally *t, const char *text)
+static void count_reason(sx_arena *a, sx_arena *keep, tally *t, const sx_diag *said)
 {
-    const char *colon = strstr(text, ": ");
+    const char *text = said->text, *colon = strstr(text, ": ");
     if (colon) text = sx_strndup(a, text, (size_t)(colon - text));
     for (long i = 0; i < t->reasons.n; i++)
         if (!strcmp(t->reasons.v[i].text, text)) {
             t->reasons.v[i].n++;
             return;
         }
-    SX_PUSH(keep, t->reasons, ((reason){ sx_strdup(keep, text), 1 }));
+    SX_PUSH(keep, t->reasons, ((reason){ sx_strdup(keep, text), sx_diag_copy(keep, said), 1 }));
 }
 
 static uint64_t hash_point(const double *x, int n)
@@ -242,14 +243,15 @@ static int try_point(cli_context *c, const sx_exp *e, const sx_machine *m, long 
     sx_diags_init(&own, a);
     sx_exp *p;
     sx_budget cost;
-    const char *why = NULL;
+    sx_diag why = { .code = SX_E_REFUSED, .text = "refused" };
     int rc = sx_exp_at(a, e, x, &p, &own);
+    if (rc == SX_E_REFUSED && sx_diags_first(&own)) why = *sx_diags_first(&own);
     if (!rc) rc = sx_exp_price(a, p, m, &cost, &why, &own);
     if (!rc) {
         t->built++;
         t->fit += (double)cost.total <= sx_memory_limit(p, m);
     } else if (rc == SX_E_REFUSED) {
-        count_reason(a, c->arena, t, why ? why : own.n ? own.v[0].text : "refused");
+        count_reason(a, c->arena, t, &why);
     } else sx_diags_pass(&own, rc, &c->diags);
     sx_arena_close(a);
     return rc == SX_E_REFUSED ? 0 : rc;
@@ -272,9 +274,20 @@ static int draw(cli_context *c, const sx_exp *e, const sx_machine *m, long n, ta
     return 0;
 }
 
+/* A point that the file has wrong, and not one that a constraint or a layer refuses: where that stands. */
+static void warn_mistakes(cli_context *c, const tally *t)
+{
+    for (long i = 0; i < t->reasons.n && i < SHOWN; i++) {
+        const reason *r = &t->reasons.v[i];
+        if (r->said.code != SX_E_CONFIG) continue;
+        sx_diags_add(&c->diags, 0, &r->said);
+        sx_detail(&c->diags, "%s%sSo %ld of %ld points of the space cannot be built.",
+                  r->said.detail ? r->said.detail : "", r->said.detail ? " " : "", r->n, t->drawn);
+    }
+}
+
 static void print_tally(sx_arena *a, const tally *t)
 {
-    enum { SHOWN = 12 };
     printf("\n%s drawn: %ld can be built, %ld of them fit the device, %ld refused, %ld repeated\n",
            sx_plural(a, t->drawn, "point"), t->built, t->fit, t->drawn - t->built, t->repeated);
     for (long i = 0; i < t->reasons.n && i < SHOWN; i++)
@@ -320,10 +333,10 @@ static int expand(cli_context *c, const sx_exp *e)
 
 static int warn_constraints(cli_context *c, const sx_exp *e, const sx_machine *m)
 {
-    const char *why = NULL;
+    sx_diag why;
     const int rc = e->tune.known.n ? sx_exp_constraints(c->arena, e, m, &why, &c->diags) : 0;
     if (rc != SX_E_REFUSED) return rc;
-    sx_warn(&c->diags, (sx_where){ .file = e->file }, "with the values of 'vars', %s", why);
+    sx_warn(&c->diags, (sx_where){ .file = e->file }, "with the values of 'vars', %s", why.text);
     return 0;
 }
 
@@ -354,10 +367,10 @@ static int run(cli_context *c)
     if (cli_flag(c, "expand")) return expand(c, e);
     if ((rc = cli_machine(c, &m)) || (rc = data_shape(c, e, &shape))) return rc;
     rc = sx_steps_write(c->arena, e, &shape, true, e->tune.seed, 0, (sx_again){ 0 }, &steps, &c->diags);
-    /* its own variables make no net: the file is wrong */
-    if (rc) return rc == SX_E_REFUSED ? SX_E_CONFIG : rc;
+    if (rc) return cli_own_net(rc);
     if ((rc = sx_step_budget(c->arena, e, &shape, m, &cost, &c->diags))) return rc;
     warn_unused(c, e);
+    cli_warn_freeze(c, e);
     warn_inputs(c, e);
     warn_weights(c, e);
     warn_memory(c, e, m, &cost);
@@ -365,6 +378,7 @@ static int run(cli_context *c)
     if ((rc = warn_constraints(c, e, m))) return rc;
     const long n = cli_long(c, "space", 0);
     if (n && (rc = draw(c, e, m, n, &t))) return rc;
+    warn_mistakes(c, &t);
     if (c->json) {
         cli_json_print(c, json_all(c, e, m, &steps, &cost, &t));
     } else {

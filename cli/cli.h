@@ -37,6 +37,7 @@ typedef struct { const cli_option *option; const char *text; double number; } cl
 typedef enum { CLI_PROGRESS_AUTO, CLI_PROGRESS_ALWAYS, CLI_PROGRESS_NEVER } cli_progress_mode;
 struct cli_context {
     sx_arena *arena; sx_diags diags;
+    sx_diags told;                               /* warnings that were shown while trials ran */
     const cli_verb *verb;                        /* NULL before it is known */
     int args; const char **arg;                  /* what follows the verb, NULL-terminated */
     struct { cli_given *v; long n, cap; } given;
@@ -78,6 +79,10 @@ void cli_note(cli_context *c, const char *fmt, ...) __attribute__((format(printf
 sx_registry *cli_registry(cli_context *c);       /* opened on first use */
 /* Reads file with the edits of the command line and opens it; --seed replaces tune.seed. */
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out);
+/* rc of what a file's own variables make: where a layer refuses them, the file is wrong (SX_E_CONFIG). */
+int cli_own_net(int rc);
+/* Patterns of model.freeze that name no layer. */
+void cli_warn_freeze(cli_context *c, const sx_exp *e);
 /* Are the values of `vars` in the space? (check.c) */
 void cli_warn_vars(cli_context *c, const sx_exp *e);
 int cli_machine(cli_context *c, sx_machine **out);                   /* --device with --threads */
@@ -129,6 +134,8 @@ void cli_progress_start(cli_progress *p, long trial, const char *values, long ep
 void cli_progress_pulse(cli_progress *p, long trial, long epoch, double share);
 void cli_progress_epoch(cli_progress *p, long trial, const sx_epoch *e);
 void cli_progress_end(cli_progress *p, long trial, sx_fate fate, double value, const char *reason);
+/* d, above the status; p NULL: there is none */
+void cli_progress_diags(cli_progress *p, const sx_diags *d);
 /* a line above the status */
 void cli_progress_note(cli_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_progress_event(void *progress, const sx_event *e);          /* sx_worker_want.event */

@@ -127,7 +127,7 @@ static int hire(crew *k, member *m)
 static void hear(crew *k, member *m, char *text)
 {
     m->heard = true;
-    wire_show(k->c, k->w->progress, text, &m->trial);
+    wire_show(k->c, k->w->study, k->w->progress, text, &m->trial);
     if (m->trial.number < 0) m->until = 0;
     else if (m->trial.left > 0) m->until = now() + m->trial.left;
     m->trial.left = 0;

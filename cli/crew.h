@@ -24,7 +24,8 @@ cli_progress *crew_progress(cli_context *c, sx_study *s);            /* with wha
 /* The line: one JSON object per event, each written at once. */
 bool wire_event(int fd, const sx_event *e);       /* false: nobody listens any more */
 void wire_errors(int fd, const sx_diags *d);
+void wire_refusals(int fd, const sx_refusals *r);
 typedef struct { long number; double left; } wire_trial;             /* -1: none; left: see sx_event */
-/* Shows one line of a worker; *trial: the one it is at. */
-void wire_show(cli_context *c, cli_progress *p, const char *line, wire_trial *trial);
+/* Shows one line of a worker; *trial: the one it is at. What it says of refusals is added to those of s. */
+void wire_show(cli_context *c, sx_study *s, cli_progress *p, const char *line, wire_trial *trial);
 #endif

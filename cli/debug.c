@@ -77,6 +77,7 @@ static int open_net(job *j)
     if (!bad) bad = read_batch(j);
     if (!bad) bad = sx_data_given(c->arena, j->m, &j->shape, j->x, j->y, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j->e, j->m, data, j->e->tune.seed, 0, false, &j->net, &c->diags);
+    bad = cli_own_net(bad);
     if (!bad) bad = sx_net_init(j->net, &c->diags);
     if (!bad && cli_text(c, "init", NULL))
         bad = sx_ckpt_import(c->arena, cli_text(c, "init", NULL), NULL, j->net, true, SX_NOWHERE, &c->diags);

@@ -83,10 +83,9 @@ static long fitting(cli_context *c, const sx_exp *e)
     sx_diags_init(&own, a);
     sx_machine *m = NULL;
     sx_budget cost;
-    const char *why;
     long n = 1;
     if (!sx_machine_open(a, e->registry, c->device, 1, &m, &own) &&
-        !sx_exp_price(a, e, m, &cost, &why, &own)) {
+        !sx_exp_price(a, e, m, &cost, NULL, &own)) {
         const double all = (double)m->info.memory;
         n = all > 0 && cost.total ? (long)fmin(0.9 * all / (double)cost.total, 1024) : 1024;
     }

@@ -62,6 +62,7 @@ int main(int argc, char **argv)
     cli_context *c = &run;
     c->arena = sx_arena_open(NULL);
     sx_diags_init(&c->diags, c->arena);
+    sx_diags_init(&c->told, c->arena);
     const int rc = run_verb(c, argc, argv);
     if (rc < 0 && rc != SX_E_STOPPED && c->verb && !c->diags.errors && !c->printed)
         cli_fail(c, rc, "%s", sx_error_text(rc));

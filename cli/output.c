@@ -68,6 +68,20 @@ static void warn_cache(cli_context *c, const sx_conf *root)
                 "'cache' has no effect: this version computes the features of frozen layers in every epoch");
 }
 
+/* Not where a run's file is read, which was looked at when it began. */
+void cli_warn_freeze(cli_context *c, const sx_exp *e)
+{
+    const sx_conf *freeze = sx_conf_find(e->root, "model.freeze");
+    for (long i = 0; e->layers && i < e->layers->idle.n; i++) {
+        const sx_idle_glob *g = &e->layers->idle.v[i];
+        sx_warn(&c->diags, sx_conf_where(c->arena, freeze), "the pattern '%s' of 'freeze' names no layer",
+                g->glob);
+        if (g->near && !strcmp(g->near, g->glob))
+            sx_hint(&c->diags, "That is a block; its layers are \"%s.*\".", g->near);
+        else if (g->near) sx_hint(&c->diags, "The nearest path is '%s'.", g->near);
+    }
+}
+
 int cli_load_experiment(cli_context *c, const char *file, sx_exp **out)
 {
     sx_conf *root = NULL;
@@ -77,6 +91,8 @@ int cli_load_experiment(cli_context *c, const char *file, sx_exp **out)
     if (!rc) warn_cache(c, root);
     return rc;
 }
+
+int cli_own_net(int rc) { return rc == SX_E_REFUSED ? SX_E_CONFIG : rc; }
 
 int cli_machine(cli_context *c, sx_machine **out)
 {

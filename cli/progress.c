@@ -330,6 +330,16 @@ void cli_progress_note(cli_progress *p, const char *fmt, ...)
     pthread_mutex_unlock(&p->lock);
 }
 
+void cli_progress_diags(cli_progress *p, const sx_diags *d)
+{
+    if (!p) { sx_diags_print(d, stderr); return; }
+    pthread_mutex_lock(&p->lock);
+    if (p->block) erase(p);
+    sx_diags_print(d, stderr);
+    draw(p, true);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void cli_progress_event(void *progress, const sx_event *e)
 {
     cli_progress *p = progress;

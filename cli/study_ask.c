@@ -12,7 +12,15 @@ int study_ask(cli_context *c, sx_study *s)
         sx_hint(&c->diags, "`strix study resume` goes on.");
         return 1;
     }
-    if (rc > 0) return cli_fail(c, SX_E_EXHAUSTED, "study '%s' has no further point", sx_study_name(s)), 1;
+    if (rc > 0) {
+        const sx_refusals *r = sx_study_refusals(s);
+        cli_fail(c, SX_E_EXHAUSTED, "study '%s' has no further point", sx_study_name(s));
+        if (r->net.text || r->rule.text)
+            sx_detail(&c->diags, "%s refused; the first: %s.",
+                      sx_plural(c->arena, r->broken + r->unbuilt, "suggestion"),
+                      r->net.text ? r->net.text : r->rule.text);
+        return 1;
+    }
     if (rc) return rc;
     printf("{\"number\": %ld, \"values\": %s}\n", claim.row.t.number, claim.row.values);
     return 0;

@@ -27,12 +27,18 @@ int study_load(cli_context *c, const char *file, sx_exp **e)
     return rc;
 }
 
-/* Other errors than this may be those of the one point that is looked at. */
+/* Other errors than this may be those of the one point that is looked at, where there are others. */
 int study_look_over(cli_context *c, const sx_exp *e)
 {
     sx_diags own;
     sx_diags_init(&own, c->arena);
-    const int rc = e->tune.known.n ? sx_exp_constraints(c->arena, e, NULL, NULL, &own) : 0;
+    sx_diag why;
+    const bool alone = !e->search && !e->domain->space.n;
+    const int rc = e->tune.known.n || alone ? sx_exp_constraints(c->arena, e, NULL, &why, &own) : 0;
+    if (rc == SX_E_REFUSED && alone) {
+        sx_diags_add(&c->diags, SX_E_CONFIG, &why);
+        return SX_E_CONFIG;
+    }
     return rc == SX_E_CONFIG ? sx_diags_pass(&own, rc, &c->diags) : 0;
 }
 

@@ -156,13 +156,14 @@ static int run(cli_context *c)
     int bad = cli_load_experiment(c, c->arg[0], &j.e);
     if (!bad && cli_long(c, "trial", -1) >= 0)
         bad = at_trial(&j, cli_text(c, "study", NULL), cli_long(c, "trial", -1));
-    if (bad) return bad;
+    if (bad) return cli_own_net(bad);
+    cli_warn_freeze(c, j.e);
     j.dir = cli_text(c, "dir", default_dir(&j));
     if (cli_flag(c, "resume")) bad = sx_train_same(c->arena, j.dir, j.e, &c->diags);
     if (!bad) bad = cli_machine(c, &m);
     if (!bad) bad = sx_data_open(c->arena, j.e, m, true, &data, &c->diags);
     if (!bad) bad = sx_net_open(c->arena, j.e, m, data, j.e->tune.seed, j.trial, true, &net, &c->diags);
-    if (bad) return bad;
+    if (bad) return cli_own_net(bad);
     return c->dry_run ? print_plan(&j) : train(&j, net, data);
 }
 

@@ -123,6 +123,38 @@ static void print_json(cli_context *c, sx_study *s, const sx_trial_row *best, co
     cli_json_print(c, doc);
 }
 
+static const char *place(cli_context *c, const sx_diag *g)
+{
+    return g->where.file ? sx_format(c->arena, "%s:%d: %s", g->where.file, g->where.line, g->text) : g->text;
+}
+
+/* How many suggestions became no trials, and why: a part of the space may be missing from the search. */
+static void tell_refusals(cli_context *c, const sx_refusals *r)
+{
+    const char *why = "";
+    if (!r->broken && !r->unbuilt) return;
+    if (r->unbuilt)
+        why = sx_format(c->arena, "; %ld made no net (the first: %s)", r->unbuilt, place(c, &r->net));
+    if (r->broken)
+        why = sx_format(c->arena, "%s; %ld broke constraints (the first: %s)", why, r->broken, r->rule.text);
+    cli_note(c, "%s refused%s", sx_plural(c->arena, r->broken + r->unbuilt, "suggestion"), why);
+}
+
+/* No suggestion became a trial: why the first one did not. */
+static int tell_none(cli_context *c, const sx_refusals *r)
+{
+    if (r->net.text) {
+        sx_diags_add(&c->diags, SX_E_CONFIG, &r->net);
+        sx_detail(&c->diags,
+                  "%s%sThat is why the first of %ld suggestions was refused, and no trial was begun.",
+                  r->net.detail ? r->net.detail : "", r->net.detail ? " " : "", r->broken + r->unbuilt);
+        return SX_E_CONFIG;
+    }
+    cli_fail(c, SX_E_REFUSED, "no trial was completed, of 0");
+    if (r->rule.text) sx_detail(&c->diags, "The first suggestion: %s.", r->rule.text);
+    return 1;
+}
+
 /* What the study has come to; 1: no trial was completed. */
 static int finish(cli_context *c, sx_study *s, bool stopped)
 {
@@ -131,6 +163,7 @@ static int finish(cli_context *c, sx_study *s, bool stopped)
     const long n = sx_study_brief(s, c->arena, &row, &c->diags);
     if (n < 0) return (int)n;
     const counts k = count(row, n);
+    if (n) tell_refusals(c, sx_study_refusals(s));
     const sx_trial_row *best;
     front f = { 0 };
     int rc = study_find_best(c, s, &best);
@@ -140,6 +173,7 @@ static int finish(cli_context *c, sx_study *s, bool stopped)
     if (c->json) print_json(c, s, best, &f, &k, &t);
     else if (best) print_text(c, s, best, &f, &k, &t);
     if (best || c->stop || stopped) return rc;
+    if (!n) return tell_none(c, sx_study_refusals(s));
     const char *why = NULL;
     for (long i = n - 1; i >= 0 && !why; i--) why = row[i]->reason;
     cli_fail(c, SX_E_REFUSED, "no trial was completed, of %ld", n);
@@ -235,6 +269,7 @@ static int run(cli_context *c)
     int rc = cli_load_experiment(c, c->arg[0], &e);
     if (rc) return rc;
     cli_warn_vars(c, e);
+    cli_warn_freeze(c, e);
     if ((rc = study_look_over(c, e))) return rc;
     if (c->dry_run) return tell_plan(c, e);
     if (cli_flag(c, "fresh")) rc = sx_study_put_aside(c->arena, cli_registry(c), e, &aside, &c->diags);

@@ -58,15 +58,24 @@ bool wire_event(int fd, const sx_event *e)
     return put(fd, o);
 }
 
+static json_t *diag_json(const sx_diag *g)
+{
+    return json_pack("{s:s, s:i, s:s?, s:i, s:s?, s:s?, s:s?, s:s?}", "event", "error", "code", g->code,
+                     "file", g->where.file, "line", g->where.line, "path", g->where.path, "text", g->text,
+                     "detail", g->detail, "hint", g->hint);
+}
+
 void wire_errors(int fd, const sx_diags *d)
 {
-    for (long i = 0; i < d->n; i++) {
-        const sx_diag *g = &d->v[i];
-        (void)put(fd, json_pack("{s:s, s:i, s:s?, s:i, s:s, s:s?, s:s?}", "event", "error", "code", g->code,
-                                "file", g->where.file, "line", g->where.line, "text", g->text,
-                                "detail", g->detail,
-                                "hint", g->hint));
-    }
+    for (long i = 0; i < d->n; i++) (void)put(fd, diag_json(&d->v[i]));
+}
+
+void wire_refusals(int fd, const sx_refusals *r)
+{
+    if (r->broken + r->unbuilt)
+        (void)put(fd, json_pack("{s:s, s:I, s:I, s:o, s:o}", "event", "refusals", "broken",
+                                (json_int_t)r->broken, "unbuilt", (json_int_t)r->unbuilt, "rule",
+                                diag_json(&r->rule), "net", diag_json(&r->net)));
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -78,17 +87,43 @@ static long long_of(const json_t *o, const char *key)
     return (long)json_integer_value(json_object_get(o, key));
 }
 
-/* Workers meet the same trouble together; it is told once. */
-static void show_error(cli_context *c, const json_t *o)
+/* Its words are those of o, for as long as that is there. A worker reads the experiment from the store: what
+ * stands at that path of s, which may come from a file, is what is meant. */
+static sx_diag diag_of(cli_context *c, sx_study *s, const json_t *o)
 {
-    const char *text = text_of(o, "text"), *detail = text_of(o, "detail"), *hint = text_of(o, "hint");
-    const sx_where where = { .file = text_of(o, "file"), .line = (int)long_of(o, "line") };
-    const int code = (int)long_of(o, "code");
-    for (long i = 0; text && i < c->diags.n; i++) if (!strcmp(c->diags.v[i].text, text)) return;
-    if (code) sx_error(&c->diags, code, where, "%s", text ? text : "a worker failed");
-    else sx_warn(&c->diags, where, "%s", text ? text : "a warning of a worker");
-    if (detail) sx_detail(&c->diags, "%s", detail);
-    if (hint) sx_hint(&c->diags, "%s", hint);
+    const sx_where its = { text_of(o, "file"), (int)long_of(o, "line"), text_of(o, "path") };
+    const sx_conf *root = sx_study_exp(s)->root,
+                  *here = root && its.path ? sx_conf_find(root, its.path) : NULL;
+    return (sx_diag){ .code = (int)long_of(o, "code"),
+                      .where = here ? sx_conf_where(c->arena, here) : its,
+                      .text = text_of(o, "text"),
+                      .detail = text_of(o, "detail"),
+                      .hint = text_of(o, "hint") };
+}
+
+static bool holds(const sx_diags *d, const char *text)
+{
+    for (long i = 0; i < d->n; i++) if (!strcmp(d->v[i].text, text)) return true;
+    return false;
+}
+
+/* Workers meet the same trouble together; it is told once: a warning now, an error at the end. */
+static void show_error(cli_context *c, sx_study *s, cli_progress *p, const json_t *o)
+{
+    sx_diag g = diag_of(c, s, o);
+    if (!g.text) g.text = g.code ? "a worker failed" : "a warning of a worker";
+    if (holds(&c->diags, g.text) || holds(&c->told, g.text)) return;
+    sx_diags_add(g.code ? &c->diags : &c->told, g.code, &g);
+    if (!g.code) cli_progress_diags(p, &(sx_diags){ .n = 1, .v = &g });
+}
+
+static void take_refusals(cli_context *c, sx_study *s, const json_t *o)
+{
+    const sx_refusals r = { .broken = long_of(o, "broken"),
+                            .unbuilt = long_of(o, "unbuilt"),
+                            .rule = diag_of(c, s, json_object_get(o, "rule")),
+                            .net = diag_of(c, s, json_object_get(o, "net")) };
+    sx_study_refuse(s, &r);
 }
 
 static void show_epoch(cli_progress *p, long trial, const json_t *o)
@@ -108,13 +143,14 @@ static void show_epoch(cli_progress *p, long trial, const json_t *o)
     cli_progress_epoch(p, trial, &e);
 }
 
-void wire_show(cli_context *c, cli_progress *p, const char *line, wire_trial *trial)
+void wire_show(cli_context *c, sx_study *s, cli_progress *p, const char *line, wire_trial *trial)
 {
     json_t *o = json_loads(line, 0, NULL);
     const char *kind = text_of(o, "event");
     const long number = long_of(o, "trial");
     if (!kind) { json_decref(o); return; }
-    if (!strcmp(kind, "error")) show_error(c, o);
+    if (!strcmp(kind, "error")) show_error(c, s, p, o);
+    else if (!strcmp(kind, "refusals")) take_refusals(c, s, o);
     else if (!strcmp(kind, "trial_start")) {
         *trial = (wire_trial){ number, real_of(json_object_get(o, "left")) };
         cli_progress_start(p, number, text_of(o, "values"), long_of(o, "epochs"));

@@ -17,10 +17,21 @@ static void set_alarm(const sx_event *e)
     else if (!strcmp(e->kind, "trial_end")) alarm(0);
 }
 
+/* What is to be known before hours of search: it is not kept until they are over. */
+static void tell_warnings(const listener *l)
+{
+    cli_context *c = l->c;
+    if (!c->diags.n || c->diags.errors) return;
+    if (l->fd < 0) cli_progress_diags(l->progress, &c->diags);
+    else wire_errors(l->fd, &c->diags);
+    sx_diags_init(&c->diags, c->arena);
+}
+
 static void on_event(void *ctx, const sx_event *e)
 {
     const listener *l = ctx;
     set_alarm(e);
+    tell_warnings(l);
     if (l->fd < 0) cli_progress_event(l->progress, e);
     else if (!wire_event(l->fd, e)) {
         signal(SIGTERM, SIG_IGN);                /* of the same death: a second signal would end it here */
@@ -57,7 +68,7 @@ static int work(cli_context *c, sx_study *s, listener *l)
 
 static int run(cli_context *c)
 {
-    sx_study *s;
+    sx_study *s = NULL;
     listener l = { .c = c, .fd = (int)cli_long(c, "events-fd", -1) };
     const int jobs = (int)cli_long(c, "jobs", 1);
     const char *store = cli_text(c, "store", NULL), *name = cli_text(c, "study", NULL);
@@ -79,6 +90,7 @@ static int run(cli_context *c)
     if (!rc && c->json && l.fd < 0)
         cli_json_print(c, json_pack("{s:s, s:s, s:b}", "study", name, "store", store, "stopped", stopped));
     if (l.fd >= 0) {
+        if (s) wire_refusals(l.fd, sx_study_refusals(s));
         wire_errors(l.fd, &c->diags);
         sx_diags_init(&c->diags, c->arena);      /* told there, not here */
         return rc < 0 ? cli_exit_code(c, rc) : rc;

@@ -72,7 +72,7 @@ static void tried(long n)
     history = (sx_history){ .n = n, .done = n, .trial = list };
 }
 
-static int suggest(int how, int (*check)(void *, const double *, const char **), double *x)
+static int suggest(int how, int (*check)(void *, const double *, sx_diag *), double *x)
 {
     const sx_ask_want w = { .exp = &e, .history = &history, .seed = 1, .number = history.n, .check = check };
     int64_t tag = 0;
@@ -80,19 +80,27 @@ static int suggest(int how, int (*check)(void *, const double *, const char **),
     return sx_ask_point(a, &w, x, &tag, &d);
 }
 
-static int above_five(void *ctx, const double *x, const char **why)
+static int above_five(void *ctx, const double *x, sx_diag *why)
 {
     (void)ctx;
-    *why = "r <= 5";
+    why->text = "r <= 5";
     return x[0] > 5 ? 0 : SX_E_REFUSED;
 }
-static int never(void *ctx, const double *x, const char **why)
+static int never(void *ctx, const double *x, sx_diag *why)
 {
     (void)ctx, (void)x;
-    *why = "w < 0";
+    why->text = "w < 0";
     return SX_E_REFUSED;
 }
-static int broken(void *ctx, const double *x, const char **why)
+static int no_net(void *ctx, const double *x, sx_diag *why)
+{
+    (void)ctx;
+    if (x[0] < 1) return never(ctx, x, why);
+    *why = (sx_diag){ .code = SX_E_CONFIG, .where = { .file = "f.cfg", .line = 3 }, .text = "no such layer",
+                      .hint = "Did you mean it?" };
+    return SX_E_REFUSED;
+}
+static int broken(void *ctx, const double *x, sx_diag *why)
 {
     (void)ctx, (void)x, (void)why;
     return SX_E_MEMORY;
@@ -171,6 +179,12 @@ Test(ask, constraints)
     cr_assert_gt(x[0], 5);
     cr_assert_eq(suggest(0, never, x), SX_E_REFUSED);
     cr_assert(strstr(d.v[0].detail, "w < 0"), "%s", d.v[0].detail);
+    sx_diags_init(&d, a);
+    cr_assert_eq(suggest(0, no_net, x), SX_E_REFUSED);
+    cr_assert_eq(d.v[0].code, SX_E_CONFIG, "no constraint, but the file's mistake");
+    cr_assert_str_eq(d.v[0].text, "no such layer");
+    cr_assert_eq(d.v[0].where.line, 3);
+    cr_assert_str_eq(d.v[0].hint, "Did you mean it?");
     cr_assert_eq(suggest(0, broken, x), SX_E_MEMORY);
     space_of(&whole);
     for (int i = 0; i < 4; i++) {                /* four are left above five: 6 7 8 9 */

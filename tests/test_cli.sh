@@ -83,6 +83,11 @@ exits 5 study import "sqlite:$dir/none.db" --study new;       says err "--store 
 exits 2 study list --store "";            says err "Write sqlite:FILE."
 exits 2 study list --store some.db;       says err "Write sqlite:some.db."
 exits 2 study show new --store some.db;   says err "Write sqlite:some.db."
+printf 'extends = "%s";\nstudy = { store = "x/y.db"; };\n' "$STRIX_SOURCE/tests/errors/model-space.cfg" >"$dir/store.cfg"
+for what in show create ask; do
+    exits 3 study $what "$dir/store.cfg";     says err "store.cfg:2: error: study 'store' is \"x/y.db\""
+done
+exits 3 tune "$dir/store.cfg";            says err "store.cfg:2: error: study 'store'"
 cp "$STRIX_SOURCE/tests/errors/model-space.cfg" "$dir/space.cfg"
 exits 0 study ask "$dir/space.cfg" --store "sqlite:$dir/new/x.db"
 exits 7 study ask "$dir/space.cfg" --store "sqlite:$dir/no/such/x.db"; says err "cannot make the folder $dir/no/such"

@@ -124,12 +124,12 @@ Test(experiment, constraints)
                         "constraints = [ \"parameters() < 10000\", \"memory() <= device_memory()\" ]; };");
     opens(&w);
     cr_assert_eq(w.e->tune.known.n, 2);
-    const char *why = NULL;
+    sx_diag why;
     sx_exp *small = NULL, *big = NULL;
     cr_assert_eq(at(&w, 2, 0.5, &small), 0);
     cr_assert_eq(at(&w, 64, 0.5, &big), 0);
     cr_assert_eq(sx_exp_constraints(w.a, small, NULL, &why, &w.d), 0);
     cr_assert_eq(sx_exp_constraints(w.a, big, NULL, &why, &w.d), SX_E_REFUSED);
-    cr_assert_not_null(strstr(why, "parameters() is 50890"), "%s", why);
+    cr_assert_not_null(strstr(why.text, "parameters() is 50890"), "%s", why.text);
     sx_arena_close(w.a);
 }

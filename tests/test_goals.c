@@ -79,7 +79,7 @@ Test(goals, variables_come_first)
     world w = open_text(NET "vars = { seconds = 3; };\ntune = { constraints = [ \"seconds < 4\" ]; };");
     opens(&w);
     cr_assert_eq(w.e->tune.known.n, 1);
-    const char *why = NULL;
+    sx_diag why;
     cr_assert_eq(sx_exp_constraints(w.a, w.e, NULL, &why, &w.d), 0);
     sx_arena_close(w.a);
 }

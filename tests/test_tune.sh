@@ -168,6 +168,26 @@ for what in 'ask odd.cfg' 'create odd.cfg' 'add odd.cfg rate=0.02'; do
     is 'and where' has err '^odd.cfg:[0-9]*: error: .*unitz'
 done
 is 'and nothing was stored' [ ! -e studies/odd.db ]
+
+# --- Nets that cannot be built ---
+sed '/flat = /d' net.cfg >bare.cfg
+ok 'a net that cannot be built, and no space' ends 3 strix tune bare.cfg --threads 1 $(named bare) --unset tune.space --unset tune.sampler.startup
+is 'is told with its line' has err '^bare.cfg:[0-9]*: error: dense wants one axis'
+ok 'so does its training end' ends 3 strix train bare.cfg --threads 1 --dir bare
+ok 'and its benchmark' ends 3 strix bench step bare.cfg --threads 1
+ok 'a space without a net' ends 3 strix tune bare.cfg --threads 1 $(named bare)
+is 'is told with its line, too' has err '^bare.cfg:[0-9]*: error: dense wants one axis'
+is 'and not of constraints' lacks err 'constraint'
+ok 'a finite one as well' ends 3 strix tune bare.cfg --threads 1 $(named finite) --unset tune.space.rate
+is 'with the line' has err '^bare.cfg:[0-9]*: error: dense wants one axis'
+sed 's/ flat = .*/&\n  norm = { type = "batchnorm"; debais = true; when = "act == '"'tanh'"'"; };/' net.cfg >part.cfg
+ok 'a mistake in a part of the space' strix tune part.cfg --threads 1 $(named part) --trials 6 --jobs 2
+is 'is warned about once, with its line' [ "$(grep -c "^part.cfg:[0-9]*: warning: batchnorm has no parameter 'debais'" err)" = 1 ]
+is 'and with its hint' has err "Did you mean 'debias'"
+is 'and is counted' has err 'suggestion.* refused; .* made no net (the first: part.cfg:[0-9]*: batchnorm'
+is 'the search goes on' states part complete 6
+ok 'asking' sh -c 'for i in 1 2 3 4 5 6; do strix study ask part.cfg --set study.name=asked; done'
+is 'warns, too' has err "^part.cfg:[0-9]*: warning: batchnorm has no parameter 'debais'"
 ok 'variables outside the space' strix tune net.cfg --threads 1 $(named outside) --trials 1 --set vars.rate=5.0
 is 'are warned about' has err "the values of 'vars' are not in the space"
 

@@ -59,21 +59,38 @@ void sx_hint(sx_diags *d, const char *fmt, ...)
     va_end(ap);
 }
 
+const sx_diag *sx_diags_first(const sx_diags *d)
+{
+    for (long i = 0; i < d->n; i++) if (d->v[i].code) return &d->v[i];
+    return NULL;
+}
+
 int sx_diags_code(const sx_diags *d)
 {
-    for (long i = 0; i < d->n; i++) if (d->v[i].code) return d->v[i].code;
-    return 0;
+    const sx_diag *first = sx_diags_first(d);
+    return first ? first->code : 0;
+}
+
+sx_diag sx_diag_copy(sx_arena *a, const sx_diag *g)
+{
+    return (sx_diag){ .code = g->code,
+                      .where = { sx_strdup(a, g->where.file), g->where.line, sx_strdup(a, g->where.path) },
+                      .text = sx_strdup(a, g->text),
+                      .detail = sx_strdup(a, g->detail),
+                      .hint = sx_strdup(a, g->hint) };
+}
+
+void sx_diags_add(sx_diags *d, int code, const sx_diag *g)
+{
+    if (code) sx_error(d, code, g->where, "%s", g->text);
+    else sx_warn(d, g->where, "%s", g->text);
+    if (g->detail) sx_detail(d, "%s", g->detail);
+    if (g->hint) sx_hint(d, "%s", g->hint);
 }
 
 int sx_diags_pass(const sx_diags *from, int rc, sx_diags *to)
 {
-    for (long i = 0; i < from->n; i++) {
-        const sx_diag *g = &from->v[i];
-        if (g->code) sx_error(to, g->code, g->where, "%s", g->text);
-        else sx_warn(to, g->where, "%s", g->text);
-        if (g->detail) sx_detail(to, "%s", g->detail);
-        if (g->hint) sx_hint(to, "%s", g->hint);
-    }
+    for (long i = 0; i < from->n; i++) sx_diags_add(to, from->v[i].code, &from->v[i]);
     return rc < 0 && !from->errors ? sx_error(to, rc, SX_NOWHERE, "%s", sx_error_text(rc)) : rc;
 }
 

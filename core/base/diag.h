@@ -27,6 +27,9 @@ void sx_warn(sx_diags *d, sx_where where, const char *fmt, ...) __attribute__((f
 void sx_detail(sx_diags *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sx_hint(sx_diags *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int sx_diags_code(const sx_diags *d);            /* of the first error; 0: none */
+const sx_diag *sx_diags_first(const sx_diags *d);/* that error; NULL: none */
+sx_diag sx_diag_copy(sx_arena *a, const sx_diag *g);
+void sx_diags_add(sx_diags *d, int code, const sx_diag *g);          /* with its detail and hint; code 0: as a warning */
 /* Adds all that `from` holds to `to`, and, where that is no error and rc is one, rc's own words. Returns rc. */
 int sx_diags_pass(const sx_diags *from, int rc, sx_diags *to);
 void sx_diags_print(const sx_diags *d, FILE *to);/* as above, with the offending source line where the file can be read */

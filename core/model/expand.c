@@ -2,6 +2,7 @@
  * No graph is needed, so that a wrong setting is found when a file is read, before any shape is. */
 #include "paths.h"
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_ROUNDS = 10000, MOST_LAYERS = 10000, MOST_DEPTH = 40 };
@@ -11,7 +12,7 @@ typedef struct {
     sx_layer_list *out;
     sx_paths paths;
     const char *root;                            /* prefix of all paths: "" or "transform." */
-    sx_texts freeze;                             /* globs of model.freeze */
+    sx_texts freeze; bool *met;                  /* globs of model.freeze; met: by a layer */
     struct { const sx_conf **v; long n, cap; } wrong;                /* members whose mistake is told */
     long visits;
 } expander;
@@ -210,8 +211,51 @@ static long push(expander *x, sx_layer_node node)
 
 static bool frozen_by_name(const expander *x, const char *path)
 {
-    for (long i = 0; i < x->freeze.n; i++) if (!fnmatch(x->freeze.v[i], path, 0)) return true;
-    return false;
+    bool any = false;
+    for (long i = 0; i < x->freeze.n; i++)
+        if (!fnmatch(x->freeze.v[i], path, 0)) any = x->met[i] = true;
+    return any;
+}
+
+/* What lies at or below a path that is left out here may be there at other points of the space. */
+static void meet_left_out(const expander *x, const char *path)
+{
+    const char *below = sx_format(x->a, "%s.", path);
+    for (long i = 0; i < x->freeze.n; i++) {
+        const char *glob = x->freeze.v[i];
+        x->met[i] |= !fnmatch(glob, path, 0) || !fnmatch(glob, below, 0) ||
+                     !strncmp(glob, below, strlen(below));
+    }
+}
+
+/* So may rounds that a variable decides on. */
+static void meet_further_rounds(const expander *x, const sx_conf *c, const char *path, long rounds)
+{
+    const size_t n = strlen(path);
+    if (sx_conf_member(c, "repeat")->kind != SX_CONF_TEXT) return;
+    if (!rounds) meet_left_out(x, path);
+    for (long i = 0; i < x->freeze.n; i++) {
+        const char *glob = x->freeze.v[i];
+        if (!strncmp(glob, path, n) && glob[n] == '.' && strtol(glob + n + 1, NULL, 10) >= rounds)
+            x->met[i] = true;
+    }
+}
+
+/* The path most like a pattern: "blocks" for "blocs.*". */
+static const char *near_path(const expander *x, const char *glob)
+{
+    struct { const char **v; long n, cap; } names = { 0 };
+    const size_t n = strlen(glob), stem = n > 2 && !strcmp(glob + n - 2, ".*") ? n - 2 : n;
+    for (long i = 0; i < x->paths.cap; i++) if (x->paths.v[i].path) SX_PUSH(x->a, names, x->paths.v[i].path);
+    return sx_nearest(sx_strndup(x->a, glob, stem), names.v, names.n);
+}
+
+static void note_idle(expander *x)
+{
+    for (long i = 0; i < x->freeze.n; i++)
+        if (!x->met[i])
+            SX_PUSH(x->a, x->out->idle,
+                    ((sx_idle_glob){ x->freeze.v[i], near_path(x, x->freeze.v[i]) }));
 }
 
 /* activation = "relu" (or a group with a type) appends that layer; "linear" none. */
@@ -271,7 +315,7 @@ static int layer(expander *x, const frame *f, const sx_conf *c, const char *path
                                  &node.entry, &node.params, x->d);
     if (rc) return rc;
     node.path = node.weights = s->name ? sx_format(x->a, "%s%s", f->root, s->name) : path;
-    node.frozen = f->frozen || frozen_by_name(x, node.path);
+    node.frozen = frozen_by_name(x, node.path) || f->frozen;
     if (check_inputs(x, c, &node) || (s->share && share(x, f, c, s->share, &node))) return SX_E_CONFIG;
     *out = (sx_link){ push(x, node), 0 };
     const long self = out->node;
@@ -391,7 +435,7 @@ static int round_of(expander *x, const frame *f, const sx_conf *c, const char *p
         return x->visits > MOST_LAYERS + 1 ? SX_E_CONFIG : refuse(x, c, "more than %d layers", MOST_LAYERS);
     int rc = sx_exp_fill(x->a, gate_params, c->name, c, scope, &gate, x->d);
     if (rc) return rc;
-    if (!gate.when) { (void)sx_paths_add(&x->paths, path, in, 0, -1); return 0; }
+    if (!gate.when) { meet_left_out(x, path); (void)sx_paths_add(&x->paths, path, in, 0, -1); return 0; }
     if ((rc = sx_exp_fill(x->a, common_params, c->name, c, scope, &s, x->d))) return rc;
     frame inner = inherit(f, c, &s, scope);
     const long n = s.inputs.n ? s.inputs.n : 1;
@@ -429,6 +473,7 @@ static int member(expander *x, const frame *f, const sx_conf *c, sx_link in, sx_
         const sx_scope *scope = loop.index ? sx_scope_bind(x->a, f->scope, loop.index, index) : f->scope;
         rc = round_of(x, f, c, sx_format(x->a, "%s.%ld", path, i), scope, *out, out);
     }
+    meet_further_rounds(x, c, path, loop.repeat);
     if (!rc) (void)sx_paths_add(&x->paths, path, *out, loop.repeat, -1);
     return rc;
 }
@@ -451,10 +496,12 @@ int sx_expand(sx_arena *a, const sx_exp *e, const sx_conf *group, const char *ro
     for (long i = 0; i < x.out->outs; i++) x.out->out[i] = (sx_link){ -1, 0 };
     if (!group) return 0;
     int rc = *root ? 0 : sx_exp_fill(a, params, "model", group->parent, e->scope, &globs, d);
-    x.freeze = globs.freeze;
     if (rc) return rc;
+    x.freeze = globs.freeze;
+    x.met = sx_alloc_array(a, (size_t)x.freeze.n + 1, sizeof *x.met);
     for (const sx_conf *m = group->first; m; m = m->next)
         if (m->kind != SX_CONF_GROUP) rc = unknown(&x, m, NULL, 0);
     if (!rc) rc = members(&x, &top, group, (sx_link){ -1, 0 }, x.out->out);
+    if (!rc) note_idle(&x);
     return rc ? rc : find_outputs(&x);
 }

@@ -238,6 +238,16 @@ static bool holds_password(const char *url)
     return (at && memchr(from + 3, ':', (size_t)(at - from - 3))) || strstr(url, "password=");
 }
 
+/* "sqlite:FILE": a kind of store before a colon, one of ours or that of a plugin. */
+static bool is_store(const sx_exp *e, const char *url)
+{
+    const char *colon = strchr(url, ':');
+    const char *kind = colon ? sx_strndup(e->arena, url, (size_t)(colon - url)) : "";
+    if (!*kind || !colon[1]) return false;
+    return !strcmp(kind, "sqlite") || !strcmp(kind, "postgresql") ||
+           sx_find(e->registry, SX_KIND_STORE, kind, SX_NOWHERE, NULL);
+}
+
 static void study(sx_exp *e, sx_diags *d)
 {
     sx_study_conf *s = &e->study;
@@ -246,6 +256,13 @@ static void study(sx_exp *e, sx_diags *d)
         sx_error(d, SX_E_CONFIG, at(e, sx_conf_member(sx_conf_member(e->root, "study"), "name")),
                  "study 'name' is \"%s\"; it names files, so it has letters and no '/'", s->name);
         s->name = NULL;
+    }
+    if (s->store && !is_store(e, s->store)) {
+        sx_error(d, SX_E_CONFIG, at(e, sx_conf_find(e->root, "study.store")),
+                 "study 'store' is \"%s\", which names no kind of store", s->store);
+        sx_hint(d, "Write \"sqlite:%s\", or \"postgresql://USER@HOST/DATABASE\".",
+                *s->store && !strchr(s->store, ':') ? s->store : "FILE");
+        s->store = NULL;
     }
     if (s->store && holds_password(s->store)) {
         sx_error(d, SX_E_CONFIG, (sx_where){ .file = e->file }, "study 'store' holds a password");

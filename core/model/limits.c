@@ -113,7 +113,7 @@ static int evaluate(price *p, const sx_rule *r, const char *text, const sx_scope
     return sx_eval(p->a, text, sx_scope_calls(p->a, scope, call, p), p->where, v, p->d);
 }
 
-static int constraint(price *p, const sx_rule *r, const char **why)
+static int constraint(price *p, const sx_rule *r, sx_diag *why)
 {
     sx_datum v = { 0 };
     const int rc = evaluate(p, r, r->text, p->e->scope, &v);
@@ -122,7 +122,9 @@ static int constraint(price *p, const sx_rule *r, const char **why)
         return sx_error(p->d, SX_E_CONFIG, p->where, "a constraint is %s, not true or false",
                         sx_datum_text(p->a, &v));
     if (v.b) return 0;
-    *why = sx_format(p->a, "constraint '%s' does not hold%s%s", r->text, *p->seen ? ": " : "", p->seen);
+    *why = (sx_diag){ .where = p->where,
+                      .text = sx_format(p->a, "constraint '%s' does not hold%s%s", r->text,
+                                        *p->seen ? ": " : "", p->seen) };
     return SX_E_REFUSED;
 }
 
@@ -137,16 +139,19 @@ static int open_price(price *p, sx_data_shape *shape, sx_diags *d)
     return rc;
 }
 
-int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why,
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, sx_diag *why,
                  sx_diags *d)
 {
-    const char *reason = NULL;
+    sx_diag reason = { 0 };
     sx_data_shape shape;
     sx_diags own;
     sx_diags_init(&own, a);
     price p = { .a = a, .e = e, .m = m, .d = &own };
     int rc = e->search ? 0 : open_price(&p, &shape, d);
-    if (rc == SX_E_REFUSED) reason = own.n ? own.v[own.n - 1].text : "the model refuses";
+    if (rc == SX_E_REFUSED) {
+        const sx_diag *first = sx_diags_first(&own);
+        reason = first ? *first : (sx_diag){ .code = rc, .text = "the model refuses" };
+    }
     double total;
     if (!rc && cost) { rc = memory_of(&p, &total); *cost = p.cost; }
     for (long i = 0; i < e->tune.known.n && !rc; i++) rc = constraint(&p, &e->tune.known.v[i], &reason);
@@ -154,7 +159,7 @@ int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *c
     return rc && rc != SX_E_REFUSED && own.n ? sx_diags_pass(&own, rc, d) : rc;
 }
 
-int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d)
+int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_diag *why, sx_diags *d)
 {
     return sx_exp_price(a, e, m, NULL, why, d);
 }

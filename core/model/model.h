@@ -100,8 +100,8 @@ int sx_exp_measure(sx_arena *a, const sx_exp *e, const sx_machine *m, long n, co
 int sx_exp_measurable(const sx_exp *e, sx_diags *d);                 /* are the measured constraints well written? */
 /* Can e's model (sx_exp_at) be built, and does it keep the known constraints? They may call memory(), device_memory(),
  * parameters(), macs(). m: the device that is meant, NULL: this host's memory. 0; SX_E_REFUSED with *why (NULL is fine)
- * in a; other SX_E_*: cannot be told. */
-int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, const char **why, sx_diags *d);
+ * in a, its code 0 where a constraint refuses and not a layer; other SX_E_*: cannot be told. */
+int sx_exp_constraints(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_diag *why, sx_diags *d);
 
 /* --- The model --- */
 typedef struct { long node; int port; } sx_link; /* an output of an expanded layer; node -1: an input of the whole */
@@ -114,10 +114,13 @@ typedef struct {                                 /* one expanded layer with its 
 } sx_layer_node;
 /* weights = "FILE" of the layers below prefix */
 typedef struct { const char *file, *prefix; const sx_conf *conf; } sx_weights_use;
+/* a pattern of model.freeze that freezes nothing; near: a path like it, or NULL */
+typedef struct { const char *glob, *near; } sx_idle_glob;
 struct sx_layer_list {
     sx_layer_node *v; long n, cap;
     long outs; sx_link *out;                     /* of the whole */
     struct { sx_weights_use *v; long n, cap; } files;
+    struct { sx_idle_glob *v; long n, cap; } idle;
 };
 /* expand.c: loops, templates, conditions and expressions of group (NULL: no layers) worked out; root: prefix of all
  * paths, "" for the model itself, which alone has e's inputs and outputs by name. */

@@ -14,7 +14,8 @@ typedef struct {
     const sx_domain *domain;
     sx_history history; long room;               /* the wanted one; a copy from the first refused point on */
     const sx_trial **trial;
-    const char *why;                             /* the latest refusal by a constraint; NULL: a repeat */
+    sx_diag why;                                 /* of the latest refusal; text NULL: a repeat */
+    sx_diag first; long broken, unbuilt;         /* the first that made no net; how many, and by constraints */
     sx_diags *diags;
 } asking;
 
@@ -33,17 +34,24 @@ static void refuse(asking *q, const double *x)
     q->trial[q->history.n++] = t;
 }
 
+static void note_reason(asking *q)
+{
+    if (!q->why.text) q->why.text = "a constraint";
+    if (q->why.code && !q->unbuilt++) q->first = q->why;
+    q->broken += !q->why.code;
+}
+
 /* 0: a good point; 1: refused, and noted as such; SX_E_*. */
 static int judge(asking *q, const double *x)
 {
     const sx_ask_want *w = q->want;
-    q->why = NULL;
+    q->why = (sx_diag){ 0 };
     const sx_space *s = &q->domain->space;
     const bool repeats = w->exp->tune.on_repeat == 0 && sx_point_find(s, &q->history, x, q->history.n) >= 0;
     if (!repeats) {
         const int rc = w->check ? w->check(w->ctx, x, &q->why) : 0;
         if (rc == 0 || (rc < 0 && rc != SX_E_REFUSED)) return rc;
-        if (!q->why) q->why = "a constraint";
+        note_reason(q);
     }
     refuse(q, x);
     return 1;
@@ -65,17 +73,27 @@ static int count_through(asking *q, double *x)
     return 1;
 }
 
+/* Most of the suggestions made no net: what was wrong with the first, as a mistake of the file. */
+static int no_net(asking *q)
+{
+    sx_diags_add(q->diags, SX_E_CONFIG, &q->first);
+    sx_detail(q->diags, "%s%sThat is why the first of %d suggestions in a row was refused.",
+              q->first.detail ? q->first.detail : "", q->first.detail ? " " : "", ASKED_AGAIN);
+    return SX_E_REFUSED;
+}
+
 static int give_up(asking *q, bool countable, double *x)
 {
     if (countable) return count_through(q, x);
-    if (!q->why) {
+    if (!q->why.text) {
         sx_warn(q->diags, SX_NOWHERE, "trial %ld repeats a point: %d suggestions were no new ones",
                 q->want->number, ASKED_AGAIN);
         return 0;
     }
+    if (q->unbuilt > q->broken) return no_net(q);
     const int rc = sx_error(q->diags, SX_E_REFUSED, SX_NOWHERE,
                             "%d suggestions in a row broke the constraints", ASKED_AGAIN);
-    sx_detail(q->diags, "The last one: %s.", q->why);
+    sx_detail(q->diags, "The last one: %s.", q->why.text);
     sx_hint(q->diags, "Narrow tune.space to where tune.constraints can hold.");
     return rc;
 }

@@ -23,7 +23,37 @@ int sx_study_news(sx_study *s, sx_diags *d)
 typedef struct {
     sx_study *s; sx_arena *a; sx_diags *d;
     const double *fixed;                     /* of a queued trial: numbers to keep, NaN where free; or NULL */
+    sx_refusals refused;                     /* so far, their words in a */
 } asking;
+
+static void first_of(sx_arena *a, sx_diag *kept, const sx_diag *g)
+{
+    if (!kept->text && g->text) *kept = sx_diag_copy(a, g);
+}
+
+static void add_refusals(sx_arena *a, sx_refusals *to, const sx_refusals *more)
+{
+    to->broken += more->broken;
+    to->unbuilt += more->unbuilt;
+    first_of(a, &to->rule, &more->rule);
+    first_of(a, &to->net, &more->net);
+    first_of(a, &to->mistake, &more->mistake);
+}
+
+const sx_refusals *sx_study_refusals(const sx_study *s) { return &s->refusals; }
+void sx_study_refuse(sx_study *s, const sx_refusals *more) { add_refusals(s->arena, &s->refusals, more); }
+
+/* Why a point was refused, for the ask and for the count; a layer's refusal is no mistake of the file. */
+static void note_refusal(asking *q, const sx_diag *g, sx_diag *why)
+{
+    *why = sx_diag_copy(q->a, g);
+    const sx_refusals one = { .broken = !g->code,
+                              .unbuilt = g->code != 0,
+                              .rule = g->code ? (sx_diag){ 0 } : *why,
+                              .net = g->code ? *why : (sx_diag){ 0 },
+                              .mistake = g->code == SX_E_CONFIG ? *why : (sx_diag){ 0 } };
+    add_refusals(q->a, &q->refused, &one);
+}
 
 /* The point of vars, as one of the space. */
 static void usual(const sx_study *s, double *x)
@@ -45,9 +75,9 @@ static void keep_fixed(const sx_study *s, const double *fixed, double *x)
 }
 
 /* Can the point be built, and does it keep the constraints? */
-static int check_point(void *ctx, const double *x, const char **why)
+static int check_point(void *ctx, const double *x, sx_diag *why)
 {
-    const asking *q = ctx;
+    asking *q = ctx;
     if (q->s->exp->search && !q->s->exp->tune.known.n) return 0;
     sx_arena *a = sx_arena_open(NULL);
     if (q->fixed) {
@@ -58,15 +88,16 @@ static int check_point(void *ctx, const double *x, const char **why)
     sx_diags own;
     sx_diags_init(&own, a);
     sx_exp *at = NULL;
-    const char *reason = NULL;
+    sx_diag reason = { .code = SX_E_REFUSED, .text = "it was refused" };
     int rc = sx_exp_at(a, q->s->exp, x, &at, &own);
-    if (rc == SX_E_REFUSED && own.n) reason = own.v[0].text;
+    if (rc == SX_E_REFUSED && sx_diags_first(&own)) reason = *sx_diags_first(&own);
     if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
-    if (rc == SX_E_CONFIG && at && own.n) {      /* it has no value there: it cannot have been kept */
-        rc = SX_E_REFUSED;
-        reason = own.v[0].text;
+    if (rc == SX_E_CONFIG && at && sx_diags_first(&own)) {
+        rc = SX_E_REFUSED;                       /* a rule without a value there cannot have been kept */
+        reason = *sx_diags_first(&own);
+        reason.code = 0;
     }
-    if (rc == SX_E_REFUSED) *why = sx_strdup(q->a, reason ? reason : "it was refused");
+    if (rc == SX_E_REFUSED) note_refusal(q, &reason, why);
     else if (rc) sx_diags_pass(&own, rc, q->d);
     sx_arena_close(a);
     return rc;
@@ -78,7 +109,7 @@ static int fill_up(asking *q, long number, double *x)
 {
     enum { TRIED = 100 };
     sx_rng r;
-    const char *why;
+    sx_diag why;
     sx_rng_init(&r, q->s->exp->tune.seed, number, "fill");
     usual(q->s, x);
     int rc = check_point(q, x, &why);
@@ -123,9 +154,11 @@ static int suggest(asking *q, const sx_history *h, void *cache, long number, dou
     *tag = 0;
     usual(s, x);
     if (q->fixed) return suggest_queued(q, &w, x, tag);
-    const char *why;
-    const int rc = number == 0 && first_is_vars(s) ? check_point(q, x, &why) : SX_E_REFUSED;
-    return rc == SX_E_REFUSED ? sx_ask_point(q->a, &w, x, tag, q->d) : rc;
+    sx_diag why;
+    int rc = number == 0 && first_is_vars(s) ? check_point(q, x, &why) : SX_E_REFUSED;
+    if (rc != SX_E_REFUSED) return rc;
+    rc = sx_ask_point(q->a, &w, x, tag, q->d);
+    return rc == SX_E_REFUSED ? sx_diags_code(q->d) : rc;
 }
 
 /* The paused trial that a pruner wants to go on; -1: none does. */
@@ -184,6 +217,7 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     asking *q = ctx;
     sx_study *s = q->s;
     sx_diags_init(q->d, q->a);
+    q->refused = (sx_refusals){ 0 };
     int rc = sx_study_news(s, q->d);
     if (rc) return rc;
     const sx_history h = sx_past_at(s->past, q->a, s->since);
@@ -194,6 +228,17 @@ static int ask(void *ctx, const sx_trial_row *queued, sx_trial_row *made)
     return 0;
 }
 
+/* What a part of the space has wrong would else be seen nowhere: the search goes on without that part. */
+static void warn_mistake(sx_study *s, sx_diags *d)
+{
+    const sx_diag *g = &s->refusals.mistake;
+    if (!g->text || s->warned) return;
+    s->warned = true;
+    sx_diags_add(d, 0, g);
+    sx_detail(d, "%s%sSuggestions with this mistake are refused; the search goes on without them.",
+              g->detail ? g->detail : "", g->detail ? " " : "");
+}
+
 static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, long budget, sx_claim *out,
                  sx_diags *d)
 {
@@ -202,10 +247,12 @@ static int claim(sx_study *s, sx_arena *a, const char *worker, double lease, lon
     asking q = { .s = s, .a = sx_arena_open(NULL), .d = &own };
     sx_diags_init(&own, q.a);
     const int rc = s->store->claim(s->db, s->id, worker, lease, budget, ask, &q, &row);
+    sx_study_refuse(s, &q.refused);
     if (rc < 0 && !own.errors) sx_study_told(s, rc, d);
     else if (rc < 0 || !own.errors) sx_diags_pass(&own, rc, d);      /* an error that was overcome is none */
     sx_arena_close(q.a);
     if (rc < 0) return rc;
+    warn_mistake(s, d);
     *out = (sx_claim){ 0 };
     if (rc) return rc;
     sx_study_copy_row(s, a, &row, &out->row);
@@ -223,10 +270,10 @@ static int judge(sx_study *s, sx_arena *a, const sx_claim *c, const char **why, 
     if (!sx_past_fit(s->past, c->x)) *why = "its point does not fit the changed space";
     if (*why || !c->row.queued || c->row.dir || c->row.t.steps) return 0;
     asking q = { .s = s, .a = a, .d = d };
-    const char *last = NULL;
+    sx_diag last = { 0 };
     const int rc = check_point(&q, c->x, &last);
     if (rc == SX_E_REFUSED)
-        *why = sx_format(a, "no point with these values keeps the constraints; the last: %s", last);
+        *why = sx_format(a, "no point with these values keeps the constraints; the last: %s", last.text);
     else if (rc) (void)!sx_study_drop(s, c->row.id, c->row.worker, false, NULL);
     return rc == SX_E_REFUSED ? 0 : rc;
 }
@@ -278,12 +325,12 @@ static int check_named(sx_study *s, const double *x, sx_diags *d)
 {
     const sx_space *space = &s->exp->domain->space;
     asking q = { .s = s, .a = s->arena, .d = d };
-    const char *why = NULL;
+    sx_diag why = { 0 };
     for (int i = 0; i < space->n; i++) if (isnan(x[i]) && sx_active(space, x, i)) return 0;
     const int rc = check_point(&q, x, &why);
     if (rc != SX_E_REFUSED) return rc;
     sx_error(d, SX_E_USAGE, SX_NOWHERE, "the point cannot be a trial of study '%s'", s->name);
-    sx_detail(d, "%s.", why);
+    sx_detail(d, "%s.", why.text);
     return SX_E_USAGE;
 }
 

@@ -22,6 +22,7 @@ struct sx_study {
     const sx_machine *machine;
     struct live *lives;
     double chance; bool chance_known;            /* see sx_history */
+    sx_refusals refusals; bool warned;           /* warned: of the first mistake */
 };
 
 static inline const sx_sampler *sx_study_sampler(const sx_study *s)

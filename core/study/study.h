@@ -21,6 +21,12 @@ typedef struct {
     sx_trial_row row; double *x;                 /* all of it in the arena given to sx_study_claim */
     sx_exp *exp;                                 /* the experiment at the point; the worker's */
 } sx_claim;
+/* Suggestions that were refused before a trial began, and the first of each: by constraints, or as they make no net;
+ * mistake: the first of those that the file is to blame for, and not a layer that its input does not suit. text NULL:
+ * there was none. What this process asked for, and what it was told of others. */
+typedef struct { long broken, unbuilt; sx_diag rule, net, mistake; } sx_refusals;
+const sx_refusals *sx_study_refusals(const sx_study *s);
+void sx_study_refuse(sx_study *s, const sx_refusals *more);
 /* 0: a trial to run; 1: nothing left to do (budget used up, space exhausted); 2: nothing now, but trials of
  * others run and may come back; 3: nothing, since the study was stopped; SX_E_*. lease in seconds, INFINITY:
  * held by hand. */
@@ -93,9 +99,9 @@ long sx_study_front(sx_study *s, sx_arena *a, const sx_trial_row *const **rows, 
 int sx_study_replay(sx_study *s, const sx_trial_row *row, double *x, sx_diags *d);
 
 /* ask.c: one suggestion, pure: sampler, repair, constraints, repeats (SX_REFUSED, asked again at most 100
- * times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint; any other error ends the ask;
- * NULL: no check. 0; 1 exhausted; SX_E_* */
+ * times). check: 0 fits; SX_E_REFUSED, with why, breaks a known constraint (code 0) or makes no net; any other error
+ * ends the ask; NULL: no check. 0; 1 exhausted; SX_E_* */
 typedef struct { const sx_exp *exp; const sx_history *history; uint64_t seed; long number; void *cache;
-                 int (*check)(void *ctx, const double *x, const char **why); void *ctx; } sx_ask_want;
+                 int (*check)(void *ctx, const double *x, sx_diag *why); void *ctx; } sx_ask_want;
 int sx_ask_point(sx_arena *a, const sx_ask_want *w, double *x, int64_t *tag, sx_diags *d);
 #endif

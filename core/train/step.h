@@ -65,7 +65,7 @@ double sx_memory_limit(const sx_exp *e, const sx_machine *m);
 /* limits.c: the shape of e's data set, opened once for all points of an experiment. Thread-safe. */
 int sx_exp_shape(const sx_exp *e, sx_data_shape *out, sx_diags *d);
 /* sx_exp_constraints that also tells what e costs; cost may be NULL. */
-int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, const char **why,
+int sx_exp_price(sx_arena *a, const sx_exp *e, const sx_machine *m, sx_budget *cost, sx_diag *why,
                  sx_diags *d);
 
 /* A net on a machine: weights, slots and states by name in device memory, and the two programs. */
