@@ -49,7 +49,8 @@ static bool same_program(long p, long q)
     const ssize_t n = readlink(path, one, sizeof one);
     snprintf(path, sizeof path, "/proc/%ld/exe", q);
     const ssize_t m = readlink(path, other, sizeof other);
-    return n < 0 || m < 0 || (n == m && !memcmp(one, other, (size_t)n));
+    if (n < 0 || m < 0) return q != 1;           /* the first process takes in all orphans */
+    return n == m && !memcmp(one, other, (size_t)n);
 }
 
 static bool is_orphan(long pid)

@@ -74,6 +74,23 @@ static void keep_fixed(const sx_study *s, const double *fixed, double *x)
     sx_domain_repair(domain, x);
 }
 
+/* Have the constraints values at the point of vars? Then it is no mistake of the file that they have none
+ * elsewhere: 1 / (n - 3). */
+static bool rules_work(const asking *q)
+{
+    sx_arena *a = sx_arena_open(NULL);
+    sx_diags unsaid;
+    sx_diags_init(&unsaid, a);
+    sx_exp *at = NULL;
+    sx_diag why;
+    double *x = sx_alloc_array(a, (size_t)q->s->exp->domain->space.n + 1, sizeof *x);
+    usual(q->s, x);
+    int rc = sx_exp_at(a, q->s->exp, x, &at, &unsaid);
+    if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &why, &unsaid);
+    sx_arena_close(a);
+    return !rc || rc == SX_E_REFUSED;
+}
+
 /* Can the point be built, and does it keep the constraints? */
 static int check_point(void *ctx, const double *x, sx_diag *why)
 {
@@ -92,7 +109,7 @@ static int check_point(void *ctx, const double *x, sx_diag *why)
     int rc = sx_exp_at(a, q->s->exp, x, &at, &own);
     if (rc == SX_E_REFUSED && sx_diags_first(&own)) reason = *sx_diags_first(&own);
     if (!rc) rc = sx_exp_constraints(a, at, q->s->machine, &reason, &own);
-    if (rc == SX_E_CONFIG && at && sx_diags_first(&own)) {
+    if (rc == SX_E_CONFIG && at && sx_diags_first(&own) && rules_work(q)) {
         rc = SX_E_REFUSED;                       /* a rule without a value there cannot have been kept */
         reason = *sx_diags_first(&own);
         reason.code = 0;
