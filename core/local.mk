@@ -21,7 +21,7 @@ core_graph = core/graph/again.c core/graph/again.h core/graph/calls.c core/graph
 	core/graph/planned.h core/graph/shape.c core/graph/slab.c core/graph/stages.c
 # sections of an experiment, layers
 core_model = core/model/ends.c core/model/expand.c core/model/experiment.c core/model/goals.c \
-	core/model/limits.c core/model/model.c core/model/model.h core/model/paths.c core/model/paths.h
+	core/model/limits.c core/model/model.c core/model/model.h core/model/paths.c core/model/paths.h core/model/settings.c
 # data, steps, epochs, checkpoints
 core_train = core/train/ckpt.c core/train/ckpt.h core/train/data.c core/train/data.h core/train/epoch.c core/train/fit.c \
 	core/train/mode.h core/train/net.c core/train/probe.c core/train/replica.c core/train/replica.h \

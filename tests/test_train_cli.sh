@@ -56,25 +56,47 @@ ok 'with -q nothing is said of the old one' sh -c 'strix -q train net.cfg --dir 
 # What the stored state means must not have changed; nothing is lost by trying.
 cp -r again kept
 same_as() { diff -r "$1" "$2" >differ || { head -n 3 differ; return 1; }; }
-for set in train.batch=4 vars.rate=0.1 model.layers.conv.filters=8 dataset.limit=20 train.early_stop.monitor=val_accuracy \
-    model.layers.norm.momentum=0.5; do
+for set in train.batch=4 model.layers.conv.filters=8 dataset.limit=20 train.early_stop.monitor=val_accuracy \
+    model.layers.norm.momentum=0.5 model.layers.norm.debias=true dataset.split.seed=4 dataset.dir=idx/../idx \
+    dataset.transform.unit.factor=0.5 train.precision=bf16 tune.seed=7; do
     ok "--resume with another $set" ends 3 strix train net.cfg --dir again --resume --set $set
-    is 'says what is another' has err "${set%=*}: .*${set#*=}"
+    is 'says what is another' has err "${set%=*}: .*${set#*=}.*, was "
     is 'and leaves all as it is' same_as again kept
 done
-for set in train.epochs=2 train.optimizer.type=sgd; do
-    ok "--resume with $set cannot go on" ends 5 strix train net.cfg --dir again --resume --set $set
+is 'with what helps' has err '--init again/best.safetensors begins with its weights'
+ok 'of many changes some are named' ends 3 strix train net.cfg --dir again --resume --set dataset.limit=20 --set train.batch=4 \
+    --set model.layers.norm.momentum=0.5 --set tune.seed=7 --set train.precision=bf16
+is 'and the others counted' has err '; and 1 more'
+ok 'a layer less' ends 3 strix train net.cfg --dir again --resume --set 'model.layers.drop.when="false"'
+is 'is one change' has err 'model.layers.drop: not there, was "dropout"'
+ok '--resume with another optimizer cannot go on' ends 5 strix train net.cfg --dir again --resume --set train.optimizer.type=sgd
+is 'and leaves all as it is' same_as again kept
+for set in train.epochs=2 train.epochs=3 train.optimizer.lr=0.5 train.early_stop.patience=1; do
+    ok "with $set it is finished already" strix train net.cfg --dir again --resume --set $set
+    is 'which is said' has err 'again was finished already'
     is 'and leaves all as it is' same_as again kept
 done
+ok 'the same settings in other words are the same' strix train net.cfg --dir again --resume --set train.optimizer.lr=0.01 \
+    --set train.batch=b --set vars.b=8
+is 'without a warning' sh -c '! grep warning err'
 head -c 500 kept/last.safetensors >again/last.safetensors
-ok 'a damaged checkpoint is passed over for the one before' strix -q train net.cfg --dir again --resume
+ok 'a damaged checkpoint is passed over for the one before' strix train net.cfg --dir again --resume
+is 'with a warning' has err 'cannot go on from this checkpoint'
 is 'to the same end' cmp again/last.safetensors kept/last.safetensors
 for f in last prev; do head -c 500 kept/$f.safetensors >again/$f.safetensors; done
+rm -rf damaged && cp -r again damaged
 ok 'two of them end it' ends 5 strix train net.cfg --dir again --resume
-is 'and the best weights stay' cmp again/best.safetensors kept/best.safetensors
+is 'and all stays as it is' same_as again damaged
+rm again/last.safetensors again/prev.safetensors
+ok 'without a checkpoint it begins anew, whatever has changed' strix train net.cfg --dir again --resume --set train.batch=4
+is 'with a warning' has err 'warning: there is nothing to resume in again'
 rm -r again && cp -r kept again
 ok 'another learning rate of the optimizer goes on' strix train net.cfg --dir again --resume --set train.epochs=4 --set train.optimizer.lr=0.001
-is 'with a warning' has err 'goes on with other settings: train.optimizer.lr: 0.001, was "rate"'
+is 'with a warning' has err 'settings that have changed: train.optimizer.lr: 0.001, was 0.01'
+rm -r again && cp -r kept again
+ok 'also by a variable' strix train net.cfg --dir again --resume --set train.epochs=4 --set vars.rate=0.001
+is 'with a warning' has err 'settings that have changed: train.optimizer.lr: 0.001, was 0.01'
+is 'and result.json is the new one' grep -q '"epochs": 4' again/result.json
 rm -r again && cp -r kept again
 
 # Interruptions: after a signal or a kill --resume ends with the very file of a training that was not stopped.

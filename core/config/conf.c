@@ -201,3 +201,9 @@ char *sx_conf_write(sx_arena *a, const sx_conf *c)
     SX_PUSH(a, s, 0);
     return s.v;
 }
+
+const char *sx_conf_quoted(sx_arena *a, const char *s)
+{
+    const sx_conf c = { .kind = SX_CONF_TEXT, .s = s ? s : "" };
+    return sx_conf_write(a, &c);
+}

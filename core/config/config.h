@@ -43,5 +43,6 @@ sx_conf *sx_conf_add(sx_arena *a, sx_conf *group, const char *name, sx_conf_kind
 /* libconfig text that reads back equal (%.17g, L suffix); `env.` stays unresolved, so no secret gets into a
  * study. */
 char *sx_conf_write(sx_arena *a, const sx_conf *c);
+const char *sx_conf_quoted(sx_arena *a, const char *s);             /* a text as in a file; NULL: "" */
 uint64_t sx_conf_hash(const sx_conf *c);         /* of names, kinds and values; file and line do not count */
 #endif

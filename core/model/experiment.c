@@ -39,7 +39,7 @@ static void item(const sx_exp *e, int kind, const sx_conf *c, const char *fallba
 
 /* --- train --- */
 
-static const sx_param train_params[] = {
+const sx_param sx_train_params[] = {
     SX_INT(sx_train_conf, epochs, .def = 10, .min = 1, .max = 1000000,
            .doc = "passes over the training data, at most"),
     SX_INT(sx_train_conf, batch, .def = 32, .min = 1, .max = 1 << 20, .doc = "rows of a step"),
@@ -57,7 +57,7 @@ static const sx_param train_params[] = {
             .doc = "bytes that a training may take, for recompute; 0: as many as the device has"),
     SX_END
 };
-static const sx_param optimizer_params[] = {
+const sx_param sx_optimizer_params[] = {
     SX_REAL(sx_train_conf, lr, .def = 1e-3, .min = 0, .max = 1e6, .flags = SX_LOG_SCALE,
             .doc = "learning rate"),
     SX_REAL(sx_train_conf, clip, .def = 0, .min = 0, .max = 1e30,
@@ -66,7 +66,7 @@ static const sx_param optimizer_params[] = {
             .doc = "decoupled weight decay, as a share of lr"),
     SX_END
 };
-static const sx_param stop_params[] = {
+const sx_param sx_stop_params[] = {
     SX_TEXT(sx_train_conf, monitor, .text = "val_loss", .doc = "the value that should get better"),
     SX_INT(sx_train_conf, patience, .def = 5, .min = 1, .max = 1000000,
            .doc = "epochs without a better value before the end"),
@@ -96,25 +96,25 @@ static void train(sx_exp *e, sx_diags *d)
     static const char *const common[] = { "lr", "clip", "decay", "schedule", NULL };
     sx_train_conf *t = &e->train;
     const sx_conf *c = section(e, e->root, "train", d), *o = sx_conf_member(c, "optimizer");
-    sx_param_fill(e->arena, train_params, "train", c, e->scope, parts, t, d);
+    sx_param_fill(e->arena, sx_train_params, "train", c, e->scope, parts, t, d);
     if (!t->eval_batch) t->eval_batch = t->batch;
     sx_ends_outputs(e, d);
     sx_ends_losses(e, sx_conf_member(c, "loss"), d);
     item(e, SX_KIND_OPTIMIZER, o, "adam", common, &t->optimizer, d);
     const sx_conf *own = o && o->kind == SX_CONF_GROUP ? o : NULL;
-    sx_exp_fill(e->arena, optimizer_params, "optimizer", own, e->scope, t, d);
+    sx_exp_fill(e->arena, sx_optimizer_params, "optimizer", own, e->scope, t, d);
     item(e, SX_KIND_SCHEDULE, sx_conf_member(own, "schedule"), "constant", NULL, &t->schedule, d);
     t->metrics = items(e, SX_KIND_METRIC, sx_conf_member(c, "metrics"), "accuracy", "metrics", &t->metric, d);
     sx_ends_values(e, d);
     const sx_conf *stop = section(e, c, "early_stop", d);
-    sx_param_fill(e->arena, stop_params, "early_stop", stop, e->scope, NULL, t, d);
+    sx_param_fill(e->arena, sx_stop_params, "early_stop", stop, e->scope, NULL, t, d);
     t->early_stop = stop != NULL;
     t->restore_best = stop && t->restore_best;
 }
 
 /* --- dataset --- */
 
-static const sx_param data_params[] = {
+const sx_param sx_data_params[] = {
     SX_INT(sx_data_conf, limit, .def = 0, .min = 0, .max = 1e15, .doc = "rows used of each part; 0: all"),
     SX_END
 };
@@ -137,7 +137,7 @@ static void dataset(sx_exp *e, sx_diags *d)
     }
     struct split s = { 0 };
     item(e, SX_KIND_DATASET, c, NULL, common, &e->data.set, d);
-    sx_exp_fill(e->arena, data_params, "dataset", c, e->scope, &e->data, d);
+    sx_exp_fill(e->arena, sx_data_params, "dataset", c, e->scope, &e->data, d);
     sx_param_fill(e->arena, split_params, "split", section(e, c, "split", d), e->scope, NULL, &s, d);
     e->data.val = s.val;
     e->data.split_seed = (uint64_t)s.seed;

@@ -125,54 +125,17 @@ static void put(text *t, const char *s)
     t->n += n;
 }
 
-static const char *quoted(sx_arena *a, const char *s)
-{
-    const sx_conf c = { .kind = SX_CONF_TEXT, .s = s ? s : "" };
-    return sx_conf_write(a, &c);
-}
-
-static const char *list_text(sx_arena *a, const sx_param *p, const void *field)
-{
-    const sx_ints *i = field;
-    const sx_reals *r = field;
-    const sx_texts *s = field; /* each a count and a pointer */
-    const char *all = "";
-    for (long k = 0; k < i->n; k++)
-        all = sx_format(a, "%s%s%s", all, k ? ", " : "",
-                        p->type == SX_TYPE_INTS    ? sx_format(a, "%ld", i->v[k])
-                        : p->type == SX_TYPE_REALS ? sx_real_text(a, r->v[k])
-                                                   : quoted(a, s->v[k]));
-    return sx_format(a, "[%s%s]", i->n ? " " : "", i->n ? sx_format(a, "%s ", all) : "");
-}
-
-static const char *int_text(sx_arena *a, long v)
-{
-    return sx_format(a, "%ld%s", v, labs(v) > 2147483647 ? "L" : "");
-}
-
-static const char *value_text(sx_arena *a, const sx_param *p, const void *field)
-{
-    switch (p->type) {
-    case SX_TYPE_INT: return int_text(a, *(const long *)field);
-    case SX_TYPE_REAL: return sx_real_text(a, *(const double *)field);
-    case SX_TYPE_BOOL: return *(const bool *)field ? "true" : "false";
-    case SX_TYPE_TEXT: return quoted(a, *(const char *const *)field);
-    case SX_TYPE_CHOICE: return quoted(a, p->choices[*(const int *)field]);
-    default: return list_text(a, p, field);
-    }
-}
-
 static void put_item(text *t, const sx_entry *entry, const void *params)
 {
     put(t, sx_format(t->a, "type = \"%s\";", entry->item->name));
     for (const sx_param *p = entry->params; p->name; p++) {
         const void *field = (const char *)params + p->offset;
         if (p->type == SX_TYPE_TEXT && !*(const char *const *)field) continue;
-        put(t, sx_format(t->a, " %s = %s;", p->name, value_text(t->a, p, field)));
+        put(t, sx_format(t->a, " %s = %s;", p->name, sx_param_text(t->a, p, field)));
     }
 }
 
-static const char *link_name(sx_arena *a, const sx_exp *e, const sx_layer_list *l, sx_link k)
+const char *sx_link_name(sx_arena *a, const sx_exp *e, const sx_layer_list *l, sx_link k)
 {
     const char *input = k.node < 0 && l == e->layers ? e->input[k.port].name : NULL;
     if (k.node < 0) return sx_format(a, "\"%s\"", input ? input : "input");
@@ -189,7 +152,7 @@ static void put_layers(text *t, const sx_exp *e, const char *name, const sx_laye
         put_item(t, n->entry, n->params);
         put(t, " inputs = [");
         for (long k = 0; k < n->inputs; k++)
-            put(t, sx_format(t->a, "%s%s", k ? ", " : " ", link_name(t->a, e, l, n->in[k])));
+            put(t, sx_format(t->a, "%s%s", k ? ", " : " ", sx_link_name(t->a, e, l, n->in[k])));
         put(t, " ];");
         if (strcmp(n->weights, n->path)) put(t, sx_format(t->a, " share = \"%s\";", n->weights));
         if (n->frozen) put(t, " freeze = true;");
@@ -218,7 +181,7 @@ static void put_losses(text *t, const sx_exp *e)
         put(t, sx_format(t->a, "    %s = { ", o->name));
         put_item(t, o->loss.entry, o->loss.params);
         put(t, sx_format(t->a, " weight = %s;", sx_real_text(t->a, o->weight)));
-        if (o->target) put(t, sx_format(t->a, " target = %s;", quoted(t->a, o->target)));
+        if (o->target) put(t, sx_format(t->a, " target = %s;", sx_conf_quoted(t->a, o->target)));
         put(t, " };\n");
     }
     put(t, "  };\n");
@@ -235,7 +198,7 @@ static void put_transforms(text *t, const sx_exp *e)
 static void put_outputs(text *t, const sx_exp *e)
 {
     for (long i = 0; i < e->outputs && e->output->name; i++) {
-        const char *layer = link_name(t->a, e, e->layers, e->layers->out[i]);
+        const char *layer = sx_link_name(t->a, e, e->layers, e->layers->out[i]);
         put(t, sx_format(t->a, "%s%s = %s;%s", i ? " " : "outputs = { ", e->output[i].name, layer,
                          i + 1 < e->outputs ? "" : " };\n"));
     }
@@ -248,7 +211,7 @@ static void put_vars(text *t, const sx_exp *e, sx_diags *d)
     for (const sx_conf *c = vars ? vars->first : NULL; c; c = c->next) {
         sx_datum v = { 0 };
         if (sx_scope_get(t->a, e->scope, c->name, sx_conf_where(t->a, c), &v, d)) continue;
-        const char *value = v.kind == SX_DATUM_TEXT ? quoted(t->a, v.s) : sx_datum_text(t->a, &v);
+        const char *value = v.kind == SX_DATUM_TEXT ? sx_conf_quoted(t->a, v.s) : sx_datum_text(t->a, &v);
         put(t, sx_format(t->a, "  %s = %s;\n", c->name, value));
     }
     put(t, "};\n");

@@ -70,6 +70,12 @@ int sx_search_refuse(const sx_exp *e, sx_diags *d);
 /* The same experiment at a point x of its domain (NULL: vars). Shares root, registry and domain. */
 int sx_exp_at(sx_arena *a, const sx_exp *e, const double *x, sx_exp **out, sx_diags *d);
 sx_facts *sx_facts_open(sx_arena *a);
+/* settings.c: everything that decides a training, worked out, in a fixed order: "model.layers.blocks.0.conv.filters". */
+typedef struct { const char *path, *text; bool item; } sx_setting;   /* item: its settings stand below its path */
+typedef struct { sx_arena *a; sx_setting *v; long n, cap; } sx_settings;
+void sx_exp_settings(sx_arena *a, const sx_exp *e, sx_settings *out);
+/* experiment.c: declared settings; stop: of train.early_stop. */
+extern const sx_param sx_train_params[], sx_optimizer_params[], sx_stop_params[], sx_data_params[];
 /* ends.c: model.input and inputs; dataset.transform by input; model.outputs; train.loss by output; train.values. In the
  * order outputs, losses, values, inputs, transforms. */
 void sx_ends_outputs(sx_exp *e, sx_diags *d); void sx_ends_losses(sx_exp *e, const sx_conf *loss, sx_diags *d);
@@ -141,6 +147,8 @@ void sx_model_write(sx_graph *g, const sx_layer_list *l, const sx_t *in, sx_t *o
  * goes before the file's names. Returns how many, or SX_E_DATA where one is not found (searched: beside the experiment
  * file, here, $XDG_DATA_HOME/strix/weights). */
 long sx_model_weights(sx_arena *a, const sx_exp *e, sx_weights_use **out, sx_diags *d);
+/* The layer that a link leads to, as written in `inputs`: "\"split:1\"". */
+const char *sx_link_name(sx_arena *a, const sx_exp *e, const sx_layer_list *l, sx_link k);
 /* The config with loops, templates, variables expanded, as `check --expand` prints it. */
 char *sx_model_expand(sx_arena *a, const sx_exp *e, sx_diags *d);
 #endif

@@ -337,6 +337,41 @@ static bool is_among(const char *name, const char *const *v)
     return false;
 }
 
+/* --- Settings -> text --- */
+
+static const char *list_text(sx_arena *a, const sx_param *p, const void *field)
+{
+    const sx_ints *i = field;
+    const sx_reals *r = field;
+    const sx_texts *s = field; /* each a count and a pointer */
+    const char *all = "";
+    for (long k = 0; k < i->n; k++)
+        all = sx_format(a, "%s%s%s", all, k ? ", " : "",
+                        p->type == SX_TYPE_INTS    ? sx_format(a, "%ld", i->v[k])
+                        : p->type == SX_TYPE_REALS ? sx_real_text(a, r->v[k])
+                                                   : sx_conf_quoted(a, s->v[k]));
+    return sx_format(a, "[%s%s]", i->n ? " " : "", i->n ? sx_format(a, "%s ", all) : "");
+}
+
+static const char *int_text(sx_arena *a, long v)
+{
+    return sx_format(a, "%ld%s", v, labs(v) > 2147483647 ? "L" : "");
+}
+
+const char *sx_param_text(sx_arena *a, const sx_param *p, const void *field)
+{
+    switch (p->type) {
+    case SX_TYPE_INT: return int_text(a, *(const long *)field);
+    case SX_TYPE_REAL: return sx_real_text(a, *(const double *)field);
+    case SX_TYPE_BOOL: return *(const bool *)field ? "true" : "false";
+    case SX_TYPE_TEXT: return sx_conf_quoted(a, *(const char *const *)field);
+    case SX_TYPE_CHOICE: return sx_conf_quoted(a, p->choices[*(const int *)field]);
+    default: return list_text(a, p, field);
+    }
+}
+
+/* --- All settings of an item --- */
+
 static const sx_param *declared(const sx_param *p, const char *name)
 {
     for (; p->name; p++) if (!strcmp(p->name, name)) return p;

@@ -21,6 +21,8 @@ bool sx_param_legal(const sx_param *p, double v);
 const char *sx_type_name(sx_type t);             /* "integer", "number", .. */
 const char *sx_param_range(sx_arena *a, const sx_param *p);          /* "[0, 1)", "one of same, valid", or "" */
 const char *sx_param_default(sx_arena *a, const sx_param *p);        /* as in a file; "required" */
+/* The value that a field has, as in a file. */
+const char *sx_param_text(sx_arena *a, const sx_param *p, const void *field);
 /* Seconds from a text as "90", "90s", "15m", "2h", "1d". */
 bool sx_time_read(const char *text, double *seconds);
 #endif

@@ -1,6 +1,6 @@
 /* ckpt.h: checkpoints and run directories. A run directory holds: config.cfg (resolved: trains the same net
- * again), last.safetensors (weights, states, slots, clock, history of the monitor), best.safetensors (weights
- * and states of the best epoch), log.jsonl (one line per epoch), result.json. */
+ * again), last.safetensors (weights, states, slots, clock, history of the monitor), prev.safetensors (the one
+ * before it), best.safetensors (weights and states of the best epoch), log.jsonl (one line per epoch), result.json. */
 #ifndef SX_CKPT_H
 #define SX_CKPT_H
 #include "file.h"

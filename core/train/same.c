@@ -1,5 +1,6 @@
 /* same.c: whether a run directory's training is the one that an experiment describes: its config.cfg against
- * the experiment, setting by setting. What decides what the stored state means must not have changed. */
+ * the experiment, setting by setting, both worked out. What decides what the stored state means must not have
+ * changed. */
 #include "train.h"
 #include "model.h"
 #include "file.h"
@@ -8,13 +9,12 @@
 
 typedef enum { FREE, SHOWN, FIXED } weight;
 static const struct { const char *pattern; weight weight; } rules[] = {   /* the first that fits counts */
-    { "tune.seed", FIXED }, { "tune*", FREE }, { "study*", FREE },
     { "train.epochs", FREE }, { "train.early_stop.patience", FREE }, { "train.early_stop.min_delta", FREE },
-    { "train.memory", FREE }, { "train.recompute", FREE }, { "dataset.dir", FREE }, { "dataset.names*", FREE },
+    { "train.memory", FREE }, { "train.recompute", FREE }, { "dataset.names", FREE },
     { "train.loss*", FIXED }, { "train.metrics*", FIXED }, { "train.batch", FIXED },
     { "train.precision", FIXED }, { "train.early_stop.monitor", FIXED }, { "train.*", SHOWN }, { "*", FIXED }
 };
-enum { MOST = 4 };                               /* changes that are told by name */
+enum { MOST = 4, LONG = 100 };                   /* changes that are told by name; letters of a value */
 
 typedef struct { sx_arena *a; long n[FIXED + 1]; const char *text[FIXED + 1]; } changes;
 
@@ -25,42 +25,51 @@ static weight weight_of(const char *path)
     return rules[i].weight;
 }
 
-static const char *value_text(sx_arena *a, const sx_conf *c)
+static const char *shown(const sx_setting *s)
 {
-    if (!c) return "not there";
-    switch (c->kind) {
-    case SX_CONF_INT: return sx_format(a, "%lld", (long long)c->i);
-    case SX_CONF_REAL: return sx_real_text(a, c->r);
-    case SX_CONF_BOOL: return c->b ? "true" : "false";
-    case SX_CONF_TEXT: return sx_format(a, "\"%s\"", c->s);
-    case SX_CONF_LIST: return "another list";
-    case SX_CONF_GROUP: return "a group";
-    }
-    return "?";
+    if (!s) return "not there";
+    return strlen(s->text) > LONG ? "a long list" : s->text;
 }
 
-static void note(changes *ch, const char *path, const sx_conf *was, const sx_conf *is)
+static void note(changes *ch, const char *path, const sx_setting *was, const sx_setting *is)
 {
     const weight w = weight_of(path);
     const char **text = &ch->text[w];
     if (ch->n[w]++ < MOST)
-        *text = sx_format(ch->a, "%s%s%s: %s, was %s", *text ? *text : "", *text ? "; " : "", path,
-                          value_text(ch->a, is), value_text(ch->a, was));
+        *text = sx_format(ch->a, "%s%s%s: %s, was %s", *text ? *text : "", *text ? "; " : "", path, shown(is),
+                          shown(was));
 }
 
-static bool is_group(const sx_conf *c) { return !c || c->kind == SX_CONF_GROUP; }
-
-/* A group that is not there has no members. */
-static void compare(changes *ch, const char *path, const sx_conf *was, const sx_conf *is)
+/* Both lists have one order, so most often it is the one behind the last. */
+static const sx_setting *find(const sx_settings *s, const char *path, long *at)
 {
-    if (was && is && sx_conf_hash(was) == sx_conf_hash(is)) return;
-    if (!is_group(was) || !is_group(is)) { note(ch, path, was, is); return; }
-    const char *dot = *path ? "." : "";
-    for (const sx_conf *m = was ? was->first : NULL; m; m = m->next)
-        compare(ch, sx_format(ch->a, "%s%s%s", path, dot, m->name), m, sx_conf_member(is, m->name));
-    for (const sx_conf *m = is ? is->first : NULL; m; m = m->next)
-        if (!sx_conf_member(was, m->name))
-            compare(ch, sx_format(ch->a, "%s%s%s", path, dot, m->name), NULL, m);
+    if (*at < s->n && !strcmp(s->v[*at].path, path)) return &s->v[(*at)++];
+    for (long i = 0; i < s->n; i++)
+        if (!strcmp(s->v[i].path, path)) { *at = i + 1; return &s->v[i]; }
+    return NULL;
+}
+
+static bool below(const char *path, const char *item)
+{
+    const size_t n = item ? strlen(item) : 0;
+    return item && !strncmp(path, item, n) && path[n] == '.';
+}
+
+/* What of v is another in `other`, or not there; a whole item is one change. gone: other is the present, and
+ * what it has is told already. */
+static void compare(changes *ch, const sx_settings *v, const sx_settings *other, bool gone)
+{
+    const char *item = NULL;
+    long at = 0;
+    for (long i = 0; i < v->n; i++) {
+        const sx_setting *s = &v->v[i], *o = NULL;
+        if (below(s->path, item)) continue;
+        o = find(other, s->path, &at);
+        if (o && !strcmp(o->text, s->text)) continue;
+        if (s->item) item = s->path;
+        if (!gone) note(ch, s->path, o, s);
+        else if (!o) note(ch, s->path, s, NULL);
+    }
 }
 
 static const char *more(const changes *ch, weight w)
@@ -68,23 +77,54 @@ static const char *more(const changes *ch, weight w)
     return ch->n[w] > MOST ? sx_format(ch->a, "; and %ld more", ch->n[w] - MOST) : "";
 }
 
+static int hinted(const char *dir, int rc, sx_diags *d)
+{
+    sx_hint(d, "Another --dir keeps both, --init %s/best.safetensors begins with its weights; without "
+               "--resume it is replaced.", dir);
+    return rc;
+}
+
+static int judge(const changes *ch, const char *dir, sx_where where, sx_diags *d)
+{
+    if (ch->n[FIXED]) {
+        sx_error(d, SX_E_CONFIG, where, "this training is another one");
+        sx_detail(d, "%s%s.", ch->text[FIXED], more(ch, FIXED));
+        return hinted(dir, SX_E_CONFIG, d);
+    }
+    if (ch->n[SHOWN])
+        sx_warn(d, where, "settings that have changed: %s%s", ch->text[SHOWN], more(ch, SHOWN));
+    return 0;
+}
+
+static bool there(sx_arena *a, const char *dir, const char *name)
+{
+    return sx_file_exists(sx_format(a, "%s/%s", dir, name));
+}
+
+/* The experiment of a run directory; its warnings were told when it began. */
+static int open_old(sx_arena *a, const sx_exp *e, const char *file, sx_exp **old, sx_diags *d)
+{
+    sx_diags own;
+    sx_conf *root;
+    sx_diags_init(&own, a);
+    int rc = sx_config_load(a, file, NULL, &root, &own);
+    if (!rc) rc = sx_exp_open(a, e->registry, root, file, old, &own);
+    return rc ? sx_diags_pass(&own, rc, d) : 0;
+}
+
 int sx_train_same(sx_arena *a, const char *dir, const sx_exp *e, sx_diags *d)
 {
     const char *file = sx_format(a, "%s/config.cfg", dir);
+    sx_exp *old;
+    sx_settings was, is;
     changes ch = { .a = a };
-    sx_conf *was, *is;
+    if (!there(a, dir, "last.safetensors") && !there(a, dir, "prev.safetensors")) return 0;
     if (!sx_file_exists(file)) return 0;
-    int rc = sx_config_load(a, file, NULL, &was, d);
-    if (!rc) rc = sx_config_parse(a, sx_train_config(a, e), file, NULL, &is, d);
-    if (rc) return rc;
-    compare(&ch, "", was, is);
-    if (ch.n[FIXED]) {
-        rc = sx_error(d, SX_E_CONFIG, (sx_where){ .file = file }, "this training is another one");
-        sx_detail(d, "%s%s.", ch.text[FIXED], more(&ch, FIXED));
-        sx_hint(d, "Another --dir keeps both, --init %s/best.safetensors begins with its weights; without "
-                   "--resume it is replaced.", dir);
-    } else if (ch.n[SHOWN])
-        sx_warn(d, (sx_where){ .file = file }, "goes on with other settings: %s%s", ch.text[SHOWN],
-                more(&ch, SHOWN));
-    return rc;
+    const int rc = open_old(a, e, file, &old, d);
+    if (rc) return hinted(dir, rc, d);
+    sx_exp_settings(a, old, &was);
+    sx_exp_settings(a, e, &is);
+    compare(&ch, &is, &was, false);
+    compare(&ch, &was, &is, true);
+    return judge(&ch, dir, (sx_where){ .file = file }, d);
 }

@@ -171,6 +171,15 @@ static int write_result(run *r, const sx_outcome *o)
     return bad;
 }
 
+/* Is the result that lies there that of the epochs done? */
+static bool has_result(const run *r)
+{
+    json_t *doc = r->w->dir ? json_load_file(in_dir(r, "result.json"), 0, NULL) : NULL;
+    const bool same = doc && json_integer_value(json_object_get(doc, "epochs")) == r->epoch;
+    json_decref(doc);
+    return same;
+}
+
 /* --- The experiment at its point as a file --- */
 static void set_datum(sx_arena *a, sx_conf *c, const sx_datum *v)
 {
@@ -225,16 +234,18 @@ static bool resume_from(run *r, const char *file, bool *whole)
     sx_diags_init(&quiet, r->a);
     *whole = !sx_ckpt_load(r->a, file, r->n, &s, &quiet);
     const long steps = r->data->shape.fit / r->e->train.batch;
-    if (*whole && s.values == r->names && s.n <= r->e->train.epochs && s.clock.t == s.n * steps) {
+    const bool ends = *whole && s.n > r->e->train.epochs && !r->w->strict;
+    if (*whole && s.values == r->names && !ends && s.clock.t == s.n * steps) {
         r->epoch = s.n;
+        r->monitor = sx_alloc_array(r->a, (size_t)(s.n + r->e->train.epochs) + 1, sizeof *r->monitor);
         memcpy(r->monitor, s.monitor, (size_t)s.n * sizeof *s.monitor);
         memcpy(r->best, s.best, (size_t)s.values * sizeof *s.best);
         return true;
     }
     sx_warn(r->d, (sx_where){ .file = file }, "cannot go on from this checkpoint: %s",
-            quiet.n                                     ? quiet.v[0].text
-            : *whole && s.n > r->e->train.epochs ? sx_format(r->a, "it is behind epoch %ld", s.n)
-                                                 : "it is of a training with other batches or metrics");
+            quiet.n ? quiet.v[0].text
+            : ends  ? sx_format(r->a, "it is behind epoch %ld", s.n)
+                    : "it is of a training with other batches or metrics");
     return false;
 }
 
@@ -409,7 +420,8 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
     int bad = find_monitor(&r);
     if (!bad && w->dir) bad = sx_dir_make(w->dir, d);
     if (!bad) bad = start(&r);
-    if (!bad) bad = write_config(&r);
+    const bool idle = r.epoch >= e->train.epochs || patience_lost(&r);
+    if (!bad && !idle) bad = write_config(&r);
     if (!bad) bad = epochs(&r, out);
     fill_outcome(&r, out, begin);
     if (!bad && !out->best_epoch) {
@@ -419,5 +431,5 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
     }
     if (!bad && !out->paused && e->train.restore_best && out->best_epoch != out->epochs)
         bad = restore_best(&r);
-    return bad ? bad : write_result(&r, out);
+    return bad || (idle && w->strict && has_result(&r)) ? bad : write_result(&r, out);
 }

@@ -12,7 +12,8 @@ typedef struct {
     const char *dir;                             /* run directory; NULL: nothing is written */
     const char *init;                            /* safetensors for the first weights, or NULL */
     bool resume; /* from dir/last.safetensors where it is there and whole, else prev.safetensors */
-    bool strict; /* with resume: checkpoints that cannot be continued are an error, and nothing is replaced */
+    bool strict; /* with resume: checkpoints that cannot be continued are an error, and nothing is replaced;
+                  * one that is finished (or has more epochs than are asked for) is left as it is */
     volatile int *stop; /* 1: finish the epoch, save, return SX_E_STOPPED; 2: return at once; or NULL */
     /* After each epoch, saved already. Returns 0 to go on, 1 pruned (stop, keep), 2 pause, or SX_E_*. */
     int (*report)(void *ctx, const sx_epoch *e); void *ctx;
@@ -31,8 +32,9 @@ int sx_train(sx_arena *a, const sx_exp *e, sx_net *n, const sx_data *data, const
              sx_outcome *out, sx_diags *d);
 /* What the epochs of a run directory took so far, by its log. */
 double sx_train_seconds(sx_arena *a, const char *dir);
-/* Is the training in a run directory the one of e? Its config.cfg against e: 0 (also where there is none), or
- * SX_E_CONFIG where what its checkpoints mean has changed; other changes of the training are a warning. */
+/* Is the training in a run directory the one of e? Its config.cfg against e, both worked out: 0 (also where
+ * there is none, or no checkpoint), or SX_E_CONFIG where what its checkpoints mean has changed; other changes
+ * of the training are a warning. */
 int sx_train_same(sx_arena *a, const char *dir, const sx_exp *e, sx_diags *d);
 /* The experiment at its point as a config text that trains the same net again. */
 char *sx_train_config(sx_arena *a, const sx_exp *e);
