@@ -57,7 +57,7 @@ ok 'with -q nothing is said of the old one' sh -c 'strix -q train net.cfg --dir 
 cp -r again kept
 same_as() { diff -r "$1" "$2" >differ || { head -n 3 differ; return 1; }; }
 for set in train.batch=4 model.layers.conv.filters=8 dataset.limit=20 train.early_stop.monitor=val_accuracy \
-    model.layers.norm.momentum=0.5 model.layers.norm.debias=true dataset.split.seed=4 dataset.dir=idx/../idx \
+    model.layers.norm.momentum=0.5 model.layers.norm.debias=true dataset.split.seed=4 \
     dataset.transform.unit.factor=0.5 train.precision=bf16 tune.seed=7; do
     ok "--resume with another $set" ends 3 strix train net.cfg --dir again --resume --set $set
     is 'says what is another' has err "${set%=*}: .*${set#*=}.*, was "

@@ -11,6 +11,7 @@ typedef enum { FREE, SHOWN, FIXED } weight;
 static const struct { const char *pattern; weight weight; } rules[] = {   /* the first that fits counts */
     { "train.epochs", FREE }, { "train.early_stop.patience", FREE }, { "train.early_stop.min_delta", FREE },
     { "train.memory", FREE }, { "train.recompute", FREE }, { "dataset.names", FREE },
+    { "dataset.dir", FREE },                     /* data may be moved */
     { "train.loss*", FIXED }, { "train.metrics*", FIXED }, { "train.batch", FIXED },
     { "train.precision", FIXED }, { "train.early_stop.monitor", FIXED }, { "train.*", SHOWN }, { "*", FIXED }
 };
