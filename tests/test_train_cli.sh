@@ -71,7 +71,7 @@ ok 'a layer less' ends 3 strix train net.cfg --dir again --resume --set 'model.l
 is 'is one change' has err 'model.layers.drop: not there, was "dropout"'
 ok '--resume with another optimizer cannot go on' ends 5 strix train net.cfg --dir again --resume --set train.optimizer.type=sgd
 is 'and leaves all as it is' same_as again kept
-for set in train.epochs=2 train.epochs=3 train.optimizer.lr=0.5 train.early_stop.patience=1; do
+for set in train.epochs=2 train.epochs=3 train.optimizer.lr=0.5 train.early_stop.patience=1 dataset.dir=idx/../idx; do
     ok "with $set it is finished already" strix train net.cfg --dir again --resume --set $set
     is 'which is said' has err 'again was finished already'
     is 'and leaves all as it is' same_as again kept
